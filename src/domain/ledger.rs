@@ -1,0 +1,228 @@
+//! The ledger: all customers, documents and payments a source knows, able to answer "what was open on that day".
+//!
+//! A ledger is built once by [`LedgerBuilder`] and then never changes. Customers are sorted by id; a customer's
+//! documents lie side by side, by currency, then due date, so that planning walks memory in order.
+//! Columns that Dunlin has no word for are kept as attributes in one block of text, since a million rows of
+//! maps would not fit.
+
+mod build;
+mod order;
+
+use std::ops::Range;
+
+use compact_str::CompactString;
+use rust_decimal::Decimal;
+
+use crate::domain::customer::Customer;
+use crate::domain::date::Date;
+use crate::domain::document::{Document, Payment};
+pub use crate::domain::ledger::build::{LedgerBuilder, LedgerError, MissingCustomer};
+use crate::domain::money::Currency;
+
+/// The place of a customer in [`Ledger::customers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomerIndex(pub u32);
+
+/// The place of a document in [`Ledger::documents`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DocumentIndex(pub u32);
+
+/// The text columns of one file that Dunlin has no word of its own for, row after row.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes {
+    names: Vec<CompactString>,
+    text: String,
+    /// Where each value ends in `text`, row after row, column after column.
+    ends: Vec<u32>,
+}
+
+impl Attributes {
+    /// Returns an empty table with these column names.
+    pub fn new(names: Vec<CompactString>) -> Self {
+        Self { names, text: String::new(), ends: Vec::new() }
+    }
+
+    /// Returns the column names in file order.
+    pub fn names(&self) -> &[CompactString] {
+        &self.names
+    }
+
+    /// Appends a row of as many values as there are names and returns its number, or `None` when the table
+    /// has reached 4 GiB of text.
+    pub fn push<'a>(&mut self, values: impl Iterator<Item = &'a str>) -> Option<u32> {
+        let row = u32::try_from(self.ends.len().checked_div(self.names.len()).unwrap_or(0)).ok()?;
+        let mut count = 0;
+        for value in values.take(self.names.len()) {
+            self.text.push_str(value);
+            self.ends.push(u32::try_from(self.text.len()).ok()?);
+            count += 1;
+        }
+        for _ in count..self.names.len() {
+            self.ends.push(u32::try_from(self.text.len()).ok()?);
+        }
+        Some(row)
+    }
+
+    /// Gives back memory kept for growing.
+    fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
+    /// Returns the value of column `name` in `row`, or `None` where there is no such column or row.
+    pub fn value(&self, row: u32, name: &str) -> Option<&str> {
+        let column = self.names.iter().position(|own| own == name)?;
+        let cell = row as usize * self.names.len() + column;
+        let end = *self.ends.get(cell)? as usize;
+        let start = cell.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        Some(&self.text[start..end])
+    }
+}
+
+/// A sum that settles part of a document from a day on.
+#[derive(Clone, Copy, Debug)]
+struct Application {
+    document: DocumentIndex,
+    on: Date,
+    amount: Decimal,
+}
+
+/// Customers, documents and payments, frozen. See the module's page for the order things lie in.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    customers: Vec<Customer>,
+    documents: Vec<Document>,
+    /// Where each customer's documents start; one longer than `customers`.
+    document_starts: Vec<u32>,
+    payments: Vec<Payment>,
+    /// Where each customer's payments start; one longer than `customers`.
+    payment_starts: Vec<u32>,
+    applications: Vec<Application>,
+    /// Where each document's applications start; empty where there are no applications at all.
+    application_starts: Vec<u32>,
+    customer_attributes: Attributes,
+    /// Invoices' attributes first, then those of the credit notes' file.
+    document_attributes: [Attributes; 2],
+    /// The first document row that lives in `document_attributes[1]`.
+    credit_note_row_first: u32,
+}
+
+impl Ledger {
+    /// Returns all customers, sorted by id.
+    pub fn customers(&self) -> &[Customer] {
+        &self.customers
+    }
+
+    /// Returns the customer at `index`, which must come from this ledger.
+    pub fn customer(&self, index: CustomerIndex) -> &Customer {
+        &self.customers[index.0 as usize]
+    }
+
+    /// Returns the indexes of all customers, in order.
+    pub fn customer_indexes(&self) -> impl Iterator<Item = CustomerIndex> + use<> {
+        (0..self.customers.len() as u32).map(CustomerIndex)
+    }
+
+    /// Returns the customer with this id.
+    pub fn find_customer(&self, id: &str) -> Option<CustomerIndex> {
+        self.customers.binary_search_by(|customer| customer.id.as_str().cmp(id)).ok().map(|place| CustomerIndex(place as u32))
+    }
+
+    /// Returns all documents, customer by customer.
+    pub fn documents(&self) -> &[Document] {
+        &self.documents
+    }
+
+    /// Returns the document at `index`, which must come from this ledger.
+    pub fn document(&self, index: DocumentIndex) -> &Document {
+        &self.documents[index.0 as usize]
+    }
+
+    /// Returns the document with this number; walks the whole ledger.
+    pub fn find_document(&self, number: &str) -> Option<DocumentIndex> {
+        self.documents.iter().position(|document| document.number.as_str() == number).map(|place| DocumentIndex(place as u32))
+    }
+
+    /// Returns the documents of a customer as a range of [`Ledger::documents`], by currency, then due date.
+    pub fn documents_of(&self, customer: CustomerIndex) -> Range<usize> {
+        range(&self.document_starts, customer.0)
+    }
+
+    /// Returns the payments of a customer, by day.
+    pub fn payments_of(&self, customer: CustomerIndex) -> &[Payment] {
+        &self.payments[range(&self.payment_starts, customer.0)]
+    }
+
+    /// Returns what is open of a document at the end of `as_of`, in its currency: positive for a claim on the
+    /// customer, negative for credit, zero before it was issued and from the day it was settled.
+    pub fn open_on(&self, index: DocumentIndex, as_of: Date) -> Decimal {
+        let document = self.document(index);
+        if document.issued_on > as_of || document.settled_on.is_some_and(|settled_on| settled_on <= as_of) {
+            return Decimal::ZERO;
+        }
+        if let Some(open) = document.open {
+            return open;
+        }
+        if self.application_starts.is_empty() {
+            return document.total;
+        }
+        let applied = self.applications[range(&self.application_starts, index.0)].iter();
+        applied
+            .take_while(|application| application.on <= as_of)
+            .fold(document.total, |open, application| open - application.amount)
+    }
+
+    /// Returns the customer's payments and paybacks not applied to any document by `as_of`, in `currency`.
+    pub fn unapplied_on(&self, customer: CustomerIndex, currency: Currency, as_of: Date) -> Decimal {
+        self.payments_of(customer)
+            .iter()
+            .filter(|payment| payment.document.is_none() && payment.currency == currency && payment.received_on <= as_of)
+            .map(|payment| payment.amount)
+            .sum()
+    }
+
+    /// Returns what the customer owes in `currency` at the end of `as_of`: open documents less unapplied payments.
+    pub fn balance_on(&self, customer: CustomerIndex, currency: Currency, as_of: Date) -> Decimal {
+        let open: Decimal = self
+            .documents_of(customer)
+            .filter(|place| self.documents[*place].currency == currency)
+            .map(|place| self.open_on(DocumentIndex(place as u32), as_of))
+            .sum();
+        open - self.unapplied_on(customer, currency, as_of)
+    }
+
+    /// Returns the attribute `name` of a customer, `None` where the customers' file has no such column.
+    pub fn customer_attribute(&self, customer: CustomerIndex, name: &str) -> Option<&str> {
+        self.customer_attributes.value(self.customer(customer).row, name)
+    }
+
+    /// Returns the attribute `name` of a document, `None` where its file has no such column.
+    pub fn document_attribute(&self, document: DocumentIndex, name: &str) -> Option<&str> {
+        let row = self.document(document).row;
+        match row.checked_sub(self.credit_note_row_first) {
+            Some(row) => self.document_attributes[1].value(row, name),
+            None => self.document_attributes[0].value(row, name),
+        }
+    }
+
+    /// Returns the names of the customers' further columns.
+    pub fn customer_attribute_names(&self) -> impl Iterator<Item = &str> {
+        self.customer_attributes.names().iter().map(CompactString::as_str)
+    }
+
+    /// Returns the names of the documents' further columns; a name in both files comes twice.
+    pub fn document_attribute_names(&self) -> impl Iterator<Item = &str> {
+        self.document_attributes.iter().flat_map(Attributes::names).map(CompactString::as_str)
+    }
+}
+
+fn range(starts: &[u32], index: u32) -> Range<usize> {
+    let index = index as usize;
+    match starts.get(index..index + 2) {
+        Some(pair) => pair[0] as usize..pair[1] as usize,
+        None => 0..0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

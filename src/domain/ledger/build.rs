@@ -1,0 +1,386 @@
+//! Building a ledger: rows come one after the other, references are checked, and at the end everything is put in order.
+
+use std::hash::BuildHasher;
+
+use compact_str::CompactString;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use thiserror::Error;
+
+use crate::domain::customer::Customer;
+use crate::domain::document::{Document, DocumentKind, Payment};
+use crate::domain::ledger::order::{document_order, inverse, permute, starts};
+use crate::domain::ledger::{Application, Attributes, CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::money::Currency;
+
+/// Why a row cannot go into a ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LedgerError {
+    /// Two customers with one id.
+    #[error("Customer `{id}` is listed twice")]
+    CustomerTwice {
+        /// The id.
+        id: CompactString,
+    },
+    /// Two documents with one number.
+    #[error("Document `{number}` is listed twice")]
+    DocumentTwice {
+        /// The number.
+        number: CompactString,
+    },
+    /// A row names a customer that the customers' file does not have.
+    #[error("Customer `{id}` is not in the customers' file")]
+    CustomerUnknown {
+        /// The id.
+        id: CompactString,
+    },
+    /// A payment or credit note names an invoice that is not there.
+    #[error("Invoice `{number}` is not in the ledger")]
+    DocumentUnknown {
+        /// The number.
+        number: CompactString,
+    },
+    /// A payment or credit note in another currency than the invoice it settles.
+    #[error("Invoice `{number}` is in {own}, not in {other}")]
+    CurrencyDiffers {
+        /// The invoice's number.
+        number: CompactString,
+        /// The invoice's currency.
+        own: Currency,
+        /// The payment's currency.
+        other: Currency,
+    },
+    /// More rows or text than a ledger holds (4 billion rows, 4 GiB of attributes).
+    #[error("The ledger is full: at most 4 billion rows and 4 GiB of further columns")]
+    Full,
+}
+
+/// Collects customers, then invoices, then credit notes, then payments, and freezes them into a [`Ledger`].
+///
+/// The order matters: a row can only refer to what was added before it.
+#[derive(Debug)]
+pub struct LedgerBuilder {
+    ledger: Ledger,
+    /// With their ids beside the places: every invoice looks here, and a customer's row would be one more wait for memory.
+    customers_by_id: HashTable<(CompactString, u32)>,
+    /// Places in `ledger.documents`; the numbers stay in the rows. Empty as long as `are_numbers_ascending`.
+    documents_by_number: HashTable<u32>,
+    /// Whether each document's number sorts after the one before, as in most exports: then no number can be there
+    /// twice, and a number is found by bisection.
+    are_numbers_ascending: bool,
+    hasher: FixedState,
+    /// How many documents each customer has, in order of arrival.
+    document_counts: Vec<u32>,
+    /// The customers that the last documents name, whose references are not checked yet.
+    unchecked_customers: Vec<CompactString>,
+}
+
+/// What to do with a customer that an invoice names and that was not added before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingCustomer {
+    /// Refuse the invoice.
+    Refuse,
+    /// Add a customer that has only this id.
+    Make,
+}
+
+impl Default for LedgerBuilder {
+    fn default() -> Self {
+        Self {
+            ledger: Ledger::default(),
+            customers_by_id: HashTable::new(),
+            documents_by_number: HashTable::new(),
+            are_numbers_ascending: true,
+            hasher: FixedState::with_seed(0),
+            document_counts: vec![],
+            unchecked_customers: vec![],
+        }
+    }
+}
+
+impl LedgerBuilder {
+    /// Returns an empty builder; `customer_columns` and so on name the further columns of each file.
+    pub fn new(
+        customer_columns: Vec<CompactString>,
+        invoice_columns: Vec<CompactString>,
+        credit_note_columns: Vec<CompactString>,
+    ) -> Self {
+        let mut builder = Self::default();
+        builder.ledger.customer_attributes = Attributes::new(customer_columns);
+        builder.ledger.document_attributes = [Attributes::new(invoice_columns), Attributes::new(credit_note_columns)];
+        builder
+    }
+
+    /// Sets the seed of the tables that find customers and documents; nothing in the finished ledger depends on it.
+    ///
+    /// A source that reads what strangers may have written gives a random one, so that nobody can choose numbers
+    /// that all fall into one place of the table.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.hasher = FixedState::with_seed(seed);
+        self
+    }
+
+    /// Makes room for `count` customers in all. A guess is enough; it only saves time.
+    pub fn reserve_customers(&mut self, count: usize) {
+        let Self { ledger, customers_by_id, hasher, .. } = self;
+        let more = count.saturating_sub(ledger.customers.len());
+        customers_by_id.reserve(more, |(id, _)| hasher.hash_one(id.as_str()));
+        ledger.customers.reserve(more);
+    }
+
+    /// Makes room for `count` documents in all. A guess is enough; it only saves time.
+    pub fn reserve_documents(&mut self, count: usize) {
+        self.ledger.documents.reserve(count.saturating_sub(self.ledger.documents.len()));
+    }
+
+    /// Adds a customer; `customer.row` is set here.
+    pub fn add_customer<'a>(
+        &mut self,
+        mut customer: Customer,
+        attributes: impl Iterator<Item = &'a str>,
+    ) -> Result<CustomerIndex, LedgerError> {
+        let Self { ledger, customers_by_id, hasher, .. } = self;
+        let index = u32::try_from(ledger.customers.len()).map_err(|_| LedgerError::Full)?;
+        let id = CompactString::new(customer.id.as_str());
+        let hash_of = |(id, _): &(CompactString, u32)| hasher.hash_one(id.as_str());
+        match customers_by_id.entry(hasher.hash_one(id.as_str()), |(other, _)| *other == id, hash_of) {
+            Entry::Occupied(_) => return Err(LedgerError::CustomerTwice { id }),
+            Entry::Vacant(vacant) => vacant.insert((id, index)),
+        };
+        customer.row = index;
+        ledger.customers.push(customer);
+        self.document_counts.push(0);
+        ledger.customer_attributes.push(attributes).ok_or(LedgerError::Full)?;
+        Ok(CustomerIndex(index))
+    }
+
+    /// Returns the customer added under `id`.
+    pub fn find_customer(&self, id: &str) -> Result<CustomerIndex, LedgerError> {
+        let found = self.customers_by_id.find(self.hasher.hash_one(id), |(own, _)| own.as_str() == id);
+        let found = found.map(|(_, place)| CustomerIndex(*place));
+        found.ok_or_else(|| LedgerError::CustomerUnknown { id: CompactString::new(id) })
+    }
+
+    /// Returns the document added under `number`.
+    pub fn find_document(&self, number: &str) -> Result<DocumentIndex, LedgerError> {
+        let documents = &self.ledger.documents;
+        let found = if self.are_numbers_ascending {
+            documents.binary_search_by(|document| document.number.as_str().cmp(number)).ok().map(|place| place as u32)
+        } else {
+            let is_it = |place: &u32| documents[*place as usize].number.as_str() == number;
+            self.documents_by_number.find(self.hasher.hash_one(number), is_it).copied()
+        };
+        let found = found.map(DocumentIndex);
+        found.ok_or_else(|| LedgerError::DocumentUnknown { number: CompactString::new(number) })
+    }
+
+    /// Returns the customer added at `index`, which must come from this builder.
+    pub fn customer(&self, index: CustomerIndex) -> &Customer {
+        self.ledger.customer(index)
+    }
+
+    /// Returns the document added at `index`, which must come from this builder.
+    pub fn document(&self, index: DocumentIndex) -> &Document {
+        self.ledger.document(index)
+    }
+
+    /// Adds a row of the invoices' file; a negative total makes it a credit note. `document.row` is set here.
+    pub fn add_invoice<'a>(
+        &mut self,
+        document: Document,
+        attributes: impl Iterator<Item = &'a str>,
+    ) -> Result<DocumentIndex, LedgerError> {
+        let index = self.add_document(document)?;
+        self.ledger.document_attributes[0].push(attributes).ok_or(LedgerError::Full)?;
+        self.ledger.credit_note_row_first = index.0 + 1;
+        Ok(index)
+    }
+
+    /// Adds a row of the invoices' file without looking yet whether its number is new and its customer there.
+    ///
+    /// [`LedgerBuilder::check_invoices`] must follow, best after some thousand rows. Looking up rows one by one between
+    /// reading and reading waits for memory twice a row; looking them up together took a third of the time.
+    pub fn add_invoice_unchecked<'a>(
+        &mut self,
+        mut document: Document,
+        customer_id: &str,
+        attributes: impl Iterator<Item = &'a str>,
+    ) -> Result<DocumentIndex, LedgerError> {
+        let index = self.prepare(&mut document)?;
+        self.ledger.documents.push(document);
+        self.unchecked_customers.push(CompactString::new(customer_id));
+        self.ledger.document_attributes[0].push(attributes).ok_or(LedgerError::Full)?;
+        self.ledger.credit_note_row_first = index.0 + 1;
+        Ok(index)
+    }
+
+    /// Checks what [`LedgerBuilder::add_invoice_unchecked`] has added and returns every document that contradicts the
+    /// ledger. After such an error the builder is good for finding more of them, not for a ledger.
+    pub fn check_invoices(&mut self, missing: MissingCustomer) -> Vec<(DocumentIndex, LedgerError)> {
+        let mut refused = vec![];
+        let customers = std::mem::take(&mut self.unchecked_customers);
+        let first = self.ledger.documents.len() - customers.len();
+        for (place, id) in (first..).zip(&customers) {
+            let found = match (self.find_customer(id), missing) {
+                (Err(_), MissingCustomer::Make) => self.add_customer(Customer::from_id(id), [].into_iter()),
+                (found, _) => found,
+            };
+            match found {
+                Ok(customer) => {
+                    self.ledger.documents[place].customer = customer;
+                    self.document_counts[customer.0 as usize] += 1;
+                }
+                Err(error) => refused.push((DocumentIndex(place as u32), error)),
+            }
+        }
+        for place in first..self.ledger.documents.len() {
+            if let Err(error) = self.index_document(place as u32) {
+                refused.push((DocumentIndex(place as u32), error));
+            }
+        }
+        self.unchecked_customers = customers; // Kept for its memory.
+        self.unchecked_customers.clear();
+        refused
+    }
+
+    /// Adds a row of the credit notes' file, after all invoices; with `applies_to` it settles that much of the
+    /// invoice from its issue date on. `document.row` is set here.
+    pub fn add_credit_note<'a>(
+        &mut self,
+        document: Document,
+        applies_to: Option<DocumentIndex>,
+        attributes: impl Iterator<Item = &'a str>,
+    ) -> Result<DocumentIndex, LedgerError> {
+        let (on, credit, currency) = (document.issued_on, document.total, document.currency);
+        if let Some(invoice) = applies_to {
+            self.same_currency(invoice, currency)?;
+        }
+        let index = self.add_document(document)?;
+        self.ledger.document_attributes[1].push(attributes).ok_or(LedgerError::Full)?;
+        if let Some(invoice) = applies_to {
+            self.ledger.applications.push(Application { document: invoice, on, amount: -credit });
+            self.ledger.applications.push(Application { document: index, on, amount: credit });
+        }
+        Ok(index)
+    }
+
+    /// Adds a payment; with a document it settles that much of it from the day it was received.
+    pub fn add_payment(&mut self, payment: Payment) -> Result<(), LedgerError> {
+        if let Some(document) = payment.document {
+            self.same_currency(document, payment.currency)?;
+            self.ledger.applications.push(Application { document, on: payment.received_on, amount: payment.amount });
+        }
+        self.ledger.payments.push(payment);
+        Ok(())
+    }
+
+    /// Puts everything into the order the ledger promises.
+    pub fn finish(self) -> Ledger {
+        let Self { mut ledger, customers_by_id, documents_by_number, document_counts, .. } = self;
+        drop((customers_by_id, documents_by_number)); // Frees their memory before the sorting needs some.
+
+        // Customers: sorted by id; `new_place[old]` tells where each went.
+        let mut order: Vec<u32> = (0..ledger.customers.len() as u32).collect();
+        order.sort_unstable_by(|a, b| ledger.customers[*a as usize].id.cmp(&ledger.customers[*b as usize].id));
+        let new_place = inverse(&order);
+        let counts = order.iter().map(|old| document_counts[*old as usize]);
+        ledger.document_starts = std::iter::once(0)
+            .chain(counts.scan(0, |end, count| {
+                *end += count;
+                Some(*end)
+            }))
+            .collect();
+        permute(&mut ledger.customers, order);
+        let order = document_order(&mut ledger.documents, &ledger.document_starts, &new_place);
+        // Only payments and applications refer to documents.
+        let document_place = if ledger.payments.is_empty() && ledger.applications.is_empty() { vec![] } else { inverse(&order) };
+        permute(&mut ledger.documents, order);
+
+        for payment in &mut ledger.payments {
+            payment.customer = CustomerIndex(new_place[payment.customer.0 as usize]);
+            payment.document = payment.document.map(|old| DocumentIndex(document_place[old.0 as usize]));
+        }
+        ledger.payments.sort_by_key(|payment| (payment.customer, payment.received_on));
+        ledger.payment_starts = starts(ledger.customers.len(), ledger.payments.iter().map(|payment| payment.customer.0));
+
+        for application in &mut ledger.applications {
+            application.document = DocumentIndex(document_place[application.document.0 as usize]);
+        }
+        ledger.applications.sort_by_key(|application| (application.document, application.on));
+        if !ledger.applications.is_empty() {
+            let documents = ledger.applications.iter().map(|application| application.document.0);
+            ledger.application_starts = starts(ledger.documents.len(), documents);
+        }
+
+        ledger.customers.shrink_to_fit();
+        ledger.documents.shrink_to_fit();
+        ledger.payments.shrink_to_fit();
+        ledger.applications.shrink_to_fit();
+        ledger.customer_attributes.shrink();
+        ledger.document_attributes.iter_mut().for_each(Attributes::shrink);
+        ledger
+    }
+
+    fn add_document(&mut self, mut document: Document) -> Result<DocumentIndex, LedgerError> {
+        let index = self.prepare(&mut document)?;
+        let customer = document.customer;
+        self.ledger.documents.push(document);
+        match self.index_document(index.0) {
+            Ok(()) => {
+                self.document_counts[customer.0 as usize] += 1;
+                Ok(index)
+            }
+            Err(error) => {
+                self.ledger.documents.pop();
+                Err(error)
+            }
+        }
+    }
+
+    /// Sets a document's row and kind.
+    fn prepare(&self, document: &mut Document) -> Result<DocumentIndex, LedgerError> {
+        let index = u32::try_from(self.ledger.documents.len()).map_err(|_| LedgerError::Full)?;
+        document.row = index;
+        if document.total.is_sign_negative() && !document.total.is_zero() {
+            document.kind = DocumentKind::CreditNote;
+        }
+        Ok(DocumentIndex(index))
+    }
+
+    /// Makes a document known by its number; all documents before it are known already.
+    fn index_document(&mut self, place: u32) -> Result<(), LedgerError> {
+        if self.are_numbers_ascending {
+            let number = &self.ledger.documents[place as usize].number;
+            if place == 0 || self.ledger.documents[place as usize - 1].number < *number {
+                return Ok(());
+            }
+            self.are_numbers_ascending = false;
+            // As many as there is room for, since a table that grows is filled again each time.
+            self.documents_by_number.reserve(self.ledger.documents.capacity(), |_| 0);
+            for earlier in 0..place {
+                self.index_document(earlier)?;
+            }
+        }
+        let Self { ledger, documents_by_number, hasher, .. } = self;
+        let number_at = |place: u32| ledger.documents[place as usize].number.as_str();
+        let number = number_at(place);
+        let hash_of = |place: &u32| hasher.hash_one(number_at(*place));
+        match documents_by_number.entry(hasher.hash_one(number), |other| number_at(*other) == number, hash_of) {
+            Entry::Occupied(_) => Err(LedgerError::DocumentTwice { number: CompactString::new(number) }),
+            Entry::Vacant(vacant) => {
+                vacant.insert(place);
+                Ok(())
+            }
+        }
+    }
+
+    fn same_currency(&self, document: DocumentIndex, other: Currency) -> Result<(), LedgerError> {
+        let document = self.ledger.document(document);
+        if document.currency == other {
+            return Ok(());
+        }
+        let number = CompactString::new(document.number.as_str());
+        Err(LedgerError::CurrencyDiffers { number, own: document.currency, other })
+    }
+}

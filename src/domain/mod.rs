@@ -1,0 +1,15 @@
+//! The words of receivables: money, dates, customers, documents, and the ledger that holds them.
+//!
+//! Everything above stands on this floor. It must not know a clock, a file, a socket, a database or a script;
+//! values come in as arguments and go out as values.
+
+pub mod customer;
+pub mod date;
+pub mod document;
+pub mod id;
+pub mod ledger;
+pub mod mailbox;
+pub mod money;
+pub mod problem;
+pub mod secret;
+pub mod variable;

@@ -1,0 +1,9 @@
+//! Dunlin reads a company's receivables, decides by rules who gets a reminder today, composes the mail and sends it.
+//!
+//! The modules stand on floors; one imports only from floors below its own (`tests/architecture.rs` holds this up).
+//! ARCHITECTURE.md tells what each is for.
+
+// Four small languages (pure).
+pub mod yaml;
+// Words (pure).
+pub mod domain;
