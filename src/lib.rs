@@ -4,6 +4,7 @@
 //! ARCHITECTURE.md tells what each is for.
 
 // Four small languages (pure).
+pub mod script;
 pub mod yaml;
 // Words (pure).
 pub mod domain;

@@ -1,0 +1,64 @@
+//! A customer's account in one currency on one day: the frame in which conditions and scripts are asked.
+//!
+//! Its sums walk all documents of the customer, and a rule may ask for them at every invoice. So each is made when it
+//! is first asked for and then kept; without that a collective account of 100,000 invoices would cost 10,000,000,000
+//! steps. Whoever asks about many documents makes one account for all of them.
+
+use std::cell::OnceCell;
+
+use rust_decimal::Decimal;
+
+use crate::domain::date::Date;
+use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::money::Currency;
+
+/// A customer's account in one currency on one day, with its sums.
+#[derive(Clone, Debug)]
+pub struct Account<'l> {
+    pub(crate) ledger: &'l Ledger,
+    pub(crate) customer: CustomerIndex,
+    pub(crate) currency: Currency,
+    pub(crate) as_of: Date,
+    balance: OnceCell<Decimal>,
+    overdue: OnceCell<Decimal>,
+}
+
+impl<'l> Account<'l> {
+    /// Returns the account of a customer of `ledger` in `currency` at the end of `as_of`; it sums nothing up yet.
+    pub fn new(ledger: &'l Ledger, customer: CustomerIndex, currency: Currency, as_of: Date) -> Self {
+        Self { ledger, customer, currency, as_of, balance: OnceCell::new(), overdue: OnceCell::new() }
+    }
+
+    /// Returns the account that `document` stands on.
+    pub fn of(ledger: &'l Ledger, document: DocumentIndex, as_of: Date) -> Self {
+        let document = ledger.document(document);
+        Self::new(ledger, document.customer, document.currency, as_of)
+    }
+
+    /// Returns whose account it is.
+    pub fn customer(&self) -> CustomerIndex {
+        self.customer
+    }
+
+    /// Returns the currency of its sums.
+    pub fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    /// Returns what the customer owes: open documents less payments not applied to any.
+    pub fn balance(&self) -> Decimal {
+        *self.balance.get_or_init(|| self.ledger.balance_on(self.customer, self.currency, self.as_of))
+    }
+
+    /// Returns what is open on overdue invoices; credits are not set against it.
+    pub(crate) fn overdue(&self) -> Decimal {
+        *self.overdue.get_or_init(|| {
+            let documents = self.ledger.documents_of(self.customer).map(|place| DocumentIndex(place as u32));
+            let is_overdue = |index: &DocumentIndex| {
+                let document = self.ledger.document(*index);
+                document.currency == self.currency && document.days_overdue(self.as_of) > 0
+            };
+            documents.filter(is_overdue).map(|index| self.ledger.open_on(index, self.as_of).max(Decimal::ZERO)).sum()
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! A small made-up ledger on which every condition and script is tried when it loads.
+//!
+//! It holds the shapes that surprise: no due date, a credit note, a part paid, two currencies, a customer without
+//! language, tags or contacts. A fault that would come with any data (an unknown function, kinds that cannot meet, a
+//! limit passed) is an error of the rule. A fault that depends on figures (a division by zero, a text that is no
+//! number, a member that a short list does not have) is a warning, since the real data may never hold it.
+
+use std::collections::BTreeSet;
+
+use compact_str::CompactString;
+use jiff::civil::date;
+use rust_decimal::Decimal;
+
+use crate::domain::customer::{Contact, Customer};
+use crate::domain::date::Date;
+use crate::domain::document::{Document, DocumentKind, Payment};
+use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
+use crate::domain::ledger::{Ledger, LedgerBuilder};
+use crate::domain::money::Currency;
+use crate::domain::problem::Problem;
+use crate::script::check::Names;
+use crate::script::fault::{Blame, ScriptFault};
+
+/// The sample and its day.
+pub(crate) struct Sample {
+    pub(crate) ledger: Ledger,
+    pub(crate) as_of: Date,
+}
+
+impl Sample {
+    /// Builds the sample with the columns that are known, and those that are asked for where none are known.
+    pub(crate) fn new(names: &Names, asked: &BTreeSet<String>) -> Self {
+        let columns = |known: &Option<Vec<String>>| -> Vec<CompactString> {
+            match known {
+                Some(known) => known.iter().map(CompactString::from).collect(),
+                None => asked.iter().map(CompactString::from).collect(),
+            }
+        };
+        let (customer_columns, invoice_columns) = (columns(&names.customer_attributes), columns(&names.invoice_attributes));
+        let mut builder = LedgerBuilder::new(customer_columns.clone(), invoice_columns.clone(), Vec::new());
+        let customers = [
+            customer("C-1", "Alder Works", Some("de"), &["vip"], &keys(names)),
+            customer("C-2", "Birch Trading", Some("en"), &["net30", "export"], &keys(names)),
+            customer("C-3", "C-3", None, &[], &[]),
+        ];
+        let mut places = Vec::new();
+        for customer in customers {
+            let values = customer_columns.iter().map(|_| "sample");
+            places.push(builder.add_customer(customer, values).expect("the sample's customers have ids of their own"));
+        }
+        let currency = |code: &str| Currency::parse(code).expect("three letters are a code");
+        let (eur, usd) = (currency("EUR"), currency("USD"));
+        for (number, place, code, due_on, cents, disputed) in [
+            ("INV-1", 0, eur, Some(date(2026, 10, 12)), 120_000, false),
+            ("INV-2", 0, eur, Some(date(2026, 11, 14)), 38_050, false),
+            ("INV-3", 1, eur, Some(date(2026, 11, 21)), 499, false),
+            ("INV-4", 1, usd, Some(date(2026, 12, 1)), 9_900_000, true),
+            ("INV-5", 2, eur, None, 10_000, false),
+            ("CN-1", 2, eur, Some(date(2026, 11, 1)), -2_500, false),
+        ] {
+            let document = Document {
+                number: DocumentNumber::new(number),
+                customer: places[place],
+                kind: if cents < 0 { DocumentKind::CreditNote } else { DocumentKind::Invoice },
+                currency: code,
+                issued_on: date(2026, 9, 12),
+                due_on,
+                settled_on: None,
+                total: Decimal::new(cents, 2),
+                open: None,
+                disputed,
+                hold_until: None,
+                row: 0,
+            };
+            let values = invoice_columns.iter().map(|_| "sample");
+            builder.add_invoice(document, values).expect("the sample's documents have numbers of their own");
+        }
+        let part = Payment {
+            customer: places[2],
+            document: builder.find_document("INV-5").ok(),
+            amount: Decimal::new(4_000, 2),
+            currency: eur,
+            received_on: date(2026, 11, 2),
+            reference: CompactString::default(),
+        };
+        builder.add_payment(part).expect("the payment is in the invoice's currency");
+        Self { ledger: builder.finish(), as_of: date(2026, 11, 21) }
+    }
+
+    /// Returns the problem of a rule that a fault on the sample is.
+    pub(crate) fn problem(fault: ScriptFault, blame: Blame, is_without_due_date: bool) -> Problem {
+        match blame {
+            Blame::Script if is_without_due_date => {
+                let hint = "it was tried on an invoice without a due date: ask for `due_on != ()` first";
+                Problem::error(fault.message).at(fault.place).hint(hint)
+            }
+            Blame::Script => Problem::error(fault.message).at(fault.place),
+            Blame::Data => Problem::warning(format!("{} (met on made-up data)", fault.message))
+                .at(fault.place)
+                .hint("make sure that the real data cannot do the same"),
+        }
+    }
+}
+
+fn keys(names: &Names) -> Vec<RecipientKey> {
+    match names.recipient_keys.as_slice() {
+        [] => vec![RecipientKey::new("billing")],
+        known => known.to_vec(),
+    }
+}
+
+fn customer(id: &str, name: &str, language: Option<&str>, tags: &[&str], keys: &[RecipientKey]) -> Customer {
+    let contact = |key: &RecipientKey| Contact { key: key.clone(), addresses: Box::new([format!("{key}@{id}.example").into()]) };
+    Customer {
+        id: CustomerId::new(id),
+        name: name.into(),
+        language: language.map(Language::new),
+        tags: tags.iter().map(|tag| CompactString::new(tag)).collect(),
+        contacts: keys.iter().map(contact).collect(),
+        hold_until: None,
+        row: 0,
+    }
+}

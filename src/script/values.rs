@@ -1,0 +1,258 @@
+//! What scripts and conditions see: frozen copies of an invoice, its customer and the level, and the one list of
+//! their fields.
+
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map};
+use rust_decimal::Decimal;
+
+use crate::domain::customer::Customer;
+use crate::domain::date::Date;
+use crate::domain::document::{Document, DocumentKind};
+use crate::domain::ledger::{DocumentIndex, Ledger};
+use crate::script::{Account, LevelFacts};
+
+/// What kind of value an expression has, as far as it can be told before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Boolean,
+    Number,
+    Text,
+    Date,
+    /// A date, or nothing.
+    MaybeDate,
+    Nothing,
+    List,
+    Map,
+    Invoice,
+    Customer,
+    Level,
+    /// The further columns of an invoice.
+    InvoiceAttributes,
+    /// The further columns of a customer.
+    CustomerAttributes,
+    /// Only running it can tell.
+    Unknown,
+}
+
+impl Kind {
+    /// Returns the words for it in a message: "a date".
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Boolean => "true or false",
+            Self::Number => "a number",
+            Self::Text => "a text",
+            Self::Date => "a date",
+            Self::MaybeDate => "a date, or `()` without one",
+            Self::Nothing => "nothing",
+            Self::List => "a list",
+            Self::Map => "a map",
+            Self::Invoice => "an invoice",
+            Self::Customer => "a customer",
+            Self::Level => "a level",
+            Self::InvoiceAttributes | Self::CustomerAttributes => "a set of further columns, each a text",
+            Self::Unknown => "a value",
+        }
+    }
+}
+
+/// One field of a value that scripts see.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub(crate) owner: Kind,
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) meaning: &'static str,
+}
+
+const fn field(owner: Kind, name: &'static str, kind: Kind, meaning: &'static str) -> Field {
+    Field { owner, name, kind, meaning }
+}
+
+/// Every field there is. The reference page, the checks at load and "did you mean" all read this list.
+pub(crate) const FIELDS: &[Field] = &[
+    field(Kind::Invoice, "number", Kind::Text, "The number printed on it."),
+    field(Kind::Invoice, "issued_on", Kind::Date, "The day it was issued."),
+    field(Kind::Invoice, "due_on", Kind::MaybeDate, "The last day on which payment is in time; `()` where none was agreed."),
+    field(Kind::Invoice, "total", Kind::Number, "The whole amount, in major units of `currency`; negative on a credit note."),
+    field(Kind::Invoice, "open", Kind::Number, "What is still open at the end of `as_of`."),
+    field(Kind::Invoice, "currency", Kind::Text, "The currency of its amounts, three capital letters: `EUR`."),
+    field(Kind::Invoice, "days_overdue", Kind::Number, "Whole days since `due_on`: 1 on the day after, 0 or less before."),
+    field(Kind::Invoice, "disputed", Kind::Boolean, "Whether the books mark it as disputed."),
+    field(Kind::Invoice, "is_credit_note", Kind::Boolean, "Whether it is a credit note."),
+    field(Kind::Invoice, "attributes", Kind::InvoiceAttributes, "The further columns of its file: `invoice.attributes.project`."),
+    field(Kind::Customer, "id", Kind::Text, "The customer's number in the books."),
+    field(Kind::Customer, "name", Kind::Text, "The name to address."),
+    field(Kind::Customer, "language", Kind::Text, "The language to write in, in lower case: `de`; empty where unknown."),
+    field(Kind::Customer, "tags", Kind::List, "The customer's labels: `customer.tags.contains(\"vip\")`."),
+    field(
+        Kind::Customer,
+        "balance",
+        Kind::Number,
+        "What the customer owes at the end of `as_of`, in the currency of the invoice or items at hand.",
+    ),
+    field(
+        Kind::Customer,
+        "overdue",
+        Kind::Number,
+        "The part of it that is overdue, in the same currency; credits are not counted.",
+    ),
+    field(
+        Kind::Customer,
+        "attributes",
+        Kind::CustomerAttributes,
+        "The further columns of the customers' file: `customer.attributes.region`.",
+    ),
+    field(Kind::Level, "id", Kind::Text, "The level's id: `second`."),
+    field(Kind::Level, "number", Kind::Number, "Its place in the ladder, from 1."),
+    field(Kind::Level, "repeat", Kind::Number, "0 for the first mail at this level, 1 for its first repeat."),
+    field(Kind::Date, "year", Kind::Number, "The year: 2026."),
+    field(Kind::Date, "month", Kind::Number, "The month, 1 to 12."),
+    field(Kind::Date, "day", Kind::Number, "The day of the month, 1 to 31."),
+    field(Kind::Date, "weekday", Kind::Text, "The weekday in lower case: `monday`."),
+];
+
+/// Returns the field `name` of a value of kind `owner`.
+pub(crate) fn find_field(owner: Kind, name: &str) -> Option<&'static Field> {
+    let owner = if owner == Kind::MaybeDate { Kind::Date } else { owner };
+    FIELDS.iter().find(|field| field.owner == owner && field.name == name)
+}
+
+/// Which figures that cost a walk over the ledger a script asks for at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    pub(crate) balance: bool,
+    pub(crate) overdue: bool,
+    pub(crate) attributes: bool,
+}
+
+/// An invoice as a script sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct InvoiceValue(Arc<InvoiceFacts>);
+
+#[derive(Debug)]
+struct InvoiceFacts {
+    index: DocumentIndex,
+    document: Document,
+    open: Decimal,
+    days_overdue: i64,
+    attributes: Map,
+}
+
+impl InvoiceValue {
+    pub(crate) fn new(ledger: &Ledger, index: DocumentIndex, as_of: Date, needs: Needs) -> Self {
+        let document = ledger.document(index).clone();
+        let (open, days_overdue) = (ledger.open_on(index, as_of), i64::from(document.days_overdue(as_of)));
+        let mut attributes = Map::new();
+        if needs.attributes {
+            for name in ledger.document_attribute_names() {
+                let value = ledger.document_attribute(index, name).unwrap_or_default();
+                attributes.insert(name.into(), value.into());
+            }
+        }
+        Self(Arc::new(InvoiceFacts { index, document, open, days_overdue, attributes }))
+    }
+
+    /// Returns which document it is a copy of.
+    pub(crate) fn index(&self) -> DocumentIndex {
+        self.0.index
+    }
+
+    pub(crate) fn open(&self) -> Decimal {
+        self.0.open
+    }
+
+    pub(crate) fn days_overdue(&self) -> i64 {
+        self.0.days_overdue
+    }
+}
+
+/// A customer as a script sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct CustomerValue(Arc<CustomerFacts>);
+
+#[derive(Debug)]
+struct CustomerFacts {
+    customer: Customer,
+    balance: Decimal,
+    overdue: Decimal,
+    attributes: Map,
+}
+
+impl CustomerValue {
+    /// Copies the customer of an account; its figures are in the account's currency.
+    pub(crate) fn new(account: &Account<'_>, needs: Needs) -> Self {
+        let (ledger, index) = (account.ledger, account.customer);
+        let customer = ledger.customer(index).clone();
+        let balance = needs.balance.then(|| account.balance());
+        let overdue = needs.overdue.then(|| account.overdue());
+        let mut attributes = Map::new();
+        if needs.attributes {
+            for name in ledger.customer_attribute_names() {
+                let value = ledger.customer_attribute(index, name).unwrap_or_default();
+                attributes.insert(name.into(), value.into());
+            }
+        }
+        let (balance, overdue) = (balance.unwrap_or_default(), overdue.unwrap_or_default());
+        Self(Arc::new(CustomerFacts { customer, balance, overdue, attributes }))
+    }
+
+    /// Returns whether the customer has an address under `key`.
+    pub(crate) fn has_contact(&self, key: &str) -> bool {
+        self.0.customer.contacts.iter().any(|contact| contact.key.as_str() == key)
+    }
+}
+
+/// Registers the types and their fields. There are getters only: nothing a script does changes a value.
+pub(crate) fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<InvoiceValue>("Invoice");
+    engine.register_get("number", |invoice: &mut InvoiceValue| text(invoice.0.document.number.as_str()));
+    engine.register_get("issued_on", |invoice: &mut InvoiceValue| invoice.0.document.issued_on);
+    engine.register_get("due_on", |invoice: &mut InvoiceValue| invoice.0.document.due_on.map_or(Dynamic::UNIT, Dynamic::from));
+    engine.register_get("total", |invoice: &mut InvoiceValue| invoice.0.document.total);
+    engine.register_get("open", |invoice: &mut InvoiceValue| invoice.0.open);
+    engine.register_get("currency", |invoice: &mut InvoiceValue| text(invoice.0.document.currency.as_str()));
+    engine.register_get("days_overdue", |invoice: &mut InvoiceValue| invoice.0.days_overdue);
+    engine.register_get("disputed", |invoice: &mut InvoiceValue| invoice.0.document.disputed);
+    engine.register_get("is_credit_note", |invoice: &mut InvoiceValue| invoice.0.document.kind == DocumentKind::CreditNote);
+    engine.register_get("attributes", |invoice: &mut InvoiceValue| invoice.0.attributes.clone());
+    engine.register_fn("==", |a: InvoiceValue, b: InvoiceValue| a.index() == b.index());
+    engine.register_fn("!=", |a: InvoiceValue, b: InvoiceValue| a.index() != b.index());
+
+    engine.register_type_with_name::<CustomerValue>("Customer");
+    engine.register_get("id", |customer: &mut CustomerValue| text(customer.0.customer.id.as_str()));
+    engine.register_get("name", |customer: &mut CustomerValue| text(&customer.0.customer.name));
+    engine.register_get("language", |customer: &mut CustomerValue| {
+        text(customer.0.customer.language.as_ref().map_or("", |language| language.as_str()))
+    });
+    engine.register_get("tags", |customer: &mut CustomerValue| -> Array {
+        customer.0.customer.tags.iter().map(|tag| Dynamic::from(text(tag))).collect()
+    });
+    engine.register_get("balance", |customer: &mut CustomerValue| customer.0.balance);
+    engine.register_get("overdue", |customer: &mut CustomerValue| customer.0.overdue);
+    engine.register_get("attributes", |customer: &mut CustomerValue| customer.0.attributes.clone());
+
+    engine.register_type_with_name::<LevelFacts>("Level");
+    engine.register_get("id", |level: &mut LevelFacts| text(&level.id));
+    engine.register_get("number", |level: &mut LevelFacts| level.number);
+    engine.register_get("repeat", |level: &mut LevelFacts| level.repeat);
+
+    engine.register_type_with_name::<Date>("Date");
+    engine.register_get("year", |date: &mut Date| i64::from(date.year()));
+    engine.register_get("month", |date: &mut Date| i64::from(date.month()));
+    engine.register_get("day", |date: &mut Date| i64::from(date.day()));
+    engine.register_get("weekday", |date: &mut Date| text(weekday(*date)));
+}
+
+/// What a registered function returns that can fail.
+pub(crate) type Outcome<T> = Result<T, Box<EvalAltResult>>;
+
+/// Returns the weekday's name in lower case.
+fn weekday(date: Date) -> &'static str {
+    const NAMES: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    NAMES[date.weekday().to_monday_zero_offset() as usize]
+}
+
+fn text(text: &str) -> rhai::ImmutableString {
+    text.into()
+}
