@@ -5,6 +5,7 @@
 
 // Four small languages (pure).
 pub mod script;
+pub mod template;
 pub mod yaml;
 // Words (pure).
 pub mod domain;

@@ -1,0 +1,243 @@
+//! Loading templates: every file is compiled and checked, and all problems of all files are told at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior};
+
+use crate::domain::id::{Language, TemplateName};
+use crate::domain::problem::{Place, Problem, nearest};
+use crate::template::check::{Check, KnownName};
+use crate::template::code::{WordKind, words};
+use crate::template::file::{FileKind, Part, TemplateFile, file_name, kind_of};
+use crate::template::filter::add_helpers;
+use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
+use crate::template::render::{Choice, FUEL_MAX, Office, RECURSION_MAX, TemplateFault, fault_of};
+
+/// How many bytes a template file may have: 1 MiB.
+pub const TEMPLATE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many template files a workspace may have.
+pub const TEMPLATES_MAX: usize = 5_000;
+
+/// How many languages keep their reader's convention in memory; further ones are built anew for each mail.
+const OFFICES_MAX: usize = 64;
+
+/// A template's text and where it lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) path: Arc<str>,
+    pub(crate) text: Arc<str>,
+}
+
+/// All templates by file name.
+pub(crate) type Sources = BTreeMap<String, Source>;
+
+/// The files of one template in one language.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Variant {
+    pub(crate) subject: Option<String>,
+    pub(crate) html: Option<String>,
+    pub(crate) text: Option<String>,
+}
+
+/// All templates of a generation; never changes once loaded.
+#[derive(Debug)]
+pub struct Templates {
+    pub(crate) environment: Environment<'static>,
+    pub(crate) sources: Sources,
+    variants: BTreeMap<TemplateName, BTreeMap<Option<Language>, Variant>>,
+    language: Language,
+    /// A memo of pure values, so that a thousand mails in German load German once.
+    offices: Mutex<BTreeMap<Language, Arc<Office>>>,
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL_MAX));
+        environment.set_recursion_limit(RECURSION_MAX);
+        // Without debug information a fault has a line but no column.
+        environment.set_debug(true);
+        // A line with nothing but a tag on it leaves no empty line in the mail.
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.expect("the standard signs are valid"));
+        Self {
+            environment,
+            sources: Sources::new(),
+            variants: BTreeMap::new(),
+            language: Language::new(LANGUAGE_DEFAULT),
+            offices: Mutex::default(),
+        }
+    }
+}
+
+impl Templates {
+    /// Compiles and checks all template files of a workspace. `names` is the one table of what a template may use.
+    ///
+    /// What has no problem can be used even where others have some; whether it is, is the caller's business.
+    pub fn load(files: Vec<TemplateFile>, names: &[KnownName]) -> (Self, Vec<Problem>) {
+        let mut templates = Self::default();
+        let default_reader = Arc::new(Reader::new(&templates.language));
+        // Registered once so that the checks know every filter; each reader's own replace them.
+        add_helpers(&mut templates.environment, &default_reader);
+        let mut problems = Vec::new();
+        if files.len() > TEMPLATES_MAX {
+            let message = format!("There are {} template files, more than {TEMPLATES_MAX}", files.len());
+            return (templates, vec![Problem::error(message)]);
+        }
+        for file in files {
+            templates.add(file, &mut problems);
+        }
+        templates.check_completeness(&mut problems);
+        let set_names = templates.names_set_anywhere();
+        for (name, source) in &templates.sources {
+            Check { templates: &templates, name, source, known: names, set_names: &set_names }.run(&mut problems);
+        }
+        problems.sort_by(|a, b| a.place.cmp(&b.place));
+        (templates, problems)
+    }
+
+    /// Says in which language templates without a language tag are written, if not in [`LANGUAGE_DEFAULT`].
+    pub fn with_language(mut self, language: Language) -> Self {
+        self.language = language;
+        self
+    }
+
+    /// Returns the names of all templates a rule can ask for.
+    pub fn names(&self) -> impl Iterator<Item = &TemplateName> {
+        self.variants.keys()
+    }
+
+    /// Returns whether a rule can ask for `name`.
+    pub fn has(&self, name: &TemplateName) -> bool {
+        self.variants.contains_key(name)
+    }
+
+    /// Chooses the language of a whole mail: the reader's own (`pt-br`), its primary (`pt`), else the one without a tag.
+    ///
+    /// # Errors
+    /// There is no such template, or it exists only in other languages.
+    pub fn choose(&self, name: &TemplateName, language: Option<&Language>) -> Result<Choice<'_>, TemplateFault> {
+        let fault = |message, hint| TemplateFault { message, place: None, hint };
+        let Some(variants) = self.variants.get(name) else {
+            let hint = nearest(name.as_str(), self.names().map(TemplateName::as_str));
+            let hint = hint.map(|near| format!("did you mean `{near}`?"));
+            return Err(fault(format!("There is no template `{name}`"), hint));
+        };
+        let wanted = language.unwrap_or(&self.language);
+        let tag = wanted.as_str().to_ascii_lowercase();
+        let primary = tag.split('-').next().unwrap_or_default();
+        let own = [tag.as_str(), primary].into_iter().map(Language::new);
+        let chosen = own.clone().map(Some).chain([None]).find_map(|key| variants.get_key_value(&key));
+        let Some((key, variant)) = chosen else {
+            let message = format!("Template `{name}` exists neither in `{wanted}` nor without a language");
+            return Err(fault(message, Some(format!("add `{name}.html` and `{name}.subject.txt` for everybody else"))));
+        };
+        // Words and figures are of one language: a French reader of an English text gets English figures, a reader
+        // from Austria of a German text Austrian ones.
+        let words = key.as_ref().unwrap_or(&self.language);
+        let is_same_primary = words.as_str().split('-').next() == Some(primary);
+        let convention = if is_same_primary { Language::new(&tag) } else { words.clone() };
+        let language = words.clone();
+        Ok(Choice { name: name.clone(), sources: &self.sources, variant, office: self.office(&convention), language })
+    }
+
+    fn office(&self, language: &Language) -> Arc<Office> {
+        let mut offices = self.offices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(office) = offices.get(language) {
+            return Arc::clone(office);
+        }
+        let reader = Arc::new(Reader::new(language));
+        let mut environment = self.environment.clone();
+        add_helpers(&mut environment, &reader);
+        let office = Arc::new(Office { reader, environment });
+        if offices.len() < OFFICES_MAX {
+            offices.insert(language.clone(), Arc::clone(&office));
+        }
+        office
+    }
+
+    fn add(&mut self, file: TemplateFile, problems: &mut Vec<Problem>) {
+        let place = Place::file(file.path.as_str());
+        let name = file_name(&file.path).to_owned();
+        let mail = match kind_of(&file.path) {
+            FileKind::Mail(template, language, part) => Some((template, language, part)),
+            FileKind::Partial => None,
+            FileKind::Mjml => {
+                let problem = Problem::error(format!("MJML comes with a later release, so `{name}` cannot be used"));
+                return problems.push(problem.at(place).hint("write the mail as `.html`"));
+            }
+            FileKind::Other => {
+                let problem = Problem::warning(format!("`{name}` is not a template and is left alone"));
+                return problems.push(problem.at(place).hint("templates end in `.subject.txt`, `.html` or `.txt`"));
+            }
+            FileKind::NotALanguage(tag) => {
+                let problem = Problem::error(format!("`{tag}` in `{name}` is not a language tag"));
+                return problems.push(problem.at(place).hint("write it like `first.de.html` or `first.pt-br.html`"));
+            }
+        };
+        if file.text.len() > TEMPLATE_BYTES_MAX {
+            let message = format!("`{name}` has {} bytes, more than {TEMPLATE_BYTES_MAX}", file.text.len());
+            return problems.push(Problem::error(message).at(place));
+        }
+        if let Some(first) = self.sources.get(&name) {
+            let message = format!("`{name}` is there twice; the other is `{}`", first.path);
+            return problems.push(Problem::error(message).at(place));
+        }
+        let source = Source { path: file.path.as_str().into(), text: file.text.as_str().into() };
+        self.sources.insert(name.clone(), source);
+        if let Some((template, language, part)) = mail {
+            let variant = self.variants.entry(template).or_default().entry(language).or_default();
+            match part {
+                Part::Subject => variant.subject = Some(name.clone()),
+                Part::Html => variant.html = Some(name.clone()),
+                Part::Text => variant.text = Some(name.clone()),
+            }
+        }
+        if let Err(error) = self.environment.add_template_owned(name, file.text) {
+            problems.push(fault_of(&error, &self.sources).into());
+        }
+    }
+
+    /// Every language of a template needs a subject and a body.
+    fn check_completeness(&self, problems: &mut Vec<Problem>) {
+        for (name, variants) in &self.variants {
+            for (language, variant) in variants {
+                let stem = language.as_ref().map_or(name.to_string(), |language| format!("{name}.{language}"));
+                let place = |file: &Option<String>| {
+                    file.as_ref().and_then(|file| self.sources.get(file)).map(|source| Place::file(source.path.clone()))
+                };
+                let body = variant.html.as_ref().or(variant.text.as_ref()).cloned();
+                let (message, hint, place) = match (&variant.subject, &body) {
+                    (Some(_), Some(_)) => continue,
+                    (None, _) => {
+                        let hint = format!("add `{stem}.subject.txt` with one line");
+                        (format!("Template `{stem}` has no subject"), hint, place(&body))
+                    }
+                    (_, None) => {
+                        let hint = format!("add `{stem}.html` or `{stem}.txt`");
+                        (format!("Template `{stem}` has a subject but no text"), hint, place(&variant.subject))
+                    }
+                };
+                problems.push(Problem { place, ..Problem::error(message).hint(hint) });
+            }
+        }
+    }
+
+    /// Returns every name some template sets: a layout may use what the templates that extend it set.
+    fn names_set_anywhere(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for source in self.sources.values() {
+            let words = words(&source.text);
+            for pair in words.windows(2) {
+                if pair[0].tag == pair[1].tag && ["set", "macro"].contains(&pair[0].text) && pair[1].kind == WordKind::Name {
+                    names.insert(pair[1].text.to_owned());
+                }
+            }
+        }
+        names
+    }
+}

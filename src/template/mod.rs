@@ -1,0 +1,28 @@
+//! Templates: texts with gaps, checked when they load and filled in the reader's language.
+//!
+//! The language is MiniJinja, held tight: an unknown name is an error, never an empty place; HTML is escaped; work, depth
+//! and size are bounded. Money and dates are values of their own here and print the way their reader writes them.
+//! Nothing here knows what a mail is or reads a file: texts come in, texts go out. `message/` builds the values.
+
+mod check;
+mod code;
+mod file;
+mod filter;
+mod load;
+mod reader;
+mod render;
+mod text;
+mod value;
+
+pub use crate::template::check::{KnownName, NameKind};
+pub use crate::template::file::TemplateFile;
+pub use crate::template::filter::{FILTERS, Helper, TESTS, helper_reference};
+pub use crate::template::load::{TEMPLATE_BYTES_MAX, TEMPLATES_MAX, Templates};
+pub use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
+pub use crate::template::render::{
+    Choice, FUEL_MAX, OUTPUT_BYTES_MAX, RECURSION_MAX, Rendered, SUBJECT_CHARACTERS_MAX, TemplateFault,
+};
+pub use crate::template::value::{date_value, decimal_value, money_value, variable_value};
+
+#[cfg(test)]
+mod tests;
