@@ -4,6 +4,7 @@
 //! ARCHITECTURE.md tells what each is for.
 
 // Four small languages (pure).
+pub mod schedule;
 pub mod script;
 pub mod template;
 pub mod yaml;
