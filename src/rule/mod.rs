@@ -1,0 +1,154 @@
+//! What finance people wrote: rules, checked, ready to plan with. Text in; `RuleSet` or problems out.
+//!
+//! Nothing here reads a file: the rulebook hands over texts. Every problem of every file is found in one pass, and a
+//! rule with an error is left out while the others stay. `keys` is the list of what may stand in a file, `file` reads
+//! one, `check` looks across levels, scripts and rules.
+
+mod check;
+mod file;
+mod keys;
+mod reference;
+
+pub mod schedule;
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use crate::domain::date::Days;
+use crate::domain::id::{LevelId, RuleId, SenderId, TemplateName};
+use crate::domain::money::Money;
+use crate::script::RecipientName;
+
+pub use check::{Known, RULES_MAX, RuleFile, load};
+pub use file::{LEVELS_MAX, REPEATS_MAX};
+pub use reference::rules_page;
+
+/// What one mail of a rule gathers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForEach {
+    /// All of a customer's items of one currency.
+    Customer,
+    /// One invoice.
+    Invoice,
+}
+
+/// Which level follows the one an item has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Climb {
+    /// The next one: last accepted + 1.
+    OneAtATime,
+    /// The one the item's age asks for.
+    ToAge,
+}
+
+/// What happens to items that were already due for a level before the rule first ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Levels passed before that day count as done; only new ones are sent.
+    FromNow,
+    /// They start at the first level.
+    FirstLevel,
+    /// They enter at the level their age asks for.
+    ToAge,
+}
+
+/// Sending a level again while the item stays open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// Days since the mail before.
+    pub every: Days,
+    /// How many repeats beyond the first mail, at least 1.
+    pub at_most: u32,
+}
+
+/// One step of a reminder rule's ladder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// The permanent id.
+    pub id: LevelId,
+    /// Ids it had before; history under them is its own.
+    pub formerly: Vec<LevelId>,
+    /// Days from the due date: −3 for `3 days before due`, 7 for `7 days after due`.
+    pub offset: i32,
+    /// The template of its mail.
+    pub template: TemplateName,
+    /// Instead of the rule's `to`.
+    pub to: Option<Vec<RecipientName>>,
+    /// Instead of the rule's `cc`.
+    pub cc: Option<Vec<RecipientName>>,
+    /// Instead of the rule's `bcc`.
+    pub bcc: Option<Vec<RecipientName>>,
+    /// Instead of the rule's `from`.
+    pub from: Option<SenderId>,
+    /// Whether and how it repeats.
+    pub repeat: Option<Repeat>,
+}
+
+/// A reminder rule's own part.
+#[derive(Clone, Debug)]
+pub struct Reminder {
+    /// What one mail gathers.
+    pub for_each: ForEach,
+    /// Which items it concerns; `None`: all.
+    pub condition: Option<crate::script::Condition>,
+    /// The least a mail must be about, per currency over all its items; a currency not listed has none.
+    pub minimum: Vec<Money>,
+    /// The ladder, strictly ascending by `offset`; never empty.
+    pub levels: Vec<Level>,
+    /// How an item climbs it.
+    pub climb: Climb,
+    /// What happens to the backlog of the first run.
+    pub start: Start,
+    /// The sender profile.
+    pub from: SenderId,
+    /// Who is addressed; never empty.
+    pub to: Vec<RecipientName>,
+    /// Who gets a visible copy.
+    pub cc: Vec<RecipientName>,
+    /// Who gets an invisible copy.
+    pub bcc: Vec<RecipientName>,
+    /// The rule's script, where it has one.
+    pub script: Option<Arc<crate::script::Script>>,
+    /// Whether it asks for attachments, which no release can make yet: its mails are blocked, never sent bare.
+    pub attaches: bool,
+    /// Whether its runs wait for a person.
+    pub approve: bool,
+}
+
+/// What a rule does.
+#[derive(Clone, Debug)]
+pub enum RuleKind {
+    /// Payment reminders.
+    Reminder(Reminder),
+    /// A statement or notice rule: read, but not run by this release.
+    NotYet(CompactString),
+}
+
+/// One rule, checked.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The permanent id.
+    pub id: RuleId,
+    /// Ids it had before; history under them is its own.
+    pub formerly: Vec<RuleId>,
+    /// The file it stands in, relative to the workspace.
+    pub file: Arc<str>,
+    /// What its author says of it; may be empty.
+    pub description: String,
+    /// When it runs by itself, once a daemon does that; `None`: only when asked.
+    pub schedule: Option<schedule::RuleSchedule>,
+    /// The SHA-256 of the rule's file and script, in hex: which text decided.
+    pub revision: String,
+    /// What it does.
+    pub kind: RuleKind,
+}
+
+/// All rules of a generation, sorted by id, and the limits that hold over all of them.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// The least number of days between two mails to one customer, over all rules.
+    pub contact_gap: Days,
+}
