@@ -3,6 +3,9 @@
 //! The modules stand on floors; one imports only from floors below its own (`tests/architecture.rs` holds this up).
 //! ARCHITECTURE.md tells what each is for.
 
+// Decisions (pure).
+pub mod outbox;
+pub mod plan;
 // What the operator wrote (pure).
 pub mod rule;
 // Four small languages (pure).

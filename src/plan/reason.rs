@@ -1,0 +1,147 @@
+//! Why: the closed list of reasons a decision can have.
+
+/// Why a message is blocked: it is due, but cannot be composed or sent as things are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BlockReason {
+    /// No address under any recipient key it would go to.
+    RecipientMissing,
+    /// The sender profile is not in config.yaml.
+    SenderUnknown,
+    /// A paper to attach is missing or not ready.
+    DocumentMissing,
+    /// Its template failed.
+    TemplateError,
+    /// Its `where` or script failed.
+    ScriptError,
+}
+
+impl BlockReason {
+    /// Every reason, in order.
+    pub const ALL: [Self; 5] =
+        [Self::RecipientMissing, Self::SenderUnknown, Self::DocumentMissing, Self::TemplateError, Self::ScriptError];
+
+    /// Returns the word the store and the commands use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RecipientMissing => "recipient_missing",
+            Self::SenderUnknown => "sender_unknown",
+            Self::DocumentMissing => "document_missing",
+            Self::TemplateError => "template_error",
+            Self::ScriptError => "script_error",
+        }
+    }
+
+    /// Returns a sentence for a person, without a final stop.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::RecipientMissing => "no address for any of the recipients",
+            Self::SenderUnknown => "the sender is not in config.yaml",
+            Self::DocumentMissing => "a document to attach is missing",
+            Self::TemplateError => "its template failed",
+            Self::ScriptError => "its script failed",
+        }
+    }
+}
+
+/// Why an item, or a subject with all its items, gets no mail today.
+///
+/// The order is from the farthest from a mail to the nearest: where a customer's items differ, the nearest stands
+/// for the customer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum DeclineReason {
+    /// Nothing of the customer is open on that day, or only credit: credit notes and overpaid invoices.
+    #[default]
+    NothingOpen,
+    /// The rule's `where` does not hold.
+    ConditionFalse,
+    /// A hold on the customer or the invoice has not ended.
+    Held,
+    /// It has no due date, so it is never due for a level.
+    DueDateMissing,
+    /// Every level was sent, repeats included.
+    LadderFinished,
+    /// It was due for this level before the rule first ran, and the rule starts from now.
+    Backlog,
+    /// The day of its next level has not come, or it took a step on this very day.
+    NotYetDue,
+    /// A person closed the mail of this level.
+    Cancelled,
+    /// The server refused the mail of this level for good; a person must act.
+    Refused,
+    /// Nobody knows whether the mail of this level arrived; a person must decide.
+    OutcomeUnknown,
+    /// The mail of this level is in the outbox, not sent yet.
+    UnderWay,
+    /// The rule's script left it out.
+    NotSelected,
+    /// All its items together are below the rule's minimum.
+    BelowMinimum,
+    /// Credit notes and payments not yet matched cover what the account owes.
+    CreditCovers,
+    /// The customer had another mail too few days ago.
+    ContactGap,
+}
+
+impl DeclineReason {
+    /// Every reason, in order.
+    pub const ALL: [Self; 15] = [
+        Self::NothingOpen,
+        Self::ConditionFalse,
+        Self::Held,
+        Self::DueDateMissing,
+        Self::LadderFinished,
+        Self::Backlog,
+        Self::NotYetDue,
+        Self::Cancelled,
+        Self::Refused,
+        Self::OutcomeUnknown,
+        Self::UnderWay,
+        Self::NotSelected,
+        Self::BelowMinimum,
+        Self::CreditCovers,
+        Self::ContactGap,
+    ];
+
+    /// Returns the word the store and the commands use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NothingOpen => "nothing_open",
+            Self::ConditionFalse => "condition_false",
+            Self::Held => "held",
+            Self::DueDateMissing => "due_date_missing",
+            Self::LadderFinished => "ladder_finished",
+            Self::Backlog => "backlog",
+            Self::NotYetDue => "not_yet_due",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::UnderWay => "under_way",
+            Self::NotSelected => "not_selected",
+            Self::BelowMinimum => "below_minimum",
+            Self::CreditCovers => "credit_covers",
+            Self::ContactGap => "contact_gap",
+        }
+    }
+
+    /// Returns a sentence for a person, without a final stop.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NothingOpen => "nothing is open",
+            Self::ConditionFalse => "the rule's `where` does not hold",
+            Self::Held => "on hold",
+            Self::DueDateMissing => "no due date, so never due",
+            Self::LadderFinished => "every level was sent",
+            Self::Backlog => "was due before the rule first ran (start: from_now)",
+            Self::NotYetDue => "the next level's day has not come",
+            Self::Cancelled => "a person closed the mail of this level",
+            Self::Refused => "the server refused the mail of this level; a person must act",
+            Self::OutcomeUnknown => "nobody knows whether the mail of this level arrived; a person must decide",
+            Self::UnderWay => "the mail of this level is in the outbox",
+            Self::NotSelected => "the rule's script left it out",
+            Self::BelowMinimum => "below the rule's minimum",
+            Self::CreditCovers => "credit or a payment not yet matched covers the account",
+            Self::ContactGap => "another mail too few days ago",
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What holds for every plan, whatever the ledger, the rules and the past.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A ledger of up to 5 customers, as the text that [`ledger`] reads.
+fn ledger_text() -> impl Strategy<Value = String> {
+    let customer = (prop::bool::weighted(0.8), prop::option::weighted(0.2, -2..3_i32), prop::bool::ANY);
+    let invoice = (0..5_usize, 0..3_usize, -3_000..9_000_i64, prop::option::weighted(0.9, -10..45_i32));
+    let overpaid = prop::option::weighted(0.1, -500..1_i64);
+    let more = (prop::option::weighted(0.1, -2..3_i32), prop::bool::weighted(0.1), overpaid);
+    (prop::collection::vec(customer, 5), prop::collection::vec((invoice, more), 0..25)).prop_map(|(customers, invoices)| {
+        let mut text = String::new();
+        let held = |hold: Option<i32>| hold.map_or(String::new(), |days| format!(" hold:{days}"));
+        for (place, (has_address, hold, is_tagged)) in customers.into_iter().enumerate() {
+            let address = if has_address { format!("ap@c{place}.example") } else { "-".to_owned() };
+            text += &format!("customer C{place} {address} {}{}\n", if is_tagged { "vip" } else { "net30" }, held(hold));
+        }
+        for (place, ((customer, currency, cents, age), (hold, is_disputed, overpaid))) in invoices.into_iter().enumerate() {
+            let (currency, total) = (["EUR", "USD", "CHF"][currency], Decimal::new(cents, 2));
+            let age = age.map_or("-".to_owned(), |age| age.to_string());
+            let disputed = if is_disputed { " disputed" } else { "" };
+            let open = overpaid.map_or(String::new(), |cents| format!(" open:{}", Decimal::new(cents, 2)));
+            text += &format!("invoice {place} C{customer} {currency} {total} {age}{disputed}{open}{}\n", held(hold));
+        }
+        text
+    })
+}
+
+/// The lines of a rule that differ from rule to rule.
+fn rule_lines() -> impl Strategy<Value = String> {
+    let parts: [&[&str]; 5] = [
+        &["for_each: customer\n", "for_each: invoice\n"],
+        &[
+            "",
+            "where: invoice.open > 20 && !customer.tags.contains(\"vip\")\n",
+            "where: customer.balance > 50\n",
+            "where: 100 / invoice.total > 2\n",
+        ],
+        &["", "minimum: { EUR: 40, USD: 10 }\n"],
+        &["climb: one_at_a_time\nstart: to_age\n", "climb: to_age\nstart: first_level\n", "start: from_now\n"],
+        &["", "script: all.rhai\n", "script: some.rhai\n"],
+    ];
+    parts.map(prop::sample::select).prop_map(|parts| parts.concat())
+}
+
+const SCRIPTS: [(&str, &str); 2] = [
+    ("all.rhai", "fn recipients(customer, items, level) { if items.len == 3 { 7 } else { () } }"),
+    ("some.rhai", "fn select(customer, items) { items.filter(|item| item.open > 30) }"),
+];
+
+/// Steps of rule `r0` and mails to customers, days before the plan's.
+fn past() -> impl Strategy<Value = History> {
+    let standings = [Standing::Accepted, Standing::UnderWay, Standing::Unknown, Standing::Refused, Standing::Cancelled];
+    let levels = prop::sample::select(vec!["upcoming", "first", "second", "final"]);
+    let step = (0..25_usize, levels, prop::sample::select(standings.to_vec()), 0..40_i32);
+    let contact = (0..5_usize, 0..6_i32);
+    let steps = prop::collection::vec(step, 0..15);
+    (steps, prop::collection::vec(contact, 0..3), prop::option::of(0..60_i32)).prop_map(|(steps, contacts, start)| {
+        let mut past = History::default();
+        for (number, level, standing, days) in steps {
+            let step = Step { level: LevelId::new(level), repeat: 0, standing, on: shifted(AS_OF, -days) };
+            past.add_step(RuleId::new("r0"), DocumentNumber::new(number.to_string()), step);
+        }
+        for (customer, days) in contacts {
+            past.add_contact(CustomerId::new(format!("C{customer}")), shifted(AS_OF, -days));
+        }
+        start.into_iter().for_each(|days| past.add_start(RuleId::new("r0"), shifted(AS_OF, -days)));
+        past
+    })
+}
+
+type Subject = (CustomerIndex, Option<DocumentIndex>, Option<Currency>);
+
+/// Returns every subject of a rule, told by the ledger alone.
+fn subjects(for_each: ForEach, ledger: &Ledger, open: &[DocumentIndex]) -> BTreeSet<Subject> {
+    let of = |document: &DocumentIndex| (ledger.document(*document).customer, ledger.document(*document).currency);
+    let mut subjects: BTreeSet<Subject> = match for_each {
+        ForEach::Customer => open.iter().map(of).map(|(customer, currency)| (customer, None, Some(currency))).collect(),
+        ForEach::Invoice => open.iter().map(|document| (of(document).0, Some(*document), Some(of(document).1))).collect(),
+    };
+    let is_idle = |customer: &CustomerIndex| !open.iter().any(|document| of(document).0 == *customer);
+    subjects.extend(ledger.customer_indexes().filter(is_idle).map(|customer| (customer, None, None)));
+    subjects
+}
+
+/// Checks one rule's part of a plan and returns the customers it mails.
+fn check_rule(plan: &Plan, place: usize, rules: &RuleSet, ledger: &Ledger) -> Result<BTreeSet<CustomerIndex>, TestCaseError> {
+    let documents = (0..ledger.documents().len()).map(|place| DocumentIndex(place as u32));
+    let open: Vec<DocumentIndex> = documents.filter(|document| !ledger.open_on(*document, plan.as_of).is_zero()).collect();
+    let (reminder, decisions) = (reminder(&rules.rules[place]).unwrap(), &plan.rules[place].decisions);
+
+    let decided: BTreeSet<Subject> =
+        decisions.iter().map(|decision| (decision.customer, decision.document, decision.currency)).collect();
+    prop_assert_eq!(decided.len(), decisions.len(), "a subject has one decision");
+    prop_assert_eq!(decided, subjects(reminder.for_each, ledger, &open), "every subject has a decision");
+
+    let (mut mailed, mut customers) = (BTreeSet::new(), BTreeSet::new());
+    for decision in decisions {
+        let Verdict::Message(message) = decision.verdict else { continue };
+        let message = &plan.messages[message as usize];
+        let items = plan.items(message);
+        prop_assert_eq!(usize::from(message.rule), place);
+        prop_assert_eq!((message.customer, Some(message.currency)), (decision.customer, decision.currency));
+        prop_assert_eq!(Some(message.lead), items.iter().map(|item| item.step).max());
+        prop_assert_eq!(message.total, items.iter().map(|item| ledger.open_on(item.document, plan.as_of)).sum::<Decimal>());
+        for item in items {
+            let document = ledger.document(item.document);
+            prop_assert!(ledger.open_on(item.document, plan.as_of) > Decimal::ZERO, "credit is never reminded");
+            prop_assert_eq!((document.customer, document.currency), (message.customer, message.currency));
+            prop_assert!(mailed.insert(item.document), "an item is in one mail of a rule");
+            let is_held = ledger.customer(document.customer).hold_until.max(document.hold_until) >= Some(plan.as_of);
+            prop_assert!(!is_held || message.blocked == Some(BlockReason::ScriptError), "nothing held is mailed");
+        }
+        if message.blocked.is_none() {
+            prop_assert!(message.recipients(rules, ledger).iter().any(|recipient| recipient.role == RecipientRole::To));
+            customers.insert(message.customer);
+        }
+    }
+    for document in &open {
+        let is_credit = ledger.open_on(*document, plan.as_of) < Decimal::ZERO;
+        let has_reason = plan.item_reason(place, *document) != DeclineReason::NothingOpen;
+        prop_assert!(is_credit || mailed.contains(document) != has_reason, "an item is in a mail or has its reason");
+    }
+    Ok(customers)
+}
+
+proptest! {
+    #[test]
+    fn every_subject_has_one_decision_and_every_item_a_mail_or_a_reason(
+        text in ledger_text(),
+        lines in prop::collection::vec(rule_lines(), 1..4),
+        gap in 0..4_u32,
+        past in past(),
+    ) {
+        let given: Vec<(String, String)> =
+            lines.into_iter().enumerate().map(|(place, lines)| (format!("r{place}"), lines)).collect();
+        let given: Vec<(&str, &str)> = given.iter().map(|(id, lines)| (id.as_str(), lines.as_str())).collect();
+        let used = SCRIPTS.into_iter().filter(|(path, _)| given.iter().any(|(_, lines)| lines.contains(path)));
+        let (rules, ledger) = (rules(&given, &used.collect::<Vec<_>>(), gap), ledger(&text));
+        let plan = plan(&rules, &ledger, &past, AS_OF);
+
+        let mut mails = vec![];
+        for place in 0..rules.rules.len() {
+            mails.extend(check_rule(&plan, place, &rules, &ledger)?);
+        }
+        let from_rules: usize = plan.rules.iter().flat_map(|rule| &rule.decisions)
+            .filter(|decision| matches!(decision.verdict, Verdict::Message(_))).count();
+        prop_assert_eq!(from_rules, plan.messages.len(), "every message has its decision");
+        let items: usize = plan.messages.iter().map(|message| plan.items(message).len()).sum();
+        prop_assert_eq!(items, plan.items.len());
+        if gap > 0 {
+            let customers: BTreeSet<CustomerIndex> = mails.iter().copied().collect();
+            prop_assert_eq!(customers.len(), mails.len(), "a customer is mailed by one rule within the contact gap");
+            for customer in customers {
+                let last = past.last_contact(&ledger.customer(customer).id);
+                prop_assert!(last.is_none_or(|last| shifted(last, gap as i32) <= AS_OF), "the gap counts from the past");
+            }
+        }
+    }
+}
