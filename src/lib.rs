@@ -4,6 +4,7 @@
 //! ARCHITECTURE.md tells what each is for.
 
 // Decisions (pure).
+pub mod message;
 pub mod outbox;
 pub mod plan;
 // What the operator wrote (pure).

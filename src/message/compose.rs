@@ -1,0 +1,214 @@
+//! One letter, composed: templates filled, addresses checked, bytes made.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+use thiserror::Error;
+
+use crate::domain::date::Date;
+use crate::domain::id::{Language, LevelId, RuleId, TemplateName};
+use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::mailbox::{Recipient, RecipientRole, Sender, is_address};
+use crate::domain::money::Currency;
+use crate::domain::variable::Variable;
+use crate::message::context::context;
+use crate::message::mime::{Envelope, message_bytes};
+use crate::script::LevelFacts;
+use crate::template::{TemplateFault, Templates};
+
+/// How many recipients one mail may have. Source: RFC 5321 §4.5.3.1.8, every server takes at least 100.
+pub const RECIPIENTS_MAX: usize = 100;
+
+/// How many characters a sender's name may have, so that its header line stays far below 998 octets.
+pub const NAME_CHARACTERS_MAX: usize = 200;
+
+/// How many characters a message key may have: a SHA-256 in hex.
+pub const KEY_CHARACTERS_MAX: usize = 64;
+
+/// Everything a mail is made from.
+#[derive(Clone, Debug)]
+pub struct Letter<'a> {
+    /// Where customer and documents are looked up.
+    pub ledger: &'a Ledger,
+    /// The day the figures are of.
+    pub as_of: Date,
+    /// The rule that asked for the mail.
+    pub rule_id: &'a RuleId,
+    /// What the rule's author says of it.
+    pub rule_description: &'a str,
+    /// Who is reminded.
+    pub customer: CustomerIndex,
+    /// The currency of all amounts.
+    pub currency: Currency,
+    /// What the mail is about, each with the level it reaches; all of `customer` and in `currency`.
+    pub items: &'a [(DocumentIndex, LevelId)],
+    /// The level of the mail.
+    pub level: &'a LevelFacts,
+    /// The template to fill.
+    pub template: &'a TemplateName,
+    /// Who it comes from.
+    pub sender: &'a Sender,
+    /// Who it goes to; at least one with the role `To`.
+    pub recipients: &'a [Recipient],
+    /// What the rule's script returned from `variables()`.
+    pub variables: &'a BTreeMap<String, Variable>,
+    /// The message key: letters, digits, `-`, `_` and `.`; the left part of the Message-ID.
+    pub message_id: &'a str,
+    /// What the Date header says.
+    pub date: jiff::Zoned,
+}
+
+/// A mail, ready to be queued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composed {
+    /// The subject, decoded.
+    pub subject: String,
+    /// The sender's address in the envelope, its domain in ASCII.
+    pub envelope_from: CompactString,
+    /// Everybody it goes to, once each, their domains in ASCII; those of the role `Bcc` are in no header.
+    pub recipients: Vec<Recipient>,
+    /// The whole message; lines end in CRLF, dots not yet stuffed.
+    pub bytes: Vec<u8>,
+    /// The text part, decoded.
+    pub text: String,
+    /// The HTML part, decoded.
+    pub html: Option<String>,
+    /// The language of its words.
+    pub language: Language,
+}
+
+/// Why a letter could not be composed; its mail is blocked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ComposeFault {
+    /// The template is at fault.
+    #[error(transparent)]
+    Template(#[from] TemplateFault),
+    /// Nobody to address.
+    #[error("The mail has nobody to be addressed to")]
+    RecipientMissing,
+    /// Nothing to read.
+    #[error("The template `{template}` gives a mail without a word in it")]
+    BodyEmpty {
+        /// The template.
+        template: String,
+    },
+    /// Too many recipients.
+    #[error("The mail has {count} recipients, more than {RECIPIENTS_MAX}")]
+    RecipientsTooMany {
+        /// How many there are.
+        count: usize,
+    },
+    /// An address that cannot stand in a mail.
+    #[error("The address {address:?} cannot be used in a mail")]
+    AddressUnusable {
+        /// The address.
+        address: String,
+    },
+    /// A sender's name that cannot stand in a mail.
+    #[error("The sender's name {name:?} cannot be used in a mail: it {reason}")]
+    NameUnusable {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A date before the year 0, which no mail can have.
+    #[error("The date {date} cannot be used in a mail")]
+    DateUnusable {
+        /// The date.
+        date: String,
+    },
+    /// A message key that cannot stand in a header.
+    #[error("The message key {key:?} cannot be used in a mail")]
+    KeyUnusable {
+        /// The key.
+        key: String,
+    },
+}
+
+/// Composes a letter. The same letter and templates always give the same bytes.
+///
+/// # Errors
+/// The first thing that stands in the way; nothing of the mail exists then.
+pub fn compose(letter: &Letter<'_>, templates: &Templates) -> Result<Composed, ComposeFault> {
+    let envelope = envelope(letter)?;
+    let language = letter.ledger.customer(letter.customer).language.as_ref();
+    let choice = templates.choose(letter.template, language)?;
+    let rendered = choice.render(&context(letter, &choice))?;
+    if rendered.text.trim().is_empty() {
+        return Err(ComposeFault::BodyEmpty { template: letter.template.to_string() });
+    }
+    let bytes = message_bytes(&envelope, &rendered)?;
+    Ok(Composed {
+        subject: rendered.subject,
+        envelope_from: envelope.from,
+        recipients: envelope.recipients,
+        bytes,
+        text: rendered.text,
+        html: rendered.html,
+        language: rendered.language,
+    })
+}
+
+fn envelope<'l>(letter: &'l Letter<'_>) -> Result<Envelope<'l>, ComposeFault> {
+    let key = letter.message_id;
+    let is_key_character = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_dotted = key.starts_with('.') || key.ends_with('.') || key.contains("..");
+    if key.is_empty() || key.len() > KEY_CHARACTERS_MAX || is_dotted || !key.chars().all(is_key_character) {
+        return Err(ComposeFault::KeyUnusable { key: key.to_owned() });
+    }
+    let mut recipients: Vec<Recipient> = Vec::with_capacity(letter.recipients.len());
+    let mut by_role: Vec<&Recipient> = letter.recipients.iter().collect();
+    // Whoever is named twice keeps the most visible role.
+    by_role.sort_by_key(|recipient| recipient.role);
+    for recipient in by_role {
+        let address = wire_address(&recipient.address)?;
+        if recipients.iter().all(|own| own.address != address) {
+            recipients.push(Recipient { address, role: recipient.role });
+        }
+    }
+    if !recipients.iter().any(|recipient| recipient.role == RecipientRole::To) {
+        return Err(ComposeFault::RecipientMissing);
+    }
+    if recipients.len() > RECIPIENTS_MAX {
+        return Err(ComposeFault::RecipientsTooMany { count: recipients.len() });
+    }
+    Ok(Envelope {
+        key,
+        from_name: checked_name(&letter.sender.name)?,
+        from: wire_address(&letter.sender.address)?,
+        reply_to: letter.sender.reply_to.as_deref().map(wire_address).transpose()?,
+        recipients,
+        date: &letter.date,
+    })
+}
+
+fn checked_name(name: &str) -> Result<&str, ComposeFault> {
+    let name = name.trim();
+    let fault = |reason| Err(ComposeFault::NameUnusable { name: name.to_owned(), reason });
+    if name.chars().any(char::is_control) {
+        return fault("has a control character");
+    }
+    if name.contains("=?") {
+        return fault("looks encoded already");
+    }
+    if name.chars().count() > NAME_CHARACTERS_MAX {
+        return fault("is longer than 200 characters");
+    }
+    Ok(name)
+}
+
+/// Returns the address with its domain in ASCII. Source: RFC 5891 §4.4.
+fn wire_address(address: &str) -> Result<CompactString, ComposeFault> {
+    let fault = || ComposeFault::AddressUnusable { address: address.to_owned() };
+    if !is_address(address) {
+        return Err(fault());
+    }
+    let (local, domain) = address.rsplit_once('@').ok_or_else(fault)?;
+    if domain.is_ascii() {
+        return Ok(address.into());
+    }
+    let domain = idna::domain_to_ascii(domain).map_err(|_| fault())?;
+    let ascii = compact_str::format_compact!("{local}@{domain}");
+    is_address(&ascii).then_some(ascii).ok_or_else(fault)
+}

@@ -1,0 +1,149 @@
+//! The values of one letter, in its reader's convention. Every name here is in the table of `variables.rs`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use minijinja::Value;
+use rust_decimal::Decimal;
+
+use crate::domain::ledger::DocumentIndex;
+use crate::domain::money::Money;
+use crate::message::compose::Letter;
+use crate::template::{Choice, Reader, date_value, money_value, variable_value};
+
+/// Returns what the templates of `letter` may use.
+pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>) -> Value {
+    let reader = choice.reader();
+    let figures = Figures::of(letter);
+    let money = |amount| money_value(Money { amount, currency: letter.currency }, reader);
+    let customer = letter.ledger.customer(letter.customer);
+    let language = choice.language().as_str();
+    let own_language = customer.language.as_ref().map_or(language, |own| own.as_str());
+    let attributes = letter.ledger.customer_attribute_names().filter_map(|name| {
+        letter.ledger.customer_attribute(letter.customer, name).map(|value| (name.to_owned(), Value::from(value)))
+    });
+    let items: Vec<Value> =
+        letter.items.iter().map(|(document, level)| item(letter, *document, Some(level.as_str()), reader)).collect();
+    let (due_items, upcoming_items) = split(letter, &items);
+    let other_items = figures.other_items.iter().map(|document| item(letter, *document, None, reader));
+    let variables = letter.variables.iter().map(|(name, value)| (name.clone(), variable_value(value, reader)));
+    map([
+        (
+            "customer",
+            map([
+                ("id", customer.id.as_str().into()),
+                ("name", customer.name.as_str().into()),
+                ("language", own_language.into()),
+                ("tags", customer.tags.iter().map(|tag| tag.as_str()).collect()),
+                ("attributes", Value::from_pairs(attributes)),
+            ]),
+        ),
+        ("items", items.into()),
+        ("due_items", due_items.into()),
+        ("upcoming_items", upcoming_items.into()),
+        ("other_items", other_items.collect()),
+        ("total", money(figures.total)),
+        ("due_total", money(figures.due_total)),
+        ("upcoming_total", money(figures.total - figures.due_total)),
+        ("other_total", money(figures.other_total)),
+        ("account_total", money(figures.total + figures.other_total)),
+        ("credit_total", money(figures.credit_total)),
+        ("balance", money(figures.total + figures.other_total - figures.credit_total)),
+        ("currency", letter.currency.as_str().into()),
+        (
+            "level",
+            map([
+                ("id", letter.level.id.as_str().into()),
+                ("number", letter.level.number.into()),
+                ("repeat", letter.level.repeat.into()),
+            ]),
+        ),
+        ("rule", map([("id", letter.rule_id.as_str().into()), ("description", letter.rule_description.into())])),
+        (
+            "sender",
+            map([
+                ("name", letter.sender.name.as_str().into()),
+                ("address", letter.sender.address.as_str().into()),
+                ("reply_to", letter.sender.reply_to.as_ref().unwrap_or(&letter.sender.address).as_str().into()),
+            ]),
+        ),
+        ("as_of", date_value(letter.as_of, reader)),
+        ("language", language.into()),
+        ("vars", Value::from_pairs(variables)),
+    ])
+}
+
+/// The figures of a letter, from the ledger alone.
+struct Figures {
+    other_items: Vec<DocumentIndex>,
+    total: Decimal,
+    due_total: Decimal,
+    other_total: Decimal,
+    credit_total: Decimal,
+}
+
+impl Figures {
+    fn of(letter: &Letter<'_>) -> Self {
+        let open_on = |document| letter.ledger.open_on(document, letter.as_of);
+        let documents = || letter.items.iter().map(|(document, _)| *document);
+        let items: BTreeSet<DocumentIndex> = documents().collect();
+        let mut figures = Self {
+            other_items: vec![],
+            total: documents().map(open_on).sum(),
+            due_total: documents().filter(|document| is_due(letter, *document)).map(open_on).sum(),
+            other_total: Decimal::ZERO,
+            credit_total: letter.ledger.unapplied_on(letter.customer, letter.currency, letter.as_of),
+        };
+        for document in letter.ledger.documents_of(letter.customer).map(|place| DocumentIndex(place as u32)) {
+            if letter.ledger.document(document).currency != letter.currency || items.contains(&document) {
+                continue;
+            }
+            let open = open_on(document);
+            if open > Decimal::ZERO {
+                figures.other_total += open;
+                figures.other_items.push(document);
+            } else {
+                figures.credit_total -= open;
+            }
+        }
+        figures
+    }
+}
+
+/// Returns the items that are due, and those that are not yet.
+fn split(letter: &Letter<'_>, items: &[Value]) -> (Vec<Value>, Vec<Value>) {
+    let numbered = letter.items.iter().zip(items.iter().cloned());
+    let (due, upcoming): (Vec<_>, Vec<_>) = numbered.partition(|((document, _), _)| is_due(letter, *document));
+    let values = |part: Vec<(_, Value)>| part.into_iter().map(|(_, value)| value).collect();
+    (values(due), values(upcoming))
+}
+
+/// Returns whether payment is due by the letter's day; never without a due date.
+fn is_due(letter: &Letter<'_>, document: DocumentIndex) -> bool {
+    letter.ledger.document(document).due_on.is_some_and(|due_on| due_on <= letter.as_of)
+}
+
+fn item(letter: &Letter<'_>, index: DocumentIndex, level: Option<&str>, reader: &Arc<Reader>) -> Value {
+    let document = letter.ledger.document(index);
+    let money = |amount| money_value(Money { amount, currency: document.currency }, reader);
+    let attributes = letter
+        .ledger
+        .document_attribute_names()
+        .filter_map(|name| letter.ledger.document_attribute(index, name).map(|value| (name.to_owned(), Value::from(value))));
+    let due_on = document.due_on.map(|due_on| ("due_on", date_value(due_on, reader)));
+    let level = level.map(|level| ("level", Value::from(level)));
+    let fixed = [
+        ("number", document.number.as_str().into()),
+        ("issued_on", date_value(document.issued_on, reader)),
+        ("total", money(document.total)),
+        ("open", money(letter.ledger.open_on(index, letter.as_of))),
+        ("days_overdue", document.days_overdue(letter.as_of).into()),
+        ("disputed", document.disputed.into()),
+        ("attributes", Value::from_pairs(attributes)),
+    ];
+    Value::from_pairs(fixed.into_iter().chain(due_on).chain(level))
+}
+
+fn map<const COUNT: usize>(entries: [(&'static str, Value); COUNT]) -> Value {
+    Value::from_pairs(entries)
+}

@@ -1,0 +1,12 @@
+//! Composing: from what a plan decided to the exact bytes that will go over the wire.
+//!
+//! Whole or not at all: a fault of a template or an address blocks the mail before anything is queued. The same letter
+//! always gives the same bytes, so date and id come in as arguments. Nothing here decides who gets mail or sends it.
+
+mod compose;
+mod context;
+mod mime;
+mod variables;
+
+pub use crate::message::compose::{ComposeFault, Composed, Letter, RECIPIENTS_MAX, compose};
+pub use crate::message::variables::{TemplateVariable, VARIABLES, known_names, reference};

@@ -1,0 +1,102 @@
+//! The one table of what a template may use; the reference page and the check of templates are made from it.
+
+use crate::template::{KnownName, NameKind, helper_reference};
+
+/// A template variable.
+#[derive(Clone, Copy, Debug)]
+pub struct TemplateVariable {
+    /// The whole path; `[]` after a list, `*` for any name.
+    pub path: &'static str,
+    /// What kind of value it is.
+    pub kind: NameKind,
+    /// What it is, with its unit.
+    pub meaning: &'static str,
+    /// What it prints for an English reader.
+    pub example: &'static str,
+}
+
+const fn plain(path: &'static str, meaning: &'static str, example: &'static str) -> TemplateVariable {
+    TemplateVariable { path, kind: NameKind::Plain, meaning, example }
+}
+
+const fn money(path: &'static str, meaning: &'static str, example: &'static str) -> TemplateVariable {
+    TemplateVariable { path, kind: NameKind::Money, meaning, example }
+}
+
+const fn date(path: &'static str, meaning: &'static str, example: &'static str) -> TemplateVariable {
+    TemplateVariable { path, kind: NameKind::Date, meaning, example }
+}
+
+/// Every variable of a reminder's templates, in the order of the reference page.
+pub const VARIABLES: &[TemplateVariable] = &[
+    plain("customer", "The customer the mail is for", ""),
+    plain("customer.id", "The number in the books", "C-1042"),
+    plain("customer.name", "The name to address; the id where the books have none", "Harbour Coffee Ltd"),
+    plain("customer.language", "The customer's language tag, or the mail's where none is known", "en"),
+    plain("customer.tags", "A list of labels; `customer.tags|join(\", \")` prints them", "['vip', 'net30']"),
+    plain("customer.attributes.*", "Any further column of the customers' file, as text", "North"),
+    plain("items", "The list of invoices this mail is about, by due date", ""),
+    plain("items[].number", "The printed number", "R-2027-0042"),
+    date("items[].issued_on", "The day of issue", "8 March 2027"),
+    date("items[].due_on", "The last day of payment in time; not defined where the books have none", "22 March 2027"),
+    money("items[].total", "The whole amount", "€1,190.00"),
+    money("items[].open", "The amount still open", "€690.00"),
+    plain("items[].days_overdue", "Whole days since the due date; 0 or less before the day after it", "14"),
+    plain("items[].disputed", "Whether the books mark it disputed", "False"),
+    plain("items[].level", "The id of the level it reaches with this mail", "second"),
+    plain("items[].attributes.*", "Any further column of the invoices' file, as text", "PO 7781"),
+    plain("due_items", "Those of `items` that are due: their due date is not after `as_of`", ""),
+    plain("upcoming_items", "The rest of `items`, not yet due, which a mail of a higher level carries along", ""),
+    plain("other_items", "The customer's other open invoices of the same currency; as `items`, but without `level`", ""),
+    money("total", "The sum of what is open of `items`", "€690.00"),
+    money("due_total", "The sum of what is open of `due_items`", "€690.00"),
+    money("upcoming_total", "The sum of what is open of `upcoming_items`", "€0.00"),
+    money("other_total", "The sum of what is open of `other_items`", "€250.00"),
+    money("account_total", "`total` and `other_total` together: all open invoices of this currency", "€940.00"),
+    money("credit_total", "Open credit notes and payments not yet matched, of this currency, as a positive amount", "€40.00"),
+    money("balance", "What the account owes in this currency: `account_total` less `credit_total`", "€900.00"),
+    plain("currency", "The code of the mail's currency", "EUR"),
+    plain("level", "The level of the mail: the highest of its items", ""),
+    plain("level.id", "The level's id in the rule", "second"),
+    plain("level.number", "Its place in the ladder, from 1", "3"),
+    plain("level.repeat", "0 for the first mail at this level, 1 for its first repeat", "0"),
+    plain("rule", "The rule that asked for the mail", ""),
+    plain("rule.id", "The rule's id", "overdue"),
+    plain("rule.description", "What the rule's author says of it", "Friendly first, firm later"),
+    plain("sender", "Who the mail comes from", ""),
+    plain("sender.name", "The name shown", "ACME Receivables"),
+    plain("sender.address", "The address it comes from", "ar@acme.example"),
+    plain("sender.reply_to", "The address answers go to", "ar-team@acme.example"),
+    date("as_of", "The day the figures are of", "5 April 2027"),
+    plain("language", "The language tag of the template in use", "en"),
+    plain("vars.*", "What `variables()` of the rule's script returned", ""),
+];
+
+/// Returns the table in the form templates are checked against.
+pub fn known_names() -> Vec<KnownName> {
+    VARIABLES.iter().map(|variable| KnownName { path: variable.path, kind: variable.kind }).collect()
+}
+
+/// Returns the reference page of variables, filters and tests, in Markdown.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Template variables\n\n\
+        What the templates of a reminder may use. This page is made from the program's own table; a test compares them.\n\n\
+        A name that is not here is an error, when the templates load or at the latest when a mail is composed: no mail goes\n\
+        out with an empty place. Ask for a column that may be missing with `is defined`.\n\n\
+        An amount prints with its currency and a date in full, both the way the reader's language writes them. An amount has\n\
+        `amount` (plain digits), `currency`, `is_zero` and `is_negative`; a date has `iso`, `year`, `month` and `day`.\n\
+        Amounts and dates are compared with the tests at the end of this page, not with `>` and `==`. Beside the filters and\n\
+        tests listed here all of MiniJinja's own can be used.\n\n\
+        | name | meaning | example |\n|---|---|---|\n",
+    );
+    for TemplateVariable { path, meaning, example, .. } in VARIABLES {
+        let meaning = meaning.replace('|', "\\|");
+        page.push_str(&format!("| `{path}` | {meaning}. | {example} |\n"));
+    }
+    page.push('\n');
+    page.push_str(&helper_reference());
+    page.truncate(page.trim_end().len());
+    page.push('\n');
+    page
+}

@@ -1,0 +1,518 @@
+//! Whole mails: the shipped templates, composed from a small ledger and compared byte by byte with committed files.
+//!
+//! `DUNLIN_BLESS=1 cargo test --test mail` writes the files anew; read the difference before you commit it.
+
+// Helpers of tests are tests too, which clippy does not see in an integration test.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use compact_str::CompactString;
+use dunlin::domain::customer::Customer;
+use dunlin::domain::date::{Date, shifted};
+use dunlin::domain::document::{Document, DocumentKind, Payment};
+use dunlin::domain::id::{CustomerId, DocumentNumber, Language, LevelId, RuleId, SenderId, TemplateName};
+use dunlin::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, LedgerBuilder};
+use dunlin::domain::mailbox::{Recipient, RecipientRole, Sender};
+use dunlin::domain::money::Currency;
+use dunlin::domain::problem::Problem;
+use dunlin::domain::variable::Variable;
+use dunlin::message::{self, ComposeFault, Composed, Letter, compose};
+use dunlin::script::LevelFacts;
+use dunlin::template::{TemplateFile, Templates};
+use jiff::civil::date;
+use mail_parser::{MessageParser, MimeHeaders};
+use proptest::prelude::*;
+use rust_decimal::{Decimal, dec};
+
+const AS_OF: Date = date(2027, 4, 5);
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Compares `actual` with a committed file, or writes it when asked to.
+fn assert_committed(path: &str, actual: &[u8]) {
+    let path = root().join(path);
+    if env::var_os("DUNLIN_BLESS").is_some_and(|value| value == "1") {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, actual).unwrap();
+    }
+    let expected = fs::read(&path).unwrap_or_default();
+    assert_eq!(String::from_utf8_lossy(actual), String::from_utf8_lossy(&expected), "{}", path.display());
+}
+
+fn shipped_files() -> Vec<TemplateFile> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(root().join("rules/templates")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let file = |path: &Path| TemplateFile {
+        path: path.strip_prefix(root()).unwrap().display().to_string(),
+        text: fs::read_to_string(path).unwrap(),
+    };
+    paths.iter().map(|path| file(path)).collect()
+}
+
+fn shipped() -> Templates {
+    let (templates, problems) = Templates::load(shipped_files(), &message::known_names());
+    assert_eq!(problems, Vec::<Problem>::new());
+    templates
+}
+
+fn templates(files: &[(&str, &str)]) -> Templates {
+    let files = files.iter().map(|(path, text)| TemplateFile { path: (*path).into(), text: (*text).into() });
+    let (templates, problems) = Templates::load(files.collect(), &message::known_names());
+    assert_eq!(problems, Vec::<Problem>::new());
+    templates
+}
+
+fn customer(id: &str, name: &str, language: Option<&str>) -> Customer {
+    Customer {
+        id: CustomerId::new(id),
+        name: name.into(),
+        language: language.map(Language::new),
+        tags: Box::new(["net30".into()]),
+        contacts: Box::default(),
+        hold_until: None,
+        row: 0,
+    }
+}
+
+fn invoice(number: &str, customer: CustomerIndex, issued_on: Date, total: Decimal) -> Document {
+    Document {
+        number: DocumentNumber::new(number),
+        customer,
+        kind: DocumentKind::Invoice,
+        currency: Currency::parse("EUR").unwrap(),
+        issued_on,
+        due_on: Some(shifted(issued_on, 14)),
+        settled_on: None,
+        total,
+        open: None,
+        disputed: false,
+        hold_until: None,
+        row: 0,
+    }
+}
+
+/// Two customers; each with two invoices to be reminded of (one partly paid), one younger, one in dollars, one credit.
+fn ledger() -> Ledger {
+    let names = |name: &str| vec![CompactString::new(name)];
+    let mut builder = LedgerBuilder::new(names("region"), names("order"), vec![]);
+    for (id, name, language, prefix) in [
+        ("C-1", "Harbour & Sons Ltd", Some("en"), "R"),
+        ("C-2", "Müller Bäckerei GmbH", Some("de-de"), "D"),
+        ("C-3", "X", None, "X"),
+    ] {
+        let owner = builder.add_customer(customer(id, name, language), ["North"].into_iter()).unwrap();
+        let mut add = |document: Document| builder.add_invoice(document, ["PO 7781"].into_iter()).unwrap();
+        let first = add(invoice(&format!("{prefix}-2027-0042"), owner, date(2027, 2, 26), dec!(1190)));
+        add(invoice(&format!("{prefix}-2027-0057"), owner, date(2027, 3, 1), dec!(87.5)));
+        add(invoice(&format!("{prefix}-2027-0071"), owner, date(2027, 3, 18), dec!(250)));
+        let dollars = Document {
+            currency: Currency::parse("USD").unwrap(),
+            ..invoice(&format!("{prefix}-USD"), owner, date(2027, 1, 1), dec!(9))
+        };
+        add(dollars);
+        if prefix == "R" {
+            add(invoice("R-CREDIT", owner, date(2027, 3, 20), dec!(-40)));
+        }
+        let payment = Payment {
+            customer: owner,
+            document: Some(first),
+            amount: dec!(500),
+            currency: Currency::parse("EUR").unwrap(),
+            received_on: date(2027, 3, 30),
+            reference: CompactString::default(),
+        };
+        builder.add_payment(payment).unwrap();
+    }
+    builder.finish()
+}
+
+/// What a test changes about the letter that every test starts from.
+struct Setting {
+    customer: &'static str,
+    template: &'static str,
+    sender: Sender,
+    recipients: Vec<Recipient>,
+    variables: BTreeMap<String, Variable>,
+    key: &'static str,
+    items_max: usize,
+    as_of: Date,
+    /// Invoices from this day on are not among the items.
+    issued_before: Date,
+}
+
+impl Setting {
+    fn new(customer: &'static str, template: &'static str) -> Self {
+        let recipient = |address: &str, role| Recipient { address: address.into(), role };
+        Self {
+            customer,
+            template,
+            sender: Sender {
+                id: SenderId::new("receivables"),
+                name: "ACME Receivables".into(),
+                address: "ar@acme.example".into(),
+                reply_to: Some("ar-team@acme.example".into()),
+                servers: vec![],
+            },
+            recipients: vec![
+                recipient("billing@harbour.example", RecipientRole::To),
+                recipient("owner@harbour.example", RecipientRole::Cc),
+                recipient("archive@acme.example", RecipientRole::Bcc),
+            ],
+            variables: BTreeMap::from([
+                ("pay_by".into(), Variable::Date(date(2027, 4, 12))),
+                ("greeting_name".into(), Variable::Text(String::from("Harbour & Sons Ltd"))),
+            ]),
+            key: "5f2c9a1e0b7d4c3f8e6a",
+            items_max: usize::MAX,
+            as_of: AS_OF,
+            issued_before: date(2027, 3, 10),
+        }
+    }
+
+    fn compose(&self, templates: &Templates) -> Result<Composed, ComposeFault> {
+        let ledger = ledger();
+        let customer = ledger.find_customer(self.customer).unwrap();
+        let is_old = |index: &DocumentIndex| {
+            let document = ledger.document(*index);
+            document.currency.as_str() == "EUR" && document.issued_on < self.issued_before
+        };
+        let documents = ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
+        let items: Vec<(DocumentIndex, LevelId)> =
+            documents.filter(is_old).take(self.items_max).map(|index| (index, LevelId::new(self.template))).collect();
+        let level = LevelFacts { id: self.template.into(), number: 3, repeat: 0 };
+        let letter = Letter {
+            ledger: &ledger,
+            as_of: self.as_of,
+            rule_id: &RuleId::new("overdue"),
+            rule_description: "Friendly first, firm later",
+            customer,
+            currency: Currency::parse("EUR").unwrap(),
+            items: &items,
+            level: &level,
+            template: &TemplateName::new(self.template),
+            sender: &self.sender,
+            recipients: &self.recipients,
+            variables: &self.variables,
+            message_id: self.key,
+            date: date(2027, 4, 5).at(9, 0, 0, 0).in_tz("Europe/Berlin").unwrap(),
+        };
+        compose(&letter, templates)
+    }
+}
+
+#[test]
+fn the_shipped_mails_are_as_committed() {
+    let templates = shipped();
+    for (name, template) in
+        [("upcoming", "upcoming"), ("first", "first"), ("second", "second"), ("final", "final"), ("final-with-upcoming", "final")]
+    {
+        for (customer, language) in [("C-1", "en"), ("C-2", "de")] {
+            let mut setting = Setting::new(customer, template);
+            if name == "final-with-upcoming" {
+                // The youngest invoice is payable by the next day.
+                (setting.as_of, setting.issued_before) = (date(2027, 3, 31), date(2027, 3, 20));
+            }
+            if language == "de" {
+                setting.variables.remove("greeting_name");
+                setting.sender.name = "ACME Debitorenbuchhaltung für Süd".into();
+            }
+            let composed = setting.compose(&templates).unwrap();
+            assert_committed(&format!("tests/mails/{name}.{language}.eml"), &composed.bytes);
+            assert_committed(&format!("tests/mails/{name}.{language}.txt"), composed.text.as_bytes());
+            if let Some(folder) = env::var_os("DUNLIN_HTML") {
+                fs::write(Path::new(&folder).join(format!("{name}.{language}.html")), composed.html.unwrap()).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn the_shipped_mails_need_nothing_from_a_script_and_know_the_singular() {
+    let templates = shipped();
+    for (name, english, german) in [
+        ("upcoming", "the following invoice is payable soon", "die folgende Rechnung demnächst zahlbar ist"),
+        ("first", "the following invoice is still open", "Zu der folgenden Rechnung"),
+        ("second", "the following invoice has still not been paid", "zu der folgenden Rechnung"),
+        ("final", "The following invoice is overdue and has not been paid", "die folgende Rechnung ist überfällig"),
+    ] {
+        for (customer, expected) in [("C-3", english), ("C-2", german)] {
+            let setting = Setting { customer, items_max: 1, variables: BTreeMap::new(), ..Setting::new("C-1", name) };
+            let text = setting.compose(&templates).unwrap().text.replace('\n', " ");
+            assert!(text.contains(expected), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_due_yet_is_told_apart() {
+    let body = "{% for item in due_items %}{{ item.number }} {% endfor %}{{ due_total }} | \
+                {% for item in upcoming_items %}{{ item.number }} {% endfor %}{{ upcoming_total }} | {{ total }}";
+    let templates = templates(&[("a.subject.txt", "S"), ("a.txt", body)]);
+    for (as_of, expected) in [
+        (date(2027, 3, 11), "€0.00 | R-2027-0042 R-2027-0057 R-2027-0071 €1,277.50 | €1,277.50"),
+        (date(2027, 3, 12), "R-2027-0042 €1,190.00 | R-2027-0057 R-2027-0071 €87.50 | €1,277.50"),
+        (date(2027, 3, 31), "R-2027-0042 R-2027-0057 €777.50 | R-2027-0071 €250.00 | €1,027.50"),
+        // On its due date it is due.
+        (date(2027, 4, 1), "R-2027-0042 R-2027-0057 R-2027-0071 €1,027.50 | €0.00 | €1,027.50"),
+    ] {
+        let setting = Setting { as_of, issued_before: date(2027, 3, 20), ..Setting::new("C-1", "a") };
+        assert_eq!(setting.compose(&templates).unwrap().text, expected, "{as_of}");
+    }
+}
+
+#[test]
+fn a_mail_that_asks_for_money_counts_only_what_is_due() {
+    let templates = shipped();
+    for (name, customer, subject) in [
+        ("first", "C-1", "Payment reminder: invoice R-2027-0042"),
+        ("first", "C-2", "Zahlungserinnerung: Rechnung D-2027-0042"),
+        ("second", "C-1", "Second reminder: unpaid invoice R-2027-0042"),
+        ("second", "C-2", "1. Mahnung: Rechnung D-2027-0042"),
+        ("final", "C-1", "Final reminder: unpaid invoice R-2027-0042"),
+        ("final", "C-2", "Letzte Mahnung: Rechnung D-2027-0042"),
+    ] {
+        // One of the two invoices is due on this day.
+        let composed = Setting { as_of: date(2027, 3, 12), ..Setting::new(customer, name) }.compose(&templates).unwrap();
+        assert_eq!(composed.subject, subject);
+        let text = composed.text;
+        let carried =
+            text.find(if customer == "C-1" { "Coming up for payment as well:" } else { "Demnächst sind außerdem zahlbar:" });
+        assert!(text.find("2027-0042") < carried && carried < text.find("2027-0057"), "{text}");
+
+        // Where nothing is due, as in a preview, all items are what the mail is about.
+        let preview = Setting { as_of: date(2027, 3, 11), ..Setting::new(customer, name) }.compose(&templates).unwrap();
+        assert!(preview.subject.contains('2') && !preview.subject.contains("0042"), "{}", preview.subject);
+        assert!(!preview.text.contains("Coming up") && preview.text.contains("2027-0057"), "{}", preview.text);
+    }
+}
+
+#[test]
+fn the_reference_page_is_as_committed() {
+    assert_committed("docs/reference/template-variables.md", message::reference().as_bytes());
+}
+
+#[test]
+fn every_variable_of_the_table_is_there_and_no_other() {
+    let mut body = String::new();
+    for variable in message::VARIABLES {
+        let path = variable.path.replace("[]", "[0]");
+        body.push_str(&match path.as_str() {
+            "customer.attributes.*" => "{{ customer.attributes.region }}".to_owned(),
+            "items[0].attributes.*" => "{{ items[0].attributes.order }}".to_owned(),
+            "vars.*" => "{{ vars.pay_by }}".to_owned(),
+            "due_items" => "{{ due_items[1].number }}".to_owned(),
+            "upcoming_items" => "{{ upcoming_items }}".to_owned(),
+            "other_items" => "{{ other_items[0].number }}".to_owned(),
+            "customer" | "items" | "level" | "rule" | "sender" => continue,
+            path => format!("{{{{ {path} }}}}"),
+        });
+        body.push('\n');
+    }
+    let templates = templates(&[("a.subject.txt", "S"), ("a.txt", &body)]);
+    let text = Setting::new("C-1", "a").compose(&templates).unwrap().text;
+    let expected = "C-1\nHarbour & Sons Ltd\nen\n['net30']\nNorth\nR-2027-0042\n26 February 2027\n12 March 2027\n€1,190.00\n\
+        €690.00\n24\nFalse\na\nPO 7781\nR-2027-0057\n[]\nR-2027-0071\n€777.50\n€777.50\n€0.00\n€250.00\n€1,027.50\n€40.00\n€987.50\nEUR\na\n3\n0\n\
+        overdue\nFriendly first, firm later\nACME Receivables\nar@acme.example\nar-team@acme.example\n5 April 2027\nen\n12 April 2027";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn the_figures_of_a_letter_add_up_to_the_ledgers_balance() {
+    let templates = templates(&[("a.subject.txt", "S"), ("a.txt", "{{ balance.amount }}")]);
+    let ledger = ledger();
+    for id in ["C-1", "C-2", "C-3"] {
+        let customer = ledger.find_customer(id).unwrap();
+        let balance = ledger.balance_on(customer, Currency::parse("EUR").unwrap(), AS_OF);
+        let text = Setting { customer: id, ..Setting::new("C-1", "a") }.compose(&templates).unwrap().text;
+        assert_eq!(text.parse::<Decimal>().unwrap(), balance, "{id}");
+    }
+}
+
+#[test]
+fn the_same_letter_gives_the_same_bytes() {
+    let setting = Setting::new("C-2", "second");
+    assert_eq!(setting.compose(&shipped()).unwrap(), setting.compose(&shipped()).unwrap());
+}
+
+#[test]
+fn a_blind_copy_is_in_the_envelope_only() {
+    let composed = Setting::new("C-1", "first").compose(&shipped()).unwrap();
+    assert!(composed.recipients.iter().any(|recipient| recipient.address == "archive@acme.example"));
+    let bytes = String::from_utf8(composed.bytes).unwrap();
+    assert!(!bytes.contains("archive@acme.example") && !bytes.to_lowercase().contains("bcc"));
+}
+
+#[test]
+fn who_is_named_twice_gets_one_copy_in_the_most_visible_role() {
+    let recipient = |address: &str, role| Recipient { address: address.into(), role };
+    let mut setting = Setting::new("C-1", "first");
+    setting.recipients = vec![
+        recipient("a@b.example", RecipientRole::Bcc),
+        recipient("a@b.example", RecipientRole::To),
+        recipient("c@müller.example", RecipientRole::Cc),
+        recipient("c@xn--mller-kva.example", RecipientRole::Cc),
+    ];
+    let composed = setting.compose(&shipped()).unwrap();
+    let expected = [recipient("a@b.example", RecipientRole::To), recipient("c@xn--mller-kva.example", RecipientRole::Cc)];
+    assert_eq!(composed.recipients, expected);
+}
+
+#[test]
+fn a_mail_without_html_is_one_plain_part() {
+    let templates = templates(&[("a.subject.txt", "Reminder"), ("a.txt", "Hello,\n\nplease pay {{ total.amount }}.\n")]);
+    let mut setting = Setting::new("C-1", "a");
+    setting.recipients.truncate(1);
+    setting.sender.name = String::new();
+    setting.sender.reply_to = None;
+    assert_eq!(
+        String::from_utf8(setting.compose(&templates).unwrap().bytes).unwrap(),
+        "Date: Mon, 5 Apr 2027 09:00:00 +0200\r\n\
+         Message-ID: <5f2c9a1e0b7d4c3f8e6a@acme.example>\r\n\
+         From: ar@acme.example\r\n\
+         To: billing@harbour.example\r\n\
+         Subject: Reminder\r\n\
+         MIME-Version: 1.0\r\n\
+         Auto-Submitted: auto-generated\r\n\
+         X-Auto-Response-Suppress: All\r\n\
+         X-Dunlin-Key: 5f2c9a1e0b7d4c3f8e6a\r\n\
+         Content-Type: text/plain; charset=utf-8\r\n\
+         Content-Transfer-Encoding: 7bit\r\n\
+         \r\n\
+         Hello,\r\n\
+         \r\n\
+         please pay 777.50.\r\n"
+    );
+}
+
+#[test]
+fn what_cannot_stand_in_a_mail_blocks_it() {
+    let recipient = |address: &str, role| Recipient { address: address.into(), role };
+    let check = |change: &dyn Fn(&mut Setting), expected: &str| {
+        let mut setting = Setting::new("C-1", "first");
+        change(&mut setting);
+        assert_eq!(setting.compose(&shipped()).unwrap_err().to_string(), expected);
+    };
+    check(&|setting| setting.recipients.clear(), "The mail has nobody to be addressed to");
+    check(
+        &|setting| {
+            setting.recipients.remove(0);
+        },
+        "The mail has nobody to be addressed to",
+    );
+    check(
+        &|setting| setting.recipients.push(recipient("a@b.example\r\nBcc: x@y.example", RecipientRole::Cc)),
+        "The address \"a@b.example\\r\\nBcc: x@y.example\" cannot be used in a mail",
+    );
+    check(
+        &|setting| setting.recipients = (0..101).map(|i| recipient(&format!("a{i}@b.example"), RecipientRole::To)).collect(),
+        "The mail has 101 recipients, more than 100",
+    );
+    check(
+        &|setting| setting.sender.name = "A\r\nBcc: x@y.example".into(),
+        "The sender's name \"A\\r\\nBcc: x@y.example\" cannot be used in a mail: it has a control character",
+    );
+    check(
+        &|setting| setting.sender.name = "=?utf-8?q?Bank?=".into(),
+        "The sender's name \"=?utf-8?q?Bank?=\" cannot be used in a mail: it looks encoded already",
+    );
+    check(&|setting| setting.key = "a b", "The message key \"a b\" cannot be used in a mail");
+    check(&|setting| setting.template = "frist", "There is no template `frist`; did you mean `first`?");
+}
+
+#[test]
+fn a_fault_of_a_template_is_told_apart_and_has_its_place() {
+    let templates = templates(&[("a.subject.txt", "S"), ("a.txt", "Dear\n{{ vars.nothing }}")]);
+    let fault = Setting::new("C-1", "a").compose(&templates).unwrap_err();
+    assert!(matches!(fault, ComposeFault::Template(_)));
+    assert!(fault.to_string().starts_with("a.txt:2:4: "), "{fault}");
+}
+
+/// Text that tries to break out: encoded words, quotes, colons, long words, letters of all scripts, and at times
+/// line ends and controls, which are refused.
+fn hostile() -> impl Strategy<Value = String> {
+    let printable = prop_oneof![
+        Just("=?utf-8?q?a?=".to_owned()),
+        Just("\"".into()),
+        Just("\\".into()),
+        Just("<a@b.example>".into()),
+        Just(": ".into()),
+        Just("  ".into()),
+        Just("\u{202e}".into()),
+        Just("ü".into()),
+        Just("漢字".into()),
+        Just("🦆".into()),
+        Just("a".repeat(90)),
+        Just("é".repeat(70)),
+        "\\PC{0,6}",
+        "[ -~]{0,12}",
+    ];
+    let control = prop_oneof![
+        Just("\r\nBcc: x@y.example\r\n\r\n".to_owned()),
+        Just("\n".into()),
+        Just("\r".into()),
+        Just("\u{0}".into()),
+        Just("\u{85}".into()),
+    ];
+    let pieces = prop::collection::vec(printable, 1..6);
+    (pieces, prop::option::weighted(0.1, control), ".{0,3}").prop_map(|(pieces, control, end)| {
+        format!("{}{}{}", pieces.concat(), control.unwrap_or_default(), end.trim_matches(char::is_control))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_value_gets_out_of_its_place(name in hostile(), subject in hostile(), text in hostile(), local in "[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}") {
+        let templates = templates(&[
+            ("a.subject.txt", "{{ vars.subject }}"),
+            ("a.html", "<p>{{ vars.text }}</p>"),
+            ("a.txt", "{{ vars.text }}"),
+        ]);
+        let mut setting = Setting::new("C-1", "a");
+        setting.sender.name = name.clone();
+        setting.recipients.push(Recipient { address: format!("{local}@b.example").into(), role: RecipientRole::Cc });
+        setting.variables.insert("subject".into(), Variable::Text(subject.clone()));
+        setting.variables.insert("text".into(), Variable::Text(text.clone()));
+        let composed = match setting.compose(&templates) {
+            Ok(composed) => composed,
+            // Refusing is always safe, but only what is hostile may be refused.
+            Err(fault) => {
+                let is_hostile = |text: &str| text.trim().chars().any(char::is_control) || text.trim().is_empty() || text.chars().count() > 200;
+                let is_blank = text.trim().is_empty();
+                prop_assert!(is_hostile(&name) || is_hostile(&subject) || is_blank || name.contains("=?"), "{fault}");
+                return Ok(());
+            }
+        };
+        for line in composed.bytes.split(|byte| *byte == b'\n') {
+            prop_assert!(line.len() <= 998 + 1);
+            prop_assert!(!line[..line.len().saturating_sub(1)].contains(&b'\r'), "a bare CR");
+        }
+        prop_assert_eq!(composed.bytes.iter().filter(|byte| **byte == b'\n').count(), composed.bytes.windows(2).filter(|pair| pair == b"\r\n").count());
+        prop_assert!(composed.bytes.is_ascii());
+        let message = MessageParser::new().parse(&composed.bytes).unwrap();
+        let names: Vec<&str> = message.headers().iter().map(|header| header.name()).collect();
+        prop_assert_eq!(names, [
+            "Date", "Message-ID", "From", "Reply-To", "To", "Cc", "Subject", "MIME-Version", "Auto-Submitted",
+            "X-Auto-Response-Suppress", "X-Dunlin-Key", "Content-Type",
+        ]);
+        prop_assert_eq!(message.subject(), Some(subject.trim()));
+        let from = message.from().unwrap().first().unwrap();
+        prop_assert_eq!(from.address(), Some("ar@acme.example"));
+        prop_assert_eq!(from.name().unwrap_or_default(), name.trim());
+        let cc: Vec<_> = message.cc().unwrap().iter().map(|address| address.address().unwrap().to_owned()).collect();
+        prop_assert_eq!(cc, ["owner@harbour.example".to_owned(), format!("{local}@b.example")]);
+        let unified = |text: &str| text.replace("\r\n", "\n").replace('\r', "\n");
+        let expected = format!("{}\n", unified(&text).trim_end_matches('\n'));
+        let actual = unified(&message.body_text(0).unwrap());
+        prop_assert_eq!(actual.trim_end_matches('\n'), expected.trim_end_matches('\n'));
+        prop_assert_eq!(message.attachment_count(), 0);
+        prop_assert_eq!(message.html_part(0).and_then(|part| part.content_transfer_encoding()).is_some(), true);
+    }
+}
