@@ -1,0 +1,82 @@
+//! The doors to the outside that have more than one implementation.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use crate::domain::date::Timestamp;
+use crate::domain::id::ServerId;
+use crate::domain::ledger::Ledger;
+use crate::domain::mailbox::Recipient;
+use crate::domain::problem::Problem;
+use crate::outbox::attempt::Attempt;
+
+/// A boxed future, since the transports are chosen at run time.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Tells the time. Only `clock.rs` and tests implement it.
+pub trait Clock: Send + Sync {
+    /// Returns the present instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// A message ready for the wire.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The sender's address in the envelope.
+    pub envelope_from: CompactString,
+    /// Everybody it goes to; at least one with the role `To`.
+    pub recipients: Vec<Recipient>,
+    /// The whole message: header, blank line, body; lines end in CRLF, dots not yet stuffed.
+    pub bytes: Arc<[u8]>,
+}
+
+/// The permission to let the final dot leave.
+///
+/// A transport asks once, after the server's 354 and before the first byte of the message, and sends nothing of
+/// it when told no. Behind the gate the store writes `sending` and waits until the disk has it (invariant 5).
+pub trait Gate: Send + Sync {
+    /// Returns once it is on disk that the message may be about to leave, or the reason why it must not.
+    fn before_dot(&self) -> Pending<'_, Result<(), GateClosed>>;
+}
+
+/// The store could not record that a message is about to leave.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("Nothing was sent, since it could not be recorded: {0}")]
+pub struct GateClosed(pub String);
+
+/// Hands messages to one server. SMTP is one, a folder of .eml files another.
+pub trait Transport: Send + Sync {
+    /// Returns the server's key in config.yaml.
+    fn server(&self) -> &ServerId;
+
+    /// Returns how many messages may be under way at once.
+    fn concurrency(&self) -> usize;
+
+    /// Makes one attempt; never fails otherwise than in the [`Attempt`]. Keeps to the server's rate, waiting if need be.
+    ///
+    /// Dropping the future closes its connection; where the gate had been passed, the caller must then take the
+    /// outcome for unknown.
+    fn attempt<'a>(&'a self, outgoing: &'a Outgoing, gate: &'a dyn Gate) -> Pending<'a, Attempt>;
+
+    /// Says goodbye on all idle connections.
+    fn close(&self) -> Pending<'_, ()>;
+}
+
+/// Where receivables come from.
+pub trait LedgerSource {
+    /// Reads everything. `progress` is told the bytes read so far and the bytes there are in all.
+    ///
+    /// # Errors
+    /// Every bad row and file, with its place; a ledger with a bad row is no ledger.
+    fn read(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Ledger, Vec<Problem>>;
+}
+
+impl fmt::Debug for dyn Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Transport({})", self.server())
+    }
+}

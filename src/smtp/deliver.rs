@@ -1,0 +1,351 @@
+//! The dialogue of one message: MAIL, RCPT, DATA, the permission, the content, the final dot.
+//!
+//! Where the server allows it the envelope travels as one group (RFC 2920), so that a message costs two round trips.
+//! Every way out of here says how far it came, and leaves the connection clean or marks it as spent.
+
+use std::ops::Range;
+
+use compact_str::CompactString;
+
+use crate::domain::mailbox::RecipientRole;
+use crate::outbox::attempt::{Outcome, Reply, Stage};
+use crate::port::{Gate, Outgoing};
+use crate::smtp::command::{self, CommandFault, MailParameters};
+use crate::smtp::extension::{Extensions, SizeOffer};
+use crate::smtp::reply::{Class, class};
+use crate::smtp::session::{Condition, Ending, Session};
+use crate::smtp::stuffing::{FINAL_DOT, stuffed};
+use crate::smtp::verdict::verdict;
+use crate::smtp::wire::WireFault;
+
+/// The most recipients of one message: what every server must take. Source: RFC 5321 §4.5.3.1.8.
+pub(crate) const RECIPIENTS_MAX: usize = 100;
+
+/// Hands `outgoing` over; asks `gate` after the 354 and before the first byte of the message.
+pub(crate) async fn deliver(session: &mut Session, outgoing: &Outgoing, gate: &dyn Gate) -> Ending {
+    session.is_mail_answered = false;
+    let (envelope, content) = match prepare(&session.extensions, outgoing) {
+        Ok(prepared) => prepared,
+        // Not a byte was sent: the connection is as clean as it was.
+        Err(fault) => return Ending::fault(Stage::MailFrom, Outcome::Refused, fault),
+    };
+    // Until the dialogue has come to an orderly end; a future that is dropped on the way never says so.
+    session.condition = Condition::Spent;
+    let dialogue = Dialogue { session, envelope, outgoing };
+    let (Ok(ending) | Err(ending)) = dialogue.run(gate, &content).await;
+    ending
+}
+
+/// The commands of an envelope, one after the other: MAIL, each RCPT, DATA.
+struct Envelope {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Envelope {
+    fn range(&self, index: usize) -> Range<usize> {
+        let begin = if index == 0 { 0 } else { self.ends[index - 1] };
+        begin..self.ends[index]
+    }
+}
+
+/// Checks the message against what the server can take, and writes everything that will be sent.
+///
+/// # Errors
+/// Why this server cannot be given this message, in words.
+fn prepare(offer: &Extensions, outgoing: &Outgoing) -> Result<(Envelope, Vec<u8>), String> {
+    let message = &*outgoing.bytes;
+    if let SizeOffer::UpTo(limit) = offer.size
+        && message.len() as u64 > limit
+    {
+        return Err(format!(
+            "The message has {} bytes and the server takes {limit} at most; attach fewer or smaller documents",
+            message.len()
+        ));
+    }
+    if !(1..=RECIPIENTS_MAX).contains(&outgoing.recipients.len()) {
+        let count = outgoing.recipients.len();
+        return Err(format!("The message has {count} recipients; it must have 1 to {RECIPIENTS_MAX}"));
+    }
+    let eight_bit = !message.is_ascii();
+    let smtp_utf8 = needs_utf8(outgoing, eight_bit);
+    if smtp_utf8 && !offer.smtp_utf8 {
+        return Err("An address or the header has letters beyond ASCII, which the server does not take (no SMTPUTF8)".to_owned());
+    }
+    if eight_bit && !offer.eight_bit {
+        return Err("The message has bytes beyond ASCII, which the server does not take (no 8BITMIME)".to_owned());
+    }
+    let size = (offer.size != SizeOffer::Absent).then_some(message.len());
+    let envelope = write_envelope(outgoing, MailParameters { size, eight_bit, smtp_utf8 }).map_err(|fault| fault.to_string())?;
+    let content = stuffed(message).map_err(|fault| fault.to_string())?;
+    Ok((envelope, content))
+}
+
+/// Returns whether the envelope or the header has letters beyond ASCII. Source: RFC 6531 §3.2, RFC 6532 §3.
+fn needs_utf8(outgoing: &Outgoing, eight_bit: bool) -> bool {
+    let message = &*outgoing.bytes;
+    let header = || &message[..memchr::memmem::find(message, b"\r\n\r\n").unwrap_or(message.len())];
+    !outgoing.envelope_from.is_ascii()
+        || outgoing.recipients.iter().any(|recipient| !recipient.address.is_ascii())
+        || eight_bit && !header().is_ascii()
+}
+
+fn write_envelope(outgoing: &Outgoing, parameters: MailParameters) -> Result<Envelope, CommandFault> {
+    let mut bytes = Vec::with_capacity(128 + 48 * outgoing.recipients.len());
+    let mut ends = Vec::with_capacity(2 + outgoing.recipients.len());
+    command::mail_from(&mut bytes, &outgoing.envelope_from, parameters)?;
+    ends.push(bytes.len());
+    for recipient in &outgoing.recipients {
+        command::rcpt_to(&mut bytes, &recipient.address)?;
+        ends.push(bytes.len());
+    }
+    bytes.extend_from_slice(command::DATA);
+    ends.push(bytes.len());
+    Ok(Envelope { bytes, ends })
+}
+
+struct Dialogue<'a> {
+    session: &'a mut Session,
+    envelope: Envelope,
+    outgoing: &'a Outgoing,
+}
+
+impl Dialogue<'_> {
+    async fn run(mut self, gate: &dyn Gate, content: &[u8]) -> Result<Ending, Ending> {
+        let refused = self.offer_envelope().await?;
+        if let Err(closed) = gate.before_dot().await {
+            // The server waits for a message that must not leave: only closing the connection says so.
+            return Err(Ending::fault(Stage::Data, Outcome::NotRecorded, closed.to_string()));
+        }
+        // The gate may have taken its time; what the server said meanwhile is no answer to the message.
+        self.session.expect_quiet(Stage::Data).await?;
+        let ending = self.hand_over(content).await;
+        Ok(Ending { recipients_refused: refused, ..ending })
+    }
+
+    /// Comes to the 354; returns the recipients refused for good, while one addressed at least was taken.
+    async fn offer_envelope(&mut self) -> Result<Vec<(CompactString, Reply)>, Ending> {
+        let is_grouped = self.session.extensions.pipelining;
+        if is_grouped {
+            let within = self.session.settings.deadlines.envelope;
+            let sent = self.session.wire.send(&self.envelope.bytes, within).await;
+            if let Err(fault) = sent {
+                return Err(self.parting_word(Stage::MailFrom, fault).await);
+            }
+        }
+        let mail = self.answer(0, Stage::MailFrom).await?;
+        self.session.is_mail_answered = true;
+        if class(&mail) != Class::Done {
+            let ending = negative(Stage::MailFrom, mail)?;
+            // No MAIL was taken, so that there is nothing to reset. What follows cannot change the refusal.
+            let is_answered = !is_grouped || self.has_taken_recipient_replies().await && self.has_refused_data().await;
+            self.session.condition = if is_answered { Condition::Clean } else { Condition::Spent };
+            return Err(ending);
+        }
+        let mut replies = Vec::with_capacity(self.outgoing.recipients.len());
+        for index in 1..=self.outgoing.recipients.len() {
+            let reply = self.answer(index, Stage::RcptTo).await?;
+            if class(&reply) == Class::GoOn {
+                return Err(Ending::absurd(Stage::RcptTo, reply));
+            }
+            replies.push(reply);
+        }
+        let refused = match self.weigh(replies) {
+            Ok(refused) => refused,
+            Err(ending) => {
+                if !is_grouped || self.has_refused_data().await {
+                    self.reset().await;
+                }
+                return Err(ending);
+            }
+        };
+        let data = self.answer(self.outgoing.recipients.len() + 1, Stage::Data).await?;
+        if class(&data) != Class::GoOn {
+            let ending = negative(Stage::Data, data)?;
+            self.reset().await;
+            return Err(Ending { recipients_refused: refused, ..ending });
+        }
+        Ok(refused)
+    }
+
+    /// Sends command `index` of the envelope, unless it went with the group, and waits for the reply to it.
+    async fn answer(&mut self, index: usize, stage: Stage) -> Result<Reply, Ending> {
+        let deadlines = &self.session.settings.deadlines;
+        let within = if stage == Stage::Data { deadlines.data } else { deadlines.envelope };
+        if !self.session.extensions.pipelining {
+            self.session.expect_quiet(stage).await?;
+            let sent = self.session.wire.send(&self.envelope.bytes[self.envelope.range(index)], within).await;
+            if let Err(fault) = sent {
+                return Err(self.parting_word(stage, fault).await);
+            }
+        }
+        let reply = self.session.reply(stage, within).await.map_err(|fault| Ending::lost(stage, &fault))?;
+        if is_goodbye(&reply) {
+            return Err(Ending::refused(stage, reply));
+        }
+        Ok(reply)
+    }
+
+    /// Decides by the replies to RCPT whether the message may go on.
+    ///
+    /// A recipient who is only deferred holds up the whole message, since a second one for the rest would be a
+    /// message of its own; those refused for good do so only if nobody it is addressed to is left.
+    fn weigh(&self, replies: Vec<Reply>) -> Result<Vec<(CompactString, Reply)>, Ending> {
+        let recipients = &self.outgoing.recipients;
+        let has_to = recipients.iter().any(|recipient| recipient.role == RecipientRole::To);
+        let mut is_anybody_left = false;
+        let (mut deferral, mut fault, mut refused) = (None, None, vec![]);
+        for (recipient, reply) in recipients.iter().zip(replies) {
+            match class(&reply) {
+                Class::Done => is_anybody_left |= recipient.role == RecipientRole::To || !has_to,
+                Class::NotNow => deferral = deferral.or(Some(reply)),
+                _ if verdict(Stage::RcptTo, &reply) == Outcome::ServerFault => fault = fault.or(Some(reply)),
+                _ => refused.push((recipient.address.clone(), reply)),
+            }
+        }
+        let ending = match (fault.or(deferral), refused.first()) {
+            (Some(reply), _) => Ending::refused(Stage::RcptTo, reply),
+            (None, Some((_, first))) if !is_anybody_left => Ending::refused(Stage::RcptTo, first.clone()),
+            _ => return Ok(refused),
+        };
+        Err(Ending { recipients_refused: refused, ..ending })
+    }
+
+    /// Takes the replies to the RCPTs of a group whose MAIL was refused; returns whether they all came.
+    async fn has_taken_recipient_replies(&mut self) -> bool {
+        for index in 1..=self.outgoing.recipients.len() {
+            if self.answer(index, Stage::RcptTo).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes the reply to a DATA that went with the group and must not succeed; returns whether it was refused.
+    ///
+    /// Where it was not, the server waits for a message. Even an empty one could reach somebody, so that nothing
+    /// but closing the connection is safe.
+    async fn has_refused_data(&mut self) -> bool {
+        let reply = self.answer(self.outgoing.recipients.len() + 1, Stage::Data).await;
+        reply.is_ok_and(|reply| matches!(class(&reply), Class::NotNow | Class::No))
+    }
+
+    /// Ends the transaction, so that the connection can take another message.
+    async fn reset(&mut self) {
+        let within = self.session.settings.deadlines.envelope;
+        let is_reset = self.session.wire.is_quiet().await
+            && self.session.wire.send(command::RSET, within).await.is_ok()
+            && self.session.reply(Stage::RcptTo, within).await.is_ok_and(|reply| class(&reply) == Class::Done);
+        if is_reset {
+            self.session.condition = Condition::Clean;
+        }
+    }
+
+    async fn hand_over(&mut self, content: &[u8]) -> Ending {
+        let within = self.session.settings.deadlines.content(content.len());
+        let until = tokio::time::Instant::now() + within;
+        if let Err(unwritten) = self.session.wire.send_counted(content, within).await {
+            // As long as no byte of the final dot was handed to the connection, no server can have taken the message.
+            if unwritten.written <= content.len() - FINAL_DOT.len() {
+                return self.parting_word(Stage::Content, unwritten.fault).await;
+            }
+            return match self.late_reply(&unwritten.fault).await {
+                Some(reply) => after_dot(reply),
+                None => Ending::fault(Stage::FinalDot, Outcome::Unknown, unwritten.fault.to_string()),
+            };
+        }
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        let reply = match self.session.reply(Stage::FinalDot, left).await {
+            Ok(reply) => reply,
+            Err(WireFault::TimedOut(_)) => {
+                return Ending::fault(Stage::FinalDot, Outcome::Unknown, WireFault::TimedOut(within).to_string());
+            }
+            Err(fault) => return Ending::fault(Stage::FinalDot, Outcome::Unknown, fault.to_string()),
+        };
+        if class(&reply) != Class::GoOn && !is_goodbye(&reply) {
+            self.session.condition = Condition::Clean;
+        }
+        after_dot(reply)
+    }
+
+    /// Returns the ending for bytes that could not be sent at `stage`: by the reply with which the server hung up, if any.
+    async fn parting_word(&mut self, stage: Stage, fault: WireFault) -> Ending {
+        match self.late_reply(&fault).await {
+            Some(reply) if matches!(class(&reply), Class::NotNow | Class::No) => Ending::refused(stage, reply),
+            _ => Ending::lost(stage, &fault),
+        }
+    }
+
+    /// Returns the reply that lies in a connection which takes no more bytes, if there is one.
+    async fn late_reply(&mut self, fault: &WireFault) -> Option<Reply> {
+        if matches!(fault, WireFault::TimedOut(_)) {
+            return None;
+        }
+        self.session.wire.reply(self.session.settings.deadlines.quit).await.ok()
+    }
+}
+
+/// Returns whether the server is about to close: 421, or a timeout of its own (some say it with a 451).
+fn is_goodbye(reply: &Reply) -> bool {
+    reply.code == 421 || reply.enhanced == Some((4, 4, 2))
+}
+
+/// Returns the ending for a reply at `stage` that is no consent.
+///
+/// # Errors
+/// The ending for a reply that makes no sense there; the connection is spent.
+fn negative(stage: Stage, reply: Reply) -> Result<Ending, Ending> {
+    match class(&reply) {
+        Class::NotNow | Class::No => Ok(Ending::refused(stage, reply)),
+        Class::Done | Class::GoOn => Err(Ending::absurd(stage, reply)),
+    }
+}
+
+/// Returns the ending for the reply to the final dot.
+fn after_dot(reply: Reply) -> Ending {
+    match class(&reply) {
+        Class::Done => Ending { reply: Some(reply), ..Ending::new(Stage::FinalDot, Outcome::Accepted) },
+        Class::NotNow | Class::No => Ending::refused(Stage::FinalDot, reply),
+        Class::GoOn => {
+            let fault = format!("The server's reply {} to the final dot says neither yes nor no", reply.code);
+            Ending { reply: Some(reply), ..Ending::fault(Stage::FinalDot, Outcome::Unknown, fault) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::mailbox::Recipient;
+
+    fn outgoing(recipients: usize, bytes: &str) -> Outgoing {
+        let recipient = Recipient { address: "a@b.example".into(), role: RecipientRole::To };
+        Outgoing { envelope_from: "x@y.example".into(), recipients: vec![recipient; recipients], bytes: bytes.as_bytes().into() }
+    }
+
+    #[test]
+    fn the_envelope_knows_where_each_command_ends() {
+        let (envelope, content) = prepare(&Extensions::default(), &outgoing(2, "A: b\r\n\r\n.\r\n")).unwrap();
+        let commands: Vec<_> = (0..4).map(|index| str::from_utf8(&envelope.bytes[envelope.range(index)]).unwrap()).collect();
+        let rcpt = "RCPT TO:<a@b.example>\r\n";
+        assert_eq!(commands, ["MAIL FROM:<x@y.example>\r\n", rcpt, rcpt, "DATA\r\n"]);
+        assert_eq!(content, b"A: b\r\n\r\n..\r\n.\r\n");
+    }
+
+    #[test]
+    fn a_message_has_somebody_to_go_to_and_not_too_many() {
+        for (count, is_taken) in [(0, false), (1, true), (RECIPIENTS_MAX, true), (RECIPIENTS_MAX + 1, false)] {
+            let fault = prepare(&Extensions::default(), &outgoing(count, "")).err();
+            let expected = (!is_taken).then(|| format!("The message has {count} recipients; it must have 1 to {RECIPIENTS_MAX}"));
+            assert_eq!(fault, expected);
+        }
+    }
+
+    #[test]
+    fn an_address_that_could_break_out_is_never_written() {
+        let mut outgoing = outgoing(1, "");
+        outgoing.recipients[0].address = "a@b.example>\r\nRCPT TO:<c@d.example".into();
+        let fault = prepare(&Extensions::default(), &outgoing).err().unwrap();
+        assert!(fault.ends_with("cannot stand in an SMTP envelope"), "{fault}");
+    }
+}
