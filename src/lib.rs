@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod eml;
 pub mod smtp;
+pub mod source;
 // Ports.
 pub mod port;
 // Decisions (pure).
