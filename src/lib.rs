@@ -8,6 +8,7 @@ pub mod clock;
 pub mod eml;
 pub mod smtp;
 pub mod source;
+pub mod store;
 // Ports.
 pub mod port;
 // Decisions (pure).

@@ -1,0 +1,365 @@
+//! The outbox on its way to the servers: what is to be sent, and what became of it.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::domain::date::Timestamp;
+use crate::domain::id::{SenderId, ServerId};
+use crate::domain::mailbox::{Recipient, RecipientRole};
+use crate::outbox::attempt::Attempt;
+use crate::outbox::retry::{Entry, Next};
+use crate::outbox::state::State;
+use crate::port::Outgoing;
+use crate::store::runs::ItemRow;
+use crate::store::{Store, StoreError, timestamp};
+
+/// A message that is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// Its id.
+    pub id: i64,
+    /// Its run.
+    pub run_id: i64,
+    /// The sender profile, which names the servers.
+    pub sender_id: SenderId,
+    /// What its next state depends on.
+    pub entry: Entry,
+    /// When it may be tried.
+    pub next_attempt_at: Timestamp,
+}
+
+/// A queued message as far as a fresh plan can contradict it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// Its id.
+    pub id: i64,
+    /// Its key: rule, customer, items and their steps.
+    pub message_key: String,
+    /// What its items left open together.
+    pub total: String,
+    /// The sender profile.
+    pub sender_id: String,
+    /// Whom it goes to.
+    pub recipients: Vec<Recipient>,
+    /// The one rule that its run ran; `None`: all.
+    pub only_rule: Option<String>,
+}
+
+impl Store {
+    /// Turns what was under way when the last process died into `unknown`, and returns how many there were.
+    ///
+    /// Only right at the start, while the lock is held and nothing is being sent (invariant 5).
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub async fn recover(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.write(move |connection| {
+            let update =
+                "update message set state = 'unknown', reason = 'interrupted', next_attempt_at_ms = null, state_at_ms = ?1
+                where state = 'sending'";
+            Ok(connection.execute(update, (now.as_millisecond(),))?)
+        })
+        .await
+    }
+
+    /// Makes it durable that a message may be about to leave. Only a `queued` one may.
+    ///
+    /// # Errors
+    /// Why it could not be stored; a message in another state is `NotQueued`.
+    pub async fn record_sending(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let update = "update message set state = 'sending', state_at_ms = ?2 where id = ?1 and state = 'queued'";
+            match connection.prepare_cached(update)?.execute((id, now.as_millisecond()))? {
+                1 => Ok(()),
+                _ => Err(StoreError::NotQueued { id }),
+            }
+        })
+        .await
+    }
+
+    /// Appends an attempt and puts the message where it leads. Returns `false`, the attempt kept, where the message was
+    /// withdrawn, given up or closed while the attempt went on and nothing of it had left.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub async fn record_attempt(&self, id: i64, attempt: Attempt, next: Next, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |connection| {
+            insert_attempt(connection, id, &attempt)?;
+            let update =
+                "update message set state = ?2, next_attempt_at_ms = ?3, state_at_ms = ?4, attempt_count = attempt_count + 1
+                where id = ?1 and state in ('queued', 'sending')";
+            let next_ms = next.next_attempt_at.map(Timestamp::as_millisecond);
+            let changed = connection.prepare_cached(update)?.execute((id, next.state.as_str(), next_ms, now.as_millisecond()))?;
+            if changed != 1 {
+                let select = "select state from message where id = ?1";
+                let state: String = connection.query_row(select, (id,), |row| row.get(0))?;
+                return match State::parse(&state) {
+                    Some(State::Withdrawn | State::Exhausted | State::Cancelled) => Ok(false),
+                    _ => Err(StoreError::Corrupt { value: format!("message {id}: {state}"), expected: "a message being sent" }),
+                };
+            }
+            if next.state.is_replaceable() {
+                free_steps(connection, id)?;
+            }
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Withdraws queued messages that are no longer due.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub async fn withdraw(&self, ids: Vec<i64>, reason: &'static str, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let update = "update message set state = 'withdrawn', reason = ?2, next_attempt_at_ms = null, state_at_ms = ?3
+                where id = ?1 and state = 'queued'";
+            for id in ids {
+                if connection.prepare_cached(update)?.execute((id, reason, now.as_millisecond()))? == 1 {
+                    free_steps(connection, id)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets the waiting messages of a run of this mode go, and returns how many there were.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub async fn approve(&self, mode: &'static str, run_id: i64, now: Timestamp) -> Result<usize, StoreError> {
+        self.write(move |connection| {
+            let update =
+                "update message set state = 'queued', reason = null, queued_at_ms = ?2, next_attempt_at_ms = ?2, state_at_ms = ?2
+                where run_id = ?1 and state = 'waiting' and mode = ?3 and mode <> 'dry'";
+            Ok(connection.execute(update, (run_id, now.as_millisecond(), mode))?)
+        })
+        .await
+    }
+
+    /// Makes due at once what waits only because its server could not be reached or took nothing from us: whoever
+    /// starts a run has mended something. What a server put off keeps its time.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub async fn hasten(&self, mode: &'static str, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let update = "update message set next_attempt_at_ms = ?2
+                where state = 'queued' and mode = ?1 and next_attempt_at_ms > ?2 and exists (
+                    select 1 from attempt where attempt.id = (select max(id) from attempt where message_id = message.id)
+                        and (outcome = 'server_fault' or stage in ('connect', 'tls', 'greeting', 'hello', 'auth')))";
+            connection.execute(update, (mode, now.as_millisecond()))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Gives up the queued messages whose time has run out.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub async fn exhaust(&self, mode: &'static str, queued_before: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
+        self.write(move |connection| {
+            let select = "select id from message where state = 'queued' and mode = ?1 and queued_at_ms < ?2";
+            let mut statement = connection.prepare_cached(select)?;
+            let ids: Vec<i64> =
+                statement.query_map((mode, queued_before.as_millisecond()), |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let update = "update message set state = 'exhausted', next_attempt_at_ms = null, state_at_ms = ?2 where id = ?1";
+            for id in &ids {
+                connection.prepare_cached(update)?.execute((id, now.as_millisecond()))?;
+                free_steps(connection, *id)?;
+            }
+            Ok(ids.len())
+        })
+        .await
+    }
+}
+
+/// Returns up to `limit` queued messages of a sender that are due, the longest due first, without those in `under_way`.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn queued(
+    connection: &Connection,
+    mode: &str,
+    sender: &SenderId,
+    now: Timestamp,
+    under_way: &[i64],
+    limit: usize,
+) -> Result<Vec<Queued>, StoreError> {
+    let select = "select id, run_id, queued_at_ms, attempt_count, next_attempt_at_ms from message
+        where state = 'queued' and mode = ?1 and sender_id = ?2 and next_attempt_at_ms <= ?3
+        order by next_attempt_at_ms, id limit ?4";
+    let mut statement = connection.prepare_cached(select)?;
+    let values = (mode, sender.as_str(), now.as_millisecond(), (limit + under_way.len()) as i64);
+    let rows = statement.query_map(values, |row| {
+        Ok(Queued {
+            id: row.get(0)?,
+            run_id: row.get(1)?,
+            sender_id: sender.clone(),
+            entry: Entry { queued_at: timestamp(row.get(2)?), attempt_count: row.get(3)? },
+            next_attempt_at: timestamp(row.get(4)?),
+        })
+    })?;
+    let mut found = Vec::new();
+    for row in rows {
+        let row = row?;
+        if !under_way.contains(&row.id) && found.len() < limit {
+            found.push(row);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns when the first queued message of a sender is due, those in `under_way` left out; `None` where none is queued.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn earliest(
+    connection: &Connection,
+    mode: &str,
+    sender: &SenderId,
+    under_way: &[i64],
+) -> Result<Option<Timestamp>, StoreError> {
+    let select = "select id, next_attempt_at_ms from message where state = 'queued' and mode = ?1 and sender_id = ?2
+        order by next_attempt_at_ms, id limit ?3";
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query((mode, sender.as_str(), under_way.len() as i64 + 1))?;
+    while let Some(row) = rows.next()? {
+        if !under_way.contains(&row.get(0)?) {
+            return Ok(Some(timestamp(row.get(1)?)));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns every queued message of `mode`, for the re-check before sending.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, StoreError> {
+    let select = "select message.id, message_key, total, sender_id, run.rule_id from message join run on run.id = run_id
+        where state = 'queued' and message.mode = ?1 order by message.id";
+    let mut statement = connection.prepare(select)?;
+    let mut rows = statement.query((mode,))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        let (message_key, total, sender_id, only_rule) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        found.push(Leftover { id, message_key, total, sender_id, recipients: recipients(connection, id)?, only_rule });
+    }
+    Ok(found)
+}
+
+/// Returns the items of a message.
+///
+/// # Errors
+/// Why the database could not be read.
+pub(crate) fn items(connection: &Connection, id: i64) -> Result<Vec<ItemRow>, StoreError> {
+    let select = "select document, level_id, level_repeat, open from message_item where message_id = ?1 order by document";
+    let mut statement = connection.prepare_cached(select)?;
+    let rows = statement.query_map((id,), |row| {
+        Ok(ItemRow { document: row.get(0)?, level_id: row.get(1)?, level_repeat: row.get(2)?, open: row.get(3)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns the recipients of a message, in the order of its header.
+///
+/// # Errors
+/// Why the database could not be read.
+pub(crate) fn recipients(connection: &Connection, id: i64) -> Result<Vec<Recipient>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("select role, address from message_recipient where message_id = ?1 order by position")?;
+    let rows = statement.query_map((id,), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (role, address) = row?;
+        let role = match role.as_str() {
+            "cc" => RecipientRole::Cc,
+            "bcc" => RecipientRole::Bcc,
+            _ => RecipientRole::To,
+        };
+        found.push(Recipient { address: CompactString::new(address), role });
+    }
+    Ok(found)
+}
+
+/// Returns a message as it goes over the wire, `None` where it has no bytes.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn outgoing(connection: &Connection, id: i64) -> Result<Option<Outgoing>, StoreError> {
+    let select = "select envelope_from, bytes from message join message_body on message_id = id where id = ?1";
+    let head: Option<(Option<String>, Vec<u8>)> =
+        connection.prepare_cached(select)?.query_row((id,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((envelope_from, bytes)) = head else { return Ok(None) };
+    let envelope_from = CompactString::new(envelope_from.unwrap_or_default());
+    Ok(Some(Outgoing { envelope_from, recipients: recipients(connection, id)?, bytes: Arc::from(bytes) }))
+}
+
+/// Returns when messages were handed to `server` since `since`, oldest first: what its rate limit must count.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn recent_attempts(connection: &Connection, server: &ServerId, since: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
+    let select = "select started_at_ms + duration_ms from attempt where server_id = ?1 and started_at_ms >= ?2 order by 1";
+    let mut statement = connection.prepare_cached(select)?;
+    let rows = statement.query_map((server.as_str(), since.as_millisecond()), |row| row.get(0))?;
+    Ok(rows.map(|row| row.map(timestamp)).collect::<Result<_, _>>()?)
+}
+
+/// Returns how many messages stand in each state, of one run or of all, states without any left out.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn state_counts(connection: &Connection, run_id: Option<i64>) -> Result<Vec<(State, u64)>, StoreError> {
+    let select = "select state, count(*) from message where ?1 is null or run_id = ?1 group by state";
+    let mut statement = connection.prepare_cached(select)?;
+    let rows = statement.query_map((run_id,), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let mut counts = Vec::new();
+    for row in rows {
+        let (word, count) = row?;
+        let state = State::parse(&word).ok_or(StoreError::Corrupt { value: word, expected: "a state" })?;
+        counts.push((state, count as u64));
+    }
+    counts.sort_unstable();
+    Ok(counts)
+}
+
+/// Lets the steps of a message that never left be taken by another.
+fn free_steps(connection: &Connection, id: i64) -> Result<(), StoreError> {
+    connection.prepare_cached("update message_item set claimed = 0 where message_id = ?1")?.execute((id,))?;
+    Ok(())
+}
+
+fn insert_attempt(connection: &Connection, id: i64, attempt: &Attempt) -> Result<(), StoreError> {
+    let insert = "insert into attempt (message_id, server_id, started_at_ms, duration_ms, stage, outcome, reply_code,
+            reply_enhanced, reply_text, fault, recipients_refused)
+        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let reply = attempt.reply.as_ref();
+    let enhanced = reply.and_then(|reply| reply.enhanced).map(|(class, subject, detail)| format!("{class}.{subject}.{detail}"));
+    let refused: Vec<serde_json::Value> = attempt
+        .recipients_refused
+        .iter()
+        .map(|(address, reply)| serde_json::json!({ "address": address, "code": reply.code, "text": reply.text }))
+        .collect();
+    let refused = (!refused.is_empty()).then(|| serde_json::Value::from(refused).to_string());
+    connection.prepare_cached(insert)?.execute(rusqlite::params![
+        id,
+        attempt.server.as_str(),
+        attempt.started_at.as_millisecond(),
+        attempt.duration.as_millis() as i64,
+        attempt.stage.as_str(),
+        attempt.outcome.as_str(),
+        reply.map(|reply| reply.code),
+        enhanced,
+        reply.map(|reply| reply.text.as_str()),
+        attempt.fault,
+        refused,
+    ])?;
+    Ok(())
+}

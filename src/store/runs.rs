@@ -1,0 +1,296 @@
+//! Writing a run: its decisions and messages, in one transaction.
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
+
+use crate::domain::date::{Date, Timestamp};
+use crate::domain::mailbox::{Recipient, RecipientRole};
+use crate::outbox::state::State;
+use crate::store::{Store, StoreError};
+
+/// The mode in which mails are composed and never leave.
+const DRY: &str = "dry";
+
+/// What is known of a run when it starts.
+#[derive(Clone, Debug)]
+pub struct RunRow {
+    /// The day it decides for.
+    pub as_of: Date,
+    /// The one rule it runs; `None`: all.
+    pub rule_id: Option<String>,
+    /// `live`, `redirect` or `dry`.
+    pub mode: &'static str,
+    /// The hash of everything it ran with.
+    pub generation: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// The day that counts as the first of rules that have not run before.
+    pub rules_start_on: Date,
+}
+
+/// An item of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemRow {
+    /// The document's number.
+    pub document: String,
+    /// The level it is reminded at.
+    pub level_id: String,
+    /// Which repeat of the level.
+    pub level_repeat: u32,
+    /// What is open of it, as an exact decimal.
+    pub open: String,
+}
+
+/// A message as composed, or as blocked.
+#[derive(Clone, Debug)]
+pub struct MessageRow {
+    /// Its key.
+    pub message_key: String,
+    /// Its rule.
+    pub rule_id: String,
+    /// The rule's text at that time, as a hash.
+    pub rule_revision: String,
+    /// To whom.
+    pub customer_id: String,
+    /// The customer's name at that time.
+    pub customer_name: String,
+    /// The currency of its items.
+    pub currency: String,
+    /// What its items leave open together, as an exact decimal.
+    pub total: String,
+    /// The level that leads.
+    pub level_id: String,
+    /// Which repeat of it.
+    pub level_repeat: u32,
+    /// `blocked`, `waiting` or `queued`.
+    pub state: State,
+    /// Why it is blocked or waits.
+    pub reason: Option<&'static str>,
+    /// The fault's own words.
+    pub detail: Option<String>,
+    /// The sender profile.
+    pub sender_id: String,
+    /// The sender's address in the envelope; `None` while blocked.
+    pub envelope_from: Option<String>,
+    /// The subject; `None` while blocked.
+    pub subject: Option<String>,
+    /// Whom it goes to.
+    pub recipients: Vec<Recipient>,
+    /// Its items.
+    pub items: Vec<ItemRow>,
+    /// The exact bytes; `None` while blocked.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// The decision about one subject.
+#[derive(Clone, Debug)]
+pub struct DecisionRow<'a> {
+    /// The rule.
+    pub rule_id: &'a str,
+    /// The customer.
+    pub customer_id: &'a str,
+    /// The currency, empty where there is none.
+    pub currency: &'a str,
+    /// The document, empty where the subject is the customer.
+    pub document: &'a str,
+    /// `due`, `blocked` or `declined`.
+    pub verdict: &'static str,
+    /// Why.
+    pub reason: &'a str,
+    /// The message it led to.
+    pub message_id: Option<i64>,
+}
+
+/// A run being written; nothing of it is seen before it is whole.
+#[derive(Debug)]
+pub struct RunTransaction<'c> {
+    connection: &'c Connection,
+    run_id: i64,
+    row: RunRow,
+}
+
+impl Store {
+    /// Writes a run: `fill` adds its decisions and messages; all of it is stored, or nothing. Returns the run's id
+    /// with what `fill` returned.
+    ///
+    /// # Errors
+    /// What `fill` returned, or why nothing could be stored.
+    pub async fn write_run<T: Send + 'static>(
+        &self,
+        row: RunRow,
+        fill: impl FnOnce(&mut RunTransaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<(i64, T), StoreError> {
+        self.write(move |connection| {
+            let insert = "insert into run (as_of, rule_id, mode, generation, started_at_ms) values (?1, ?2, ?3, ?4, ?5)";
+            let values = (row.as_of.to_string(), &row.rule_id, row.mode, &row.generation, row.started_at.as_millisecond());
+            connection.execute(insert, values)?;
+            let mut run = RunTransaction { connection, run_id: connection.last_insert_rowid(), row };
+            let result = fill(&mut run)?;
+            Ok((run.run_id, result))
+        })
+        .await
+    }
+
+    /// Notes that the queues of all runs have drained, but for runs that wait for a person.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub async fn finish_runs(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let update = "update run set finished_at_ms = ?1 where finished_at_ms is null and not exists (
+                select 1 from message where run_id = run.id and state in ('waiting', 'queued', 'sending') and mode <> 'dry')";
+            connection.execute(update, (now.as_millisecond(),))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl RunTransaction<'_> {
+    /// Returns the run's id.
+    pub fn run_id(&self) -> i64 {
+        self.run_id
+    }
+
+    /// Notes that `rule_id` has run; the day of its first run stays.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub fn add_rule_start(&mut self, rule_id: &str) -> Result<(), StoreError> {
+        let insert = "insert into rule_start (mode, rule_id, started_on) values (?1, ?2, ?3) on conflict do nothing";
+        self.connection.prepare_cached(insert)?.execute((self.row.mode, rule_id, self.row.rules_start_on.to_string()))?;
+        Ok(())
+    }
+
+    /// Adds a decision.
+    ///
+    /// # Errors
+    /// A second decision about one subject, or why it could not be stored.
+    pub fn add_decision(&mut self, decision: &DecisionRow<'_>) -> Result<(), StoreError> {
+        let insert = "insert into decision (run_id, rule_id, customer_id, currency, document, verdict, reason, message_id)
+            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        self.connection.prepare_cached(insert)?.execute((
+            self.run_id,
+            decision.rule_id,
+            decision.customer_id,
+            decision.currency,
+            decision.document,
+            decision.verdict,
+            decision.reason,
+            decision.message_id,
+        ))?;
+        Ok(())
+    }
+
+    /// Adds a message and returns its id, or `None` where one with its key, or with one of its steps, is there
+    /// already and may have left. One that certainly never left is replaced (its attempts stay).
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub fn add_message(&mut self, message: &MessageRow) -> Result<Option<i64>, StoreError> {
+        self.connection.execute_batch("savepoint message")?;
+        let added = self.insert_message(message);
+        let (end, answer) = match added {
+            Ok(Some(id)) => ("release message", Ok(Some(id))),
+            Ok(None) => ("rollback to message; release message", Ok(None)),
+            Err(StoreError::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                tracing::warn!(message_key = message.message_key, %error, "A message was not added, since a step of it has one");
+                ("rollback to message; release message", Ok(None))
+            }
+            Err(error) => ("rollback to message; release message", Err(error)),
+        };
+        // A full disk has ended the whole transaction, and the savepoint with it.
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch(end)?;
+        }
+        answer
+    }
+
+    fn insert_message(&mut self, message: &MessageRow) -> Result<Option<i64>, StoreError> {
+        let select = "select id, state from message where message_key = ?1";
+        let known: Option<(i64, String)> = self
+            .connection
+            .prepare_cached(select)?
+            .query_row((&message.message_key,), |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((id, state)) = &known {
+            let is_replaceable = State::parse(state).is_some_and(State::is_replaceable) || self.row.mode == DRY;
+            if !is_replaceable {
+                return Ok(None);
+            }
+            for table in ["message_body", "message_recipient", "message_item"] {
+                self.connection.prepare_cached(&format!("delete from {table} where message_id = ?1"))?.execute((id,))?;
+            }
+        }
+        let insert = "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name,
+                currency, total, level_id, level_repeat, as_of, state, reason, detail, sender_id, envelope_from, subject,
+                queued_at_ms, next_attempt_at_ms, state_at_ms)
+            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+            on conflict (message_key) do update set run_id = excluded.run_id, rule_revision = excluded.rule_revision,
+                customer_name = excluded.customer_name, total = excluded.total, as_of = excluded.as_of, state = excluded.state,
+                reason = excluded.reason, detail = excluded.detail, sender_id = excluded.sender_id,
+                envelope_from = excluded.envelope_from, subject = excluded.subject, queued_at_ms = excluded.queued_at_ms,
+                next_attempt_at_ms = excluded.next_attempt_at_ms, attempt_count = 0, state_at_ms = excluded.state_at_ms
+            returning id";
+        let now_ms = self.row.started_at.as_millisecond();
+        let queued_at_ms = (message.state == State::Queued).then_some(now_ms);
+        let values = rusqlite::params![
+            message.message_key,
+            self.run_id,
+            self.row.mode,
+            message.rule_id,
+            message.rule_revision,
+            message.customer_id,
+            message.customer_name,
+            message.currency,
+            message.total,
+            message.level_id,
+            message.level_repeat,
+            self.row.as_of.to_string(),
+            message.state.as_str(),
+            message.reason,
+            message.detail,
+            message.sender_id,
+            message.envelope_from,
+            message.subject,
+            queued_at_ms,
+            queued_at_ms,
+            now_ms,
+        ];
+        let id: i64 = self.connection.prepare_cached(insert)?.query_row(values, |row| row.get(0))?;
+        if let Some(bytes) = &message.bytes {
+            let insert = "insert into message_body (message_id, bytes) values (?1, ?2)";
+            self.connection.prepare_cached(insert)?.execute((id, bytes))?;
+        }
+        for (position, recipient) in message.recipients.iter().enumerate() {
+            let insert = "insert into message_recipient (message_id, position, role, address) values (?1, ?2, ?3, ?4)";
+            let values = (id, position as i64, role_word(recipient.role), recipient.address.as_str());
+            self.connection.prepare_cached(insert)?.execute(values)?;
+        }
+        // What is only composed takes no step: the next dry run composes it again.
+        let claimed = message.state != State::Blocked && self.row.mode != DRY;
+        for item in &message.items {
+            let insert = "insert into message_item (message_id, document, mode, rule_id, level_id, level_repeat, open, claimed)
+                values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            self.connection.prepare_cached(insert)?.execute((
+                id,
+                &item.document,
+                self.row.mode,
+                &message.rule_id,
+                &item.level_id,
+                item.level_repeat,
+                &item.open,
+                claimed,
+            ))?;
+        }
+        Ok(Some(id))
+    }
+}
+
+/// Returns the word for a role in `message_recipient`.
+pub(crate) fn role_word(role: RecipientRole) -> &'static str {
+    match role {
+        RecipientRole::To => "to",
+        RecipientRole::Cc => "cc",
+        RecipientRole::Bcc => "bcc",
+    }
+}

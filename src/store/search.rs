@@ -1,0 +1,218 @@
+//! Looking into the outbox: lists and single messages for people.
+
+use rusqlite::{Connection, OptionalExtension};
+use serde::Serialize;
+
+use crate::domain::date::Timestamp;
+use crate::domain::mailbox::Recipient;
+use crate::outbox::state::State;
+use crate::store::outbox::{items, recipients};
+use crate::store::{StoreError, timestamp};
+
+/// Which messages to list; what is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct MessageFilter {
+    /// One message.
+    pub id: Option<i64>,
+    /// One run's.
+    pub run_id: Option<i64>,
+    /// One customer's.
+    pub customer_id: Option<String>,
+    /// One rule's.
+    pub rule_id: Option<String>,
+    /// In one state.
+    pub state: Option<State>,
+    /// The most to list.
+    pub limit: Option<u32>,
+}
+
+/// An item as people see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ItemView {
+    /// The document's number.
+    pub document: String,
+    /// The level it is reminded at.
+    pub level: String,
+    /// Which repeat of the level.
+    pub repeat: u32,
+    /// What was open of it.
+    pub open: String,
+}
+
+/// An attempt as people see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptView {
+    /// The server.
+    pub server: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// The furthest stage reached.
+    pub stage: String,
+    /// How it ended.
+    pub outcome: String,
+    /// The reply's code.
+    pub code: Option<u16>,
+    /// The reply's enhanced code.
+    pub enhanced: Option<String>,
+    /// The reply's whole text.
+    pub reply: Option<String>,
+    /// What went wrong where no reply tells.
+    pub fault: Option<String>,
+    /// Recipients refused while others were taken.
+    pub recipients_refused: Option<serde_json::Value>,
+}
+
+/// A message as people see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct MessageView {
+    /// Its id.
+    pub id: i64,
+    /// Its key.
+    pub message_key: String,
+    /// Its run.
+    pub run: i64,
+    /// Its rule.
+    pub rule: String,
+    /// The customer's id.
+    pub customer: String,
+    /// The customer's name.
+    pub customer_name: String,
+    /// The level that leads.
+    pub level: String,
+    /// Which repeat of it.
+    pub repeat: u32,
+    /// The items' numbers.
+    pub items: Vec<String>,
+    /// The currency.
+    pub currency: String,
+    /// What the items left open together.
+    pub total: String,
+    /// Whom it goes to (role `to`).
+    pub to: Vec<String>,
+    /// Where it stands.
+    pub state: String,
+    /// Why it is blocked or withdrawn.
+    pub reason: Option<String>,
+    /// The fault's own words.
+    pub detail: Option<String>,
+    /// The subject.
+    pub subject: Option<String>,
+    /// The day it was decided for.
+    pub as_of: String,
+    /// `live`, `redirect` or `dry`.
+    pub mode: String,
+    /// Since when it is in its state.
+    pub state_at: Timestamp,
+    /// When it is tried next.
+    pub next_attempt_at: Option<Timestamp>,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// Hands every message that `filter` lets through to `take`, newest first.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn messages(connection: &Connection, filter: &MessageFilter, mut take: impl FnMut(MessageView)) -> Result<(), StoreError> {
+    let select = "select id, message_key, run_id, rule_id, customer_id, customer_name, level_id, level_repeat, currency, total,
+            state, reason, detail, subject, as_of, mode, state_at_ms, next_attempt_at_ms, attempt_count
+        from message
+        where (?1 is null or id = ?1) and (?2 is null or run_id = ?2) and (?3 is null or customer_id = ?3)
+            and (?4 is null or rule_id = ?4) and (?5 is null or state = ?5)
+        order by id desc limit ?6";
+    let mut statement = connection.prepare(select)?;
+    let limit = filter.limit.map_or(-1, i64::from);
+    let state = filter.state.map(State::as_str);
+    let mut rows = statement.query((filter.id, filter.run_id, &filter.customer_id, &filter.rule_id, state, limit))?;
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        take(MessageView {
+            id,
+            message_key: row.get(1)?,
+            run: row.get(2)?,
+            rule: row.get(3)?,
+            customer: row.get(4)?,
+            customer_name: row.get(5)?,
+            level: row.get(6)?,
+            repeat: row.get(7)?,
+            items: items(connection, id)?.into_iter().map(|item| item.document).collect(),
+            currency: row.get(8)?,
+            total: row.get(9)?,
+            to: addressed(recipients(connection, id)?),
+            state: row.get(10)?,
+            reason: row.get(11)?,
+            detail: row.get(12)?,
+            subject: row.get(13)?,
+            as_of: row.get(14)?,
+            mode: row.get(15)?,
+            state_at: timestamp(row.get(16)?),
+            next_attempt_at: row.get::<_, Option<i64>>(17)?.map(timestamp),
+            attempts: row.get(18)?,
+        });
+    }
+    Ok(())
+}
+
+/// Returns the items of a message for people.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn message_items(connection: &Connection, id: i64) -> Result<Vec<ItemView>, StoreError> {
+    let view = |row: crate::store::ItemRow| ItemView {
+        document: row.document,
+        level: row.level_id,
+        repeat: row.level_repeat,
+        open: row.open,
+    };
+    Ok(items(connection, id)?.into_iter().map(view).collect())
+}
+
+/// Returns all recipients of a message, copies included.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn message_recipients(connection: &Connection, id: i64) -> Result<Vec<Recipient>, StoreError> {
+    recipients(connection, id)
+}
+
+/// Returns the exact bytes of a message, `None` while it has none.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn message_bytes(connection: &Connection, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    let select = "select bytes from message_body where message_id = ?1";
+    Ok(connection.prepare_cached(select)?.query_row((id,), |row| row.get(0)).optional()?)
+}
+
+/// Returns the attempts to send a message, in order.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn attempts(connection: &Connection, id: i64) -> Result<Vec<AttemptView>, StoreError> {
+    let select = "select server_id, started_at_ms, duration_ms, stage, outcome, reply_code, reply_enhanced, reply_text, fault,
+            recipients_refused
+        from attempt where message_id = ?1 order by id";
+    let mut statement = connection.prepare_cached(select)?;
+    let rows = statement.query_map((id,), |row| {
+        Ok(AttemptView {
+            server: row.get(0)?,
+            started_at: timestamp(row.get(1)?),
+            duration_ms: row.get(2)?,
+            stage: row.get(3)?,
+            outcome: row.get(4)?,
+            code: row.get(5)?,
+            enhanced: row.get(6)?,
+            reply: row.get(7)?,
+            fault: row.get(8)?,
+            recipients_refused: row.get::<_, Option<String>>(9)?.and_then(|text| serde_json::from_str(&text).ok()),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn addressed(recipients: Vec<Recipient>) -> Vec<String> {
+    let is_to = |recipient: &Recipient| recipient.role == crate::domain::mailbox::RecipientRole::To;
+    recipients.into_iter().filter(is_to).map(|recipient| recipient.address.to_string()).collect()
+}

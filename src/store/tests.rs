@@ -1,0 +1,239 @@
+//! The store against real files: what is promised about keys, steps, recovery, groups and locks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::domain::date::Timestamp;
+use crate::domain::id::{RuleId, SenderId, ServerId};
+use crate::domain::mailbox::{Recipient, RecipientRole};
+use crate::outbox::attempt::{Attempt, Outcome, Reply, Stage};
+use crate::outbox::retry::Next;
+use crate::outbox::state::State;
+use jiff::civil::date;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn run_row() -> RunRow {
+    RunRow {
+        as_of: date(2027, 1, 15),
+        rule_id: None,
+        mode: "live",
+        generation: "g".into(),
+        started_at: at(0),
+        rules_start_on: date(2027, 1, 15),
+    }
+}
+
+fn message(key: &str, document: &str, state: State) -> MessageRow {
+    MessageRow {
+        message_key: key.into(),
+        rule_id: "overdue".into(),
+        rule_revision: "r".into(),
+        customer_id: "C1".into(),
+        customer_name: "One".into(),
+        currency: "EUR".into(),
+        total: "5.00".into(),
+        level_id: "first".into(),
+        level_repeat: 0,
+        state,
+        reason: None,
+        detail: None,
+        sender_id: "ar".into(),
+        envelope_from: Some("ar@seller.example".into()),
+        subject: Some("S".into()),
+        recipients: vec![Recipient { address: "a@b.example".into(), role: RecipientRole::To }],
+        items: vec![ItemRow { document: document.into(), level_id: "first".into(), level_repeat: 0, open: "5.00".into() }],
+        bytes: Some(b"Subject: S\r\n\r\nHello\r\n".to_vec()),
+    }
+}
+
+fn attempt(outcome: Outcome) -> Attempt {
+    Attempt {
+        server: ServerId::new("primary"),
+        started_at: at(1),
+        duration: Duration::from_millis(20),
+        stage: Stage::FinalDot,
+        outcome,
+        reply: Some(Reply { code: 250, enhanced: Some((2, 0, 0)), text: "2.0.0 queued as 1".into() }),
+        fault: None,
+        recipients_refused: vec![],
+    }
+}
+
+async fn add(store: &Store, row: MessageRow) -> Option<i64> {
+    store.write_run(run_row(), move |run| run.add_message(&row)).await.unwrap().1
+}
+
+async fn move_to(store: &Store, id: i64, outcome: Outcome, state: State) {
+    store.record_sending(id, at(1)).await.unwrap();
+    store.record_attempt(id, attempt(outcome), Next { state, next_attempt_at: None }, at(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_or_a_step_is_taken_once_and_only_what_never_left_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    let first = add(&store, message("k1", "INV-1", State::Queued)).await.unwrap();
+    assert_eq!(add(&store, message("k1", "INV-1", State::Queued)).await, None, "the same key");
+    assert_eq!(add(&store, message("k2", "INV-1", State::Queued)).await, None, "another key, the same step");
+
+    for (outcome, state) in
+        [(Outcome::Accepted, State::Accepted), (Outcome::Unknown, State::Unknown), (Outcome::Refused, State::Refused)]
+    {
+        let key = format!("key-{}", state.as_str());
+        let id = add(&store, message(&key, state.as_str(), State::Queued)).await.unwrap();
+        move_to(&store, id, outcome, state).await;
+        assert_eq!(add(&store, message(&key, state.as_str(), State::Queued)).await, None, "{state:?} may have left");
+    }
+    move_to(&store, first, Outcome::Deferred, State::Exhausted).await;
+    assert_eq!(add(&store, message("k1", "INV-1", State::Queued)).await, Some(first), "exhausted is composed anew in its place");
+
+    let blocked = add(&store, message("k9", "INV-9", State::Blocked)).await.unwrap();
+    assert_eq!(add(&store, message("k9", "INV-9", State::Queued)).await, Some(blocked));
+    let reader = store.reader().unwrap();
+    assert_eq!(search::attempts(&reader, first).unwrap().len(), 1, "attempts stay");
+}
+
+#[tokio::test]
+async fn what_was_under_way_when_the_process_died_becomes_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let store = Store::open(&path, "test", at(0)).unwrap();
+    let (sending, queued) =
+        (add(&store, message("k1", "1", State::Queued)).await.unwrap(), add(&store, message("k2", "2", State::Queued)).await);
+    store.record_sending(sending, at(1)).await.unwrap();
+    assert!(store.record_sending(sending, at(1)).await.is_err(), "only a queued message may leave");
+    drop(store);
+
+    let store = Store::open(&path, "test", at(9)).unwrap();
+    assert_eq!(store.recover(at(9)).await.unwrap(), 1);
+    assert_eq!(store.recover(at(9)).await.unwrap(), 0);
+    let reader = store.reader().unwrap();
+    assert_eq!(outbox::state_counts(&reader, None).unwrap(), [(State::Queued, 1), (State::Unknown, 1)]);
+    let waiting = outbox::queued(&reader, "live", &SenderId::new("ar"), at(9), &[], 10).unwrap();
+    assert_eq!(waiting.iter().map(|message| Some(message.id)).collect::<Vec<_>>(), [queued]);
+    let history = history::history(&reader, "live", Queue::Counts).unwrap();
+    assert_eq!(history.rule_ids().collect::<Vec<_>>(), [&RuleId::new("overdue")]);
+}
+
+#[tokio::test]
+async fn a_run_is_stored_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    let decision = DecisionRow {
+        rule_id: "overdue",
+        customer_id: "C1",
+        currency: "EUR",
+        document: "",
+        verdict: "declined",
+        reason: "held",
+        message_id: None,
+    };
+    let twice = store.write_run(run_row(), move |run| {
+        run.add_message(&message("k1", "1", State::Queued))?;
+        run.add_decision(&decision)?;
+        run.add_decision(&decision) // One decision for every subject: the second is refused.
+    });
+    assert!(twice.await.is_err());
+    let reader = store.reader().unwrap();
+    for table in ["run", "message", "message_body", "decision"] {
+        let count: i64 = reader.query_row(&format!("select count(*) from {table}"), (), |row| row.get(0)).unwrap();
+        assert_eq!(count, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn many_writers_share_commits_and_each_gets_its_own_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap());
+    let writers: Vec<_> = (0..200)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let row = message(&format!("k{number}"), &format!("INV-{number}"), State::Queued);
+                let id = add(&store, row).await.unwrap();
+                let again = store.record_sending(id + 100_000, at(1)).await; // A fault among good neighbours.
+                (id, again.is_err())
+            })
+        })
+        .collect();
+    let mut ids = vec![];
+    for writer in writers {
+        let (id, failed) = writer.await.unwrap();
+        assert!(failed);
+        ids.push(id);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 200);
+    assert_eq!(outbox::state_counts(&store.reader().unwrap(), None).unwrap(), [(State::Queued, 200)]);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_reported_and_nothing_counts_as_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    let id = add(&store, message("k1", "1", State::Queued)).await.unwrap();
+    // SQLite's own limit on pages stands for the disk: the error is the same SQLITE_FULL.
+    store
+        .write(|connection| {
+            let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            connection.execute_batch(&format!("pragma max_page_count = {pages}"))?;
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let mut big = message("k2", "2", State::Queued);
+    big.bytes = Some(vec![b'x'; 1 << 20]);
+    let full = store.write_run(run_row(), move |run| run.add_message(&big)).await;
+    assert!(full.unwrap_err().to_string().contains("full"));
+    assert_eq!(outbox::state_counts(&store.reader().unwrap(), None).unwrap(), [(State::Queued, 1)]);
+    // What needs no new page still works, so that results can be recorded as long as possible.
+    store.record_sending(id, at(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_commit_reaches_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    let pragmas = store.write(|connection| {
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        Ok((journal, number("synchronous")?, number("foreign_keys")?))
+    });
+    assert_eq!(pragmas.await.unwrap(), ("wal".to_owned(), 2, 1), "WAL, synchronous=FULL, foreign keys on");
+}
+
+#[test]
+fn a_second_process_and_a_foreign_file_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let store = Store::open(&path, "test", at(0)).unwrap();
+    assert!(matches!(Store::open(&path, "test", at(0)), Err(StoreError::InUse { .. })));
+    #[cfg(unix)]
+    {
+        let link = folder.path().join("link.db");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(matches!(Store::open(&link, "test", at(0)), Err(StoreError::InUse { .. })), "under another name");
+    }
+    drop(store);
+    assert!(matches!(Store::open(&path, "other", at(0)), Err(StoreError::OtherInstance { .. })));
+
+    let foreign = folder.path().join("b.db");
+    Connection::open(&foreign).unwrap().execute_batch("create table x (y)").unwrap();
+    assert!(matches!(Store::open(&foreign, "test", at(0)), Err(StoreError::Foreign { .. })));
+    let journal = Connection::open(&foreign).unwrap().pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+    assert_eq!(journal.unwrap(), "delete", "a foreign file stays as it is");
+
+    let empty = folder.path().join("d.db");
+    std::fs::write(&empty, "").unwrap();
+    assert!(open_reader(&empty).unwrap().is_none(), "an empty file is as good as none");
+
+    let newer = folder.path().join("c.db");
+    drop(Store::open(&newer, "test", at(0)).unwrap());
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(Store::open(&newer, "test", at(0)), Err(StoreError::Newer { version: 99, .. })));
+}
