@@ -3,9 +3,12 @@
 //! The modules stand on floors; one imports only from floors below its own (`tests/architecture.rs` holds this up).
 //! ARCHITECTURE.md tells what each is for.
 
+// Service: where decisions meet effects.
+pub mod config;
 // Adapters: one outside thing each.
 pub mod clock;
 pub mod eml;
+pub mod rulebook;
 pub mod smtp;
 pub mod source;
 pub mod store;

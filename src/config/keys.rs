@@ -1,0 +1,265 @@
+//! The one table of config.yaml's keys. The reference page is made from it, and a test holds the reader to it.
+
+use std::fmt::Write;
+
+use crate::config::server::preset_words;
+
+/// Whether a key does anything in this release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It does what its meaning says.
+    Now,
+    /// It is read and checked, and a warning says that nothing acts on it.
+    NotYet,
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The path: `smtp.<id>.host`, where `<id>` stands for a name of the writer's own.
+    pub path: &'static str,
+    /// What to write.
+    pub form: &'static str,
+    /// What holds without it; `required` where it must be there.
+    pub default: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// Whether it does it.
+    pub effect: Effect,
+}
+
+const fn key(path: &'static str, form: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { path, form, default, meaning, effect: Effect::Now }
+}
+
+const fn not_yet(path: &'static str, form: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { path, form, default, meaning, effect: Effect::NotYet }
+}
+
+/// All keys, each after the one it stands under.
+pub const KEYS: &[Key] = &[
+    key(
+        "instance",
+        "a name",
+        "`default`",
+        "The name of this installation. It is written into the database at the first start, so that a copied database cannot mail customers",
+    ),
+    key(
+        "mode",
+        "`live`, `redirect` or `dry`",
+        "`live`",
+        "`live`: mails go to the customers. `redirect`: all go to `redirect_to`. `dry`: they are composed and recorded, no server is spoken to",
+    ),
+    key("redirect_to", "an address", "none", "Who gets every mail in the mode `redirect`"),
+    key(
+        "time_zone",
+        "a place: `Europe/Berlin`, or `UTC`",
+        "`UTC`",
+        "By whose clock a day begins and rules run that name no zone of their own",
+    ),
+    key(
+        "database",
+        "a path",
+        "`dunlin.db`",
+        "The database's file, relative to the workspace unless it starts with `/`; never on a network drive",
+    ),
+    key("smtp", "servers by a name of yours", "required", "The SMTP servers mails can go through"),
+    key("smtp.<id>", "keys", "", "One server; senders name it by this name"),
+    key(
+        "smtp.<id>.preset",
+        "PRESETS",
+        "none",
+        "A provider whose host, port, security and published limits to use; keys beside it win. `amazon-ses` leaves `host` to you (it names the region) and sends 1/s until you write your account's own rate",
+    ),
+    key("smtp.<id>.host", "a name or an IP address", "the preset's", "Where the server is"),
+    key("smtp.<id>.port", "1 to 65535", "465, 587 or 25 by `security`", "The server's port"),
+    key(
+        "smtp.<id>.security",
+        "`implicit`, `starttls`, `opportunistic` or `none`",
+        "the preset's",
+        "`implicit`: TLS from the first byte (port 465). `starttls`: TLS is asked for, and nothing is sent without it (587). `opportunistic`: TLS where offered. `none`: no TLS, for a server on this machine. It is never guessed from the port",
+    ),
+    key("smtp.<id>.auth", "keys", "none", "The account on the server; only with `implicit` or `starttls`"),
+    key("smtp.<id>.auth.user", "a text", "required", "The account's name"),
+    key(
+        "smtp.<id>.auth.password",
+        "`\"${env:NAME}\"`, `\"${file:/path}\"` or the password",
+        "none",
+        "The account's password, best in an environment variable or in a file of its own",
+    ),
+    not_yet(
+        "smtp.<id>.auth.oauth2",
+        "keys",
+        "none",
+        "An account that signs in with OAuth 2. The server is left out of sending until a release can use it",
+    ),
+    key("smtp.<id>.auth.oauth2.tenant", "a text", "required", "The directory (tenant) of the account"),
+    key("smtp.<id>.auth.oauth2.client_id", "a text", "required", "The application's id"),
+    key("smtp.<id>.auth.oauth2.client_secret", "like `password`", "required", "The application's secret"),
+    key(
+        "smtp.<id>.rate",
+        "`60/min`, or a list; also `/s`, `/h`, `/day`",
+        "the preset's, or no limit",
+        "The most messages in any such stretch of time; several limits hold together",
+    ),
+    key("smtp.<id>.connections", "1 to 100", "3", "The most connections at once"),
+    key(
+        "smtp.<id>.ca_file",
+        "a file",
+        "none",
+        "Certificates (PEM) to trust besides the system's. Checking cannot be switched off",
+    ),
+    key("smtp.<id>.allow_plaintext", "`true` or `false`", "`false`", "Whether `security: none` may go to another machine"),
+    key("smtp.<id>.hello_name", "a host's name", "the connection's own address", "The name to greet the server with"),
+    key("senders", "senders by a name of yours", "required", "Who mails come from; rules name one with `from`"),
+    key("senders.<id>", "keys", "", "One sender"),
+    key("senders.<id>.name", "a text", "empty", "The name customers see"),
+    key("senders.<id>.address", "an address", "required", "The address customers see; also where bounces go"),
+    key("senders.<id>.reply_to", "an address", "`address`", "Where answers go"),
+    key("senders.<id>.server", "a server, or a list", "the only server", "The servers to send through, the first that works"),
+    key(
+        "recipient_keys",
+        "names by a key of yours",
+        "required",
+        "The roles an address can have at a customer; rules name them with `to`, `cc`, `bcc`",
+    ),
+    key("recipient_keys.<key>", "a text", "", "What people call the role"),
+    key("ledger", "keys", "required", "Where the receivables are"),
+    key(
+        "ledger.currency",
+        "three letters: `EUR`",
+        "required",
+        "The currency of rows that name none. There is no default: a figure in the wrong currency is a wrong reminder",
+    ),
+    not_yet("ledger.max_age", "`24 h`", "none", "How old the data may be for a run to start"),
+    key("ledger.customers", "a file", "made from the invoices", "Who owes"),
+    key("ledger.invoices", "a file", "required", "What is owed"),
+    key("ledger.credit_notes", "a file", "none", "What was credited"),
+    key("ledger.payments", "a file", "none", "What was paid"),
+    key("ledger.<file>.csv", "a path", "required", "The file, relative to the workspace unless it starts with `/`"),
+    key(
+        "ledger.<file>.dates",
+        "a pattern: `\"%d.%m.%Y\"`, or `relative`",
+        "`\"%Y-%m-%d\"`",
+        "How dates are written: `%d` day, `%m` month, `%Y` year in four digits (`%y` in two). `relative`: days from today, for samples",
+    ),
+    key("ledger.<file>.decimal", "`point` or `comma`", "`point`", "What stands before the cents"),
+    key("ledger.<file>.thousands", "`comma`, `point`, `space` or `apostrophe`", "none", "What stands between the thousands"),
+    key(
+        "ledger.<file>.delimiter",
+        "`comma`, `semicolon`, `tab` or `bar`",
+        "told from the first line",
+        "What stands between two cells",
+    ),
+    key(
+        "ledger.<file>.encoding",
+        "`utf-8` or `windows-1252`",
+        "`utf-8`",
+        "How letters are written; a file saved as \"ANSI\" is usually `windows-1252`",
+    ),
+    key(
+        "ledger.<file>.columns",
+        "headings by field",
+        "each field's own name",
+        "Which column holds what. Columns that are not named here can be used in rules and templates as attributes",
+    ),
+    key("ledger.customers.columns.id", "a heading", "`id`", "The customer's number"),
+    key("ledger.customers.columns.name", "a heading", "`name`", "The name to address"),
+    key("ledger.customers.columns.language", "a heading", "`language`", "The language to write in: `en`, `de`"),
+    key("ledger.customers.columns.tags", "a heading", "`tags`", "Labels, with `;` between them: `vip;net30`"),
+    key("ledger.customers.columns.hold_until", "a heading", "`hold_until`", "No reminder up to and including this day"),
+    key(
+        "ledger.customers.columns.contacts",
+        "headings by recipient key",
+        "none",
+        "Which column holds the addresses of which role",
+    ),
+    key(
+        "ledger.customers.columns.contacts.<key>",
+        "a heading",
+        "none",
+        "The column with the addresses of this role; several with `;` between them",
+    ),
+    key("ledger.invoices.columns.number", "a heading", "`number`", "The invoice's number"),
+    key("ledger.invoices.columns.customer", "a heading", "`customer`", "The number of the customer who owes it"),
+    key("ledger.invoices.columns.issued_on", "a heading", "`issued_on`", "The day of the invoice"),
+    key("ledger.invoices.columns.due_on", "a heading", "`due_on`", "The last day on which payment is in time"),
+    key("ledger.invoices.columns.total", "a heading", "`total`", "The whole amount"),
+    key("ledger.invoices.columns.open", "a heading", "`open`", "The rest still open, where the source knows it"),
+    key("ledger.invoices.columns.currency", "a heading", "`currency`", "The currency of the amounts"),
+    key("ledger.invoices.columns.settled_on", "a heading", "`settled_on`", "The day on which nothing was open any more"),
+    key("ledger.invoices.columns.disputed", "a heading", "`disputed`", "Whether the customer disputes it: yes or no"),
+    key("ledger.invoices.columns.hold_until", "a heading", "`hold_until`", "No reminder for it up to and including this day"),
+    key("ledger.credit_notes.columns.number", "a heading", "`number`", "The credit note's number"),
+    key("ledger.credit_notes.columns.customer", "a heading", "`customer`", "The number of the customer it is for"),
+    key("ledger.credit_notes.columns.issued_on", "a heading", "`issued_on`", "The day of the credit note"),
+    key("ledger.credit_notes.columns.total", "a heading", "`total`", "The whole amount; its sign does not matter"),
+    key("ledger.credit_notes.columns.open", "a heading", "`open`", "The rest not used up yet, where the source knows it"),
+    key("ledger.credit_notes.columns.currency", "a heading", "`currency`", "The currency of the amounts"),
+    key("ledger.credit_notes.columns.settled_on", "a heading", "`settled_on`", "The day on which it was used up"),
+    key("ledger.credit_notes.columns.invoice", "a heading", "`invoice`", "The invoice it lowers"),
+    key("ledger.payments.columns.customer", "a heading", "`customer`", "The number of the customer who paid"),
+    key("ledger.payments.columns.invoice", "a heading", "`invoice`", "The invoice it settles; empty: not applied yet"),
+    key("ledger.payments.columns.amount", "a heading", "`amount`", "How much"),
+    key("ledger.payments.columns.currency", "a heading", "`currency`", "The currency of the amount"),
+    key("ledger.payments.columns.received_on", "a heading", "`received_on`", "The day it counts from"),
+    key("ledger.payments.columns.reference", "a heading", "`reference`", "The source's own number for it"),
+    not_yet("calendar", "keys", "none", "Which days are not business days"),
+    key("calendar.weekend", "a list of `mon` to `sun`", "none", "The days of the weekend"),
+    key("calendar.holidays", "a file", "none", "The holidays"),
+    key("limits", "keys", "none", "What no rule may go beyond"),
+    key(
+        "limits.contact_gap",
+        "`3 days`",
+        "`0 days`",
+        "The least number of days between two mails to one customer, over all rules",
+    ),
+    key("limits.run_guard", "keys", "none", "When a run waits for a person instead of sending"),
+    key("limits.run_guard.messages", "1 or more", "none", "A run of more messages waits"),
+    not_yet("limits.run_guard.times_usual", "2 to 1000", "none", "A run of so many times the usual number waits"),
+    not_yet("alerts", "keys", "none", "Who is told when something needs a person"),
+    key("alerts.to", "an address, or a list", "none", "By mail"),
+    key("alerts.plugin", "a name", "none", "By a plugin"),
+    key("retry", "keys", "none", "When a mail that a server put off is tried again"),
+    key(
+        "retry.first",
+        "`5 min`",
+        "`5 min`",
+        "The wait before the first new attempt; each further one is three to four times as long",
+    ),
+    key("retry.most", "`4 h`", "`4 h`", "The longest wait"),
+    key("retry.give_up_after", "`24 h`", "`24 h`", "When no more attempts are made"),
+];
+
+/// Returns docs/reference/config.md.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# config.yaml\n\n\
+         <!-- Made from the table in src/config/keys.rs; change it there. -->\n\n\
+         Every key the file may have. `<id>` and `<key>` stand for names of your own, `<file>` for `customers`, `invoices`,\n\
+         `credit_notes` or `payments`. A key that is not listed here is an error, not silence.\n",
+    );
+    let presets = preset_words().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let mut section = String::new();
+    for key in KEYS {
+        let top = key.path.split('.').next().unwrap_or_default();
+        let title = if has_children(top) { format!("`{top}`") } else { "The installation".to_owned() };
+        if title != section {
+            line(&mut page, &format!("\n## {title}\n\n| Key | Write | Without it | Meaning |\n|---|---|---|---|"));
+            section = title;
+        }
+        let form = if key.form == "PRESETS" { &presets } else { key.form };
+        let note = if key.effect == Effect::NotYet { " **Read, but not enforced by this release.**" } else { "" };
+        let Key { path, default, meaning, .. } = key;
+        line(&mut page, &format!("| `{path}` | {form} | {default} | {meaning}.{note} |"));
+    }
+    page
+}
+
+fn has_children(top: &str) -> bool {
+    KEYS.iter().any(|key| key.path.strip_prefix(top).is_some_and(|rest| rest.starts_with('.')))
+}
+
+fn line(page: &mut String, text: &str) {
+    writeln!(page, "{text}").expect("writing to a String cannot fail");
+}

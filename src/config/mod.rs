@@ -1,0 +1,20 @@
+//! config.yaml: who sends, through which servers, from which ledger. A text in; a [`Config`] or all its problems out.
+//!
+//! Reading it opens no connection and needs no secret: a password is kept as a [`SecretRef`] until somebody sends, so
+//! that a configuration can be checked on a machine that has none. It knows no rule.
+
+mod keys;
+mod ledger;
+mod read;
+mod secret;
+mod server;
+mod settings;
+
+pub use keys::{Effect, KEYS, Key, reference};
+pub use read::{ConfigNames, names, read};
+pub use secret::{SECRET_BYTES_MAX, SecretRef, SecretSource, Secrets, SystemSecrets};
+pub use server::CA_FILE_BYTES_MAX;
+pub use settings::{Auth, CaFile, Config, Mode, Retry, Role, Server};
+
+#[cfg(test)]
+mod tests;

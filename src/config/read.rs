@@ -1,0 +1,381 @@
+//! config.yaml as a whole: reads every key, notes every problem, and joins what the parts say of each other.
+
+use std::path::Path;
+use std::time::Duration;
+
+use compact_str::CompactString;
+
+use crate::config::ledger::ledger;
+use crate::config::secret::concealed;
+use crate::config::server::{self, Outcome};
+use crate::config::{Config, Mode, Retry, Role, SecretSource, Secrets, Server};
+use crate::domain::date::Days;
+use crate::domain::id::{RecipientKey, SenderId, ServerId};
+use crate::domain::mailbox::{Sender, is_address};
+use crate::domain::problem::{Place, Problem, Severity, nearest};
+use crate::rule::schedule::time_zone;
+use crate::rulebook::{Readers, TextFile};
+use crate::schedule::TimeZoneName;
+use crate::yaml::{Entry, Fields, Node, Problems, Span, Value, choice, list, map, one_or_list, parse, text, whole};
+
+/// The longest key of a server, sender or recipient key, and the longest name of an instance, in characters.
+const KEY_CHARACTERS_MAX: usize = 64;
+/// The longest span of time a setting may name.
+const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
+/// How retries go where config.yaml does not say: 5 min, 15 min, 1 h, 4 h, 4 h …, given up after a day.
+const RETRY: Retry = Retry {
+    first: Duration::from_secs(5 * 60),
+    most: Duration::from_secs(4 * 3_600),
+    give_up_after: Duration::from_secs(24 * 3_600),
+};
+/// The name of an installation that config.yaml gives none.
+const INSTANCE: &str = "default";
+/// The database's file where config.yaml does not say.
+const DATABASE: &str = "dunlin.db";
+/// The days of a week as `calendar.weekend` names them.
+const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// Reads config.yaml. With an error there is no configuration; warnings come beside one.
+///
+/// `readers` tells who may read the file, since a password in it is then theirs too. No secret is fetched: see
+/// [`Config::missing_parts`]. No problem shows a literal secret.
+pub fn read(file: &TextFile, readers: Readers) -> (Option<Config>, Vec<Problem>) {
+    let shown = concealed(&file.text);
+    let mut problems = Problems::new(file.path.clone(), &shown);
+    let config = match parse(&file.path, &file.text) {
+        Ok(root) => configuration(&root, readers, &mut problems),
+        Err(mut problem) => {
+            if let Some(place) = problem.place.as_mut().filter(|place| place.line > 0) {
+                *place = Place::within(file.path.clone(), &shown, place.line, place.column, place.width);
+            }
+            problems.push(problem);
+            None
+        }
+    };
+    let config = config.filter(|_| !problems.has_errors());
+    (config, problems.into_list())
+}
+
+/// The names that rules may use, read from a config.yaml whatever else is wrong with it, so that the rules' own problems
+/// can be told along with its.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigNames {
+    /// The sender profiles.
+    pub senders: Vec<SenderId>,
+    /// The recipient keys.
+    pub recipient_keys: Vec<RecipientKey>,
+}
+
+/// Returns the names in a config.yaml, `None` where it is no YAML or has no senders or recipient keys.
+pub fn names(file: &TextFile) -> Option<ConfigNames> {
+    let root = parse(&file.path, &file.text).ok()?;
+    let keys = |name: &str| -> Option<Vec<&str>> {
+        let Value::Map(entries) = &root.value else { return None };
+        let Value::Map(entries) = &entries.iter().find(|entry| entry.key == name)?.value.value else { return None };
+        Some(entries.iter().map(|entry| entry.key.as_str()).collect())
+    };
+    Some(ConfigNames {
+        senders: keys("senders")?.into_iter().map(SenderId::new).collect(),
+        recipient_keys: keys("recipient_keys")?.into_iter().map(RecipientKey::new).collect(),
+    })
+}
+
+impl Config {
+    /// Returns what the configuration refers to and this machine does not have: secrets and files of certificates.
+    ///
+    /// They are warnings, since a configuration may be checked where nothing is sent; sending calls
+    /// [`crate::config::SecretRef::resolve`] and stops.
+    pub fn missing_parts(&self, workspace: &Path, secrets: &dyn Secrets) -> Vec<Problem> {
+        let accounts = self.servers.iter().filter_map(|server| server.auth.as_ref());
+        let passwords = accounts.filter_map(|auth| auth.password.resolve(secrets).err());
+        let files = self.servers.iter().filter_map(|server| server.ca_file.as_ref()?.read(workspace).err());
+        passwords.chain(files).map(|problem| Problem { severity: Severity::Warning, ..problem }).collect()
+    }
+}
+
+fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> Option<Config> {
+    let mut fields = Fields::open(root, "a configuration", problems)?;
+    let instance_is_there = fields.node("instance").is_some();
+    let instance = fields.optional("instance", problems, instance).or_else(|| (!instance_is_there).then(|| INSTANCE.to_owned()));
+    let word = fields.optional("mode", problems, |node, problems| {
+        choice(&[("live", ModeWord::Live), ("redirect", ModeWord::Redirect), ("dry", ModeWord::Dry)])(node, problems)
+    });
+    let redirect_to = fields.optional("redirect_to", problems, address);
+    let mode = match (word.unwrap_or(ModeWord::Live), redirect_to) {
+        (ModeWord::Live, _) => Some(Mode::Live),
+        (ModeWord::Dry, _) => Some(Mode::Dry),
+        (ModeWord::Redirect, Some(to)) => Some(Mode::Redirect { to }),
+        (ModeWord::Redirect, None) => {
+            if fields.node("redirect_to").is_none() {
+                let span = fields.key_span("mode").unwrap_or(fields.span());
+                problems.error_hint(span, "`mode: redirect` needs `redirect_to`", "add `redirect_to: you@example.com`");
+            }
+            None
+        }
+    };
+    let zone_is_there = fields.node("time_zone").is_some();
+    let time_zone = fields.optional("time_zone", problems, time_zone).or_else(|| (!zone_is_there).then(TimeZoneName::utc));
+    let servers = fields.required("smtp", problems, |node, problems| servers(node, readers, problems));
+    let senders = fields.required("senders", problems, |node, problems| senders(node, servers.as_ref(), problems));
+    let roles = fields.required("recipient_keys", problems, recipient_keys);
+    let ledger = fields.required("ledger", problems, |node, problems| ledger(node, roles.as_deref().unwrap_or(&[]), problems));
+    fields.optional("calendar", problems, calendar);
+    not_enforced("calendar", fields.node("calendar").and(fields.key_span("calendar")), problems);
+    let limits = fields.optional("limits", problems, limits).unwrap_or_default();
+    fields.optional("alerts", problems, alerts);
+    not_enforced("alerts", fields.node("alerts").and(fields.key_span("alerts")), problems);
+    let retry = fields.optional("retry", problems, retry).unwrap_or(RETRY);
+    let database = fields.optional("database", problems, file_path).unwrap_or_else(|| DATABASE.to_owned());
+    fields.close(problems);
+    Some(Config {
+        instance: instance?,
+        mode: mode?,
+        time_zone: time_zone?,
+        servers: servers?.ready,
+        senders: senders?,
+        recipient_keys: roles?,
+        ledger: ledger?,
+        contact_gap: limits.contact_gap,
+        run_guard_messages: limits.run_guard_messages,
+        retry,
+        database,
+    })
+}
+
+/// A [`Mode`] before the address it may need is known.
+#[derive(Clone, Copy)]
+enum ModeWord {
+    Live,
+    Redirect,
+    Dry,
+}
+
+/// What stands under `smtp:`.
+struct Servers {
+    ready: Vec<Server>,
+    /// All keys, whatever became of them, in the order of the file.
+    keys: Vec<String>,
+    /// Those that are right but cannot send in this release.
+    sidelined: Vec<String>,
+}
+
+fn servers(node: &Node, readers: Readers, problems: &mut Problems<'_>) -> Option<Servers> {
+    let mut found = Servers { ready: Vec::new(), keys: Vec::new(), sidelined: Vec::new() };
+    map(|entry, problems: &mut Problems<'_>| {
+        found.keys.push(entry.key.clone());
+        match server::server(entry, problems) {
+            Outcome::Ready(server) => found.ready.push(*server),
+            Outcome::Sidelined => found.sidelined.push(entry.key.clone()),
+            Outcome::Wrong => {}
+        }
+        Some(())
+    })(node, problems)?;
+    for auth in found.ready.iter().filter_map(|server| server.auth.as_ref()) {
+        if readers == Readers::Everybody && matches!(auth.password.source, SecretSource::Literal(_)) {
+            let message = "The password stands in a file that every user of this machine can read";
+            let hint = "write \"${env:NAME}\" or \"${file:/path}\"; or take that right away: `chmod 640 config.yaml`";
+            problems.push(Problem::warning(message).at(auth.password.place.clone()).hint(hint));
+        }
+    }
+    if found.keys.is_empty() {
+        problems.error_hint(node.span, "`smtp` names no server", "add `primary:` with `host` and `security`");
+    }
+    Some(found)
+}
+
+fn senders(node: &Node, servers: Option<&Servers>, problems: &mut Problems<'_>) -> Option<Vec<Sender>> {
+    let found = map(|entry, problems: &mut Problems<'_>| sender(entry, servers, problems))(node, problems)?;
+    if found.is_empty() && !problems.has_errors() {
+        problems.error_hint(node.span, "`senders` names no sender", "add `receivables:` with `address` and `server`");
+    }
+    Some(found)
+}
+
+fn sender(entry: &Entry, servers: Option<&Servers>, problems: &mut Problems<'_>) -> Option<Sender> {
+    if !is_key(&entry.key, entry.span, "a sender", problems) {
+        return None;
+    }
+    let mut fields = Fields::open(&entry.value, "a sender", problems)?;
+    let name = fields.optional("name", problems, line).unwrap_or_default();
+    let address_here = fields.required("address", problems, address);
+    let reply_to = fields.optional("reply_to", problems, address);
+    let named = fields.optional("server", problems, one_or_list(|node, problems| Some((text(node, problems)?, node.span))));
+    let server_span = fields.key_span("server").unwrap_or(entry.span);
+    fields.close(problems);
+    let servers = servers?;
+    let named = match named {
+        Some(named) => named,
+        None if servers.keys.len() == 1 => vec![(servers.keys[0].clone(), entry.span)],
+        None => {
+            let message = format!("The sender `{}` needs `server`, since there are several", entry.key);
+            problems.error_hint(entry.span, message, format!("add `server: {}`", servers.keys.first()?));
+            return None;
+        }
+    };
+    for (server, span) in named.iter().filter(|(server, _)| !servers.keys.contains(server)) {
+        let hint = match nearest(server, servers.keys.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the servers are: {}", servers.keys.join(", ")),
+        };
+        problems.error_hint(*span, format!("`{server}` is not a server under `smtp`"), hint);
+    }
+    let is_ready = |server: &String| servers.ready.iter().any(|ready| ready.id.as_str() == server);
+    let ready: Vec<ServerId> =
+        named.iter().filter(|(server, _)| is_ready(server)).map(|(server, _)| ServerId::new(server)).collect();
+    if ready.is_empty() && named.iter().all(|(server, _)| servers.sidelined.contains(server)) {
+        let message = format!("The sender `{}` has no server that this release can send through", entry.key);
+        problems.error_hint(server_span, message, "name a server whose account has a `password`");
+    }
+    (!ready.is_empty()).then_some(())?;
+    Some(Sender { id: SenderId::new(&entry.key), name, address: address_here?, reply_to, servers: ready })
+}
+
+fn recipient_keys(node: &Node, problems: &mut Problems<'_>) -> Option<Vec<Role>> {
+    let found = map(|entry, problems: &mut Problems<'_>| {
+        let is_right = is_key(&entry.key, entry.span, "a recipient key", problems);
+        let label = line(&entry.value, problems)?;
+        is_right.then(|| Role { key: RecipientKey::new(&entry.key), label })
+    })(node, problems)?;
+    if found.is_empty() && !problems.has_errors() {
+        problems.error_hint(node.span, "`recipient_keys` names none", "add `billing: Billing contact`");
+    }
+    Some(found)
+}
+
+#[derive(Default)]
+struct Limits {
+    contact_gap: Days,
+    run_guard_messages: Option<u64>,
+}
+
+fn limits(node: &Node, problems: &mut Problems<'_>) -> Option<Limits> {
+    let mut fields = Fields::open(node, "a set of limits", problems)?;
+    let contact_gap = fields.optional("contact_gap", problems, days).unwrap_or_default();
+    let run_guard_messages = fields.optional("run_guard", problems, run_guard).flatten();
+    fields.close(problems);
+    Some(Limits { contact_gap, run_guard_messages })
+}
+
+fn run_guard(node: &Node, problems: &mut Problems<'_>) -> Option<Option<u64>> {
+    let mut fields = Fields::open(node, "a guard on runs", problems)?;
+    let messages = fields.optional("messages", problems, whole(1, 100_000_000));
+    fields.optional("times_usual", problems, whole(2, 1_000));
+    not_enforced("limits.run_guard.times_usual", fields.node("times_usual").and(fields.key_span("times_usual")), problems);
+    fields.close(problems);
+    Some(messages)
+}
+
+fn calendar(node: &Node, problems: &mut Problems<'_>) -> Option<()> {
+    let mut fields = Fields::open(node, "a calendar", problems)?;
+    let day = |node: &Node, problems: &mut Problems<'_>| choice(&WEEKDAYS.map(|day| (day, ())))(node, problems);
+    fields.optional("weekend", problems, list(day));
+    fields.optional("holidays", problems, file_path);
+    fields.close(problems);
+    Some(())
+}
+
+fn alerts(node: &Node, problems: &mut Problems<'_>) -> Option<()> {
+    let mut fields = Fields::open(node, "a set of alerts", problems)?;
+    fields.optional("to", problems, one_or_list(address));
+    fields.optional("plugin", problems, text);
+    fields.close(problems);
+    Some(())
+}
+
+fn retry(node: &Node, problems: &mut Problems<'_>) -> Option<Retry> {
+    let mut fields = Fields::open(node, "a retry policy", problems)?;
+    let mut span = |key: &'static str, default: Duration, problems: &mut Problems<'_>| {
+        fields.optional(key, problems, duration).unwrap_or(default)
+    };
+    let first = span("first", RETRY.first, problems);
+    let most = span("most", RETRY.most.max(first), problems);
+    let give_up_after = span("give_up_after", RETRY.give_up_after.max(most), problems);
+    fields.close(problems);
+    if first > most || most > give_up_after {
+        let message = "A retry policy has `first` ≤ `most` ≤ `give_up_after`";
+        problems.error_hint(node.span, message, "the usual ones are 5 min, 4 h and 24 h");
+    }
+    Some(Retry { first, most, give_up_after })
+}
+
+fn instance(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
+    let written = text(node, problems)?;
+    is_key(&written, node.span, "an instance", problems).then_some(written)
+}
+
+/// Reads an address.
+fn address(node: &Node, problems: &mut Problems<'_>) -> Option<CompactString> {
+    let written = text(node, problems)?;
+    if is_address(&written) {
+        return Some(CompactString::new(written));
+    }
+    problems.error_hint(node.span, format!("`{written}` is not an e-mail address"), "write `name@example.com` and nothing else");
+    None
+}
+
+/// Reads a text that goes into a header: one line.
+fn line(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
+    let written = text(node, problems)?;
+    if written.chars().any(char::is_control) || written.len() > 500 {
+        problems.error_hint(node.span, "The name has more than one line or is too long", "write it in one line");
+        return None;
+    }
+    Some(written)
+}
+
+fn file_path(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
+    let written = text(node, problems)?;
+    if written.is_empty() || written.contains('\0') {
+        problems.error_hint(node.span, "The file's name is empty", "write a path in the workspace");
+        return None;
+    }
+    Some(written)
+}
+
+fn days(node: &Node, problems: &mut Problems<'_>) -> Option<Days> {
+    let written = text(node, problems)?;
+    let found = Days::parse(&written);
+    if found.is_none() {
+        problems.error_hint(node.span, format!("`{written}` is not a number of days"), "write `3 days`");
+    }
+    found
+}
+
+/// Reads `90 s`, `5 min`, `24 h` or `2 days`, with or without the space.
+pub(crate) fn duration(node: &Node, problems: &mut Problems<'_>) -> Option<Duration> {
+    let written = text(node, problems)?;
+    let digits = written.bytes().take_while(u8::is_ascii_digit).count();
+    let seconds = match written[digits..].trim_start() {
+        "s" => Some(1),
+        "min" => Some(60),
+        "h" => Some(3_600),
+        "day" | "days" => Some(86_400),
+        _ => None,
+    };
+    let total = written[..digits].parse().ok().zip(seconds).and_then(|(count, seconds): (u64, u64)| count.checked_mul(seconds));
+    let found = total.map(Duration::from_secs).filter(|found| !found.is_zero() && *found <= DURATION_MAX);
+    if found.is_none() {
+        let hint = "write a number and s, min, h or days, a year at most: `5 min`, `24 h`";
+        problems.error_hint(node.span, format!("`{written}` is not a span of time"), hint);
+    }
+    found
+}
+
+/// Returns whether `key` can name a thing for ever: in rules, in the database, in URLs. Notes a problem where not.
+pub(crate) fn is_key(key: &str, span: Span, what: &str, problems: &mut Problems<'_>) -> bool {
+    let is_right = (1..=KEY_CHARACTERS_MAX).contains(&key.chars().count())
+        && key.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_'));
+    if !is_right {
+        let hint = format!("use letters, digits, `-` and `_`, at most {KEY_CHARACTERS_MAX}");
+        problems.error_hint(span, format!("`{key}` cannot name {what}"), hint);
+    }
+    is_right
+}
+
+/// Notes that the key at `span`, if there is one, changes nothing yet: better said than found out.
+pub(crate) fn not_enforced(path: &str, span: Option<Span>, problems: &mut Problems<'_>) {
+    if let Some(span) = span {
+        let message = format!("`{path}` is read, but not enforced by this release");
+        problems.push(Problem::warning(message).at(problems.place(span)));
+    }
+}

@@ -1,0 +1,119 @@
+//! What config.yaml says, as plain data for the engine.
+
+use std::time::Duration;
+
+use compact_str::CompactString;
+
+use crate::config::SecretRef;
+use crate::domain::date::Days;
+use crate::domain::id::{RecipientKey, ServerId};
+use crate::domain::mailbox::Sender;
+use crate::domain::problem::Place;
+use crate::schedule::TimeZoneName;
+use crate::smtp::rate::Rate;
+use crate::smtp::settings::Security;
+use crate::source::csv::CsvLedger;
+
+/// A whole configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The name this installation has in its own database.
+    pub instance: String,
+    /// What becomes of composed mails.
+    pub mode: Mode,
+    /// By whose clock days begin and schedules run, where a rule names no other.
+    pub time_zone: TimeZoneName,
+    /// The servers that can send, in the order of the file; never empty.
+    pub servers: Vec<Server>,
+    /// The sender profiles, in the order of the file; never empty.
+    pub senders: Vec<Sender>,
+    /// The roles an address can have, in the order of the file; never empty.
+    pub recipient_keys: Vec<Role>,
+    /// Where the receivables are; the paths are as config.yaml writes them: relative to the workspace unless absolute.
+    pub ledger: CsvLedger,
+    /// The least number of days between two mails to one customer.
+    pub contact_gap: Days,
+    /// A run of more messages waits for a person; `None`: none does.
+    pub run_guard_messages: Option<u64>,
+    /// When a message that a server put off is tried again.
+    pub retry: Retry,
+    /// The database's file, relative to the workspace unless absolute.
+    pub database: String,
+}
+
+/// What becomes of composed mails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They go to the customers.
+    Live,
+    /// They all go to this address instead.
+    Redirect {
+        /// The address; `is_address` holds.
+        to: CompactString,
+    },
+    /// They are composed and recorded; no server is spoken to.
+    Dry,
+}
+
+/// A role an address can have at a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// How rules name it: `billing`.
+    pub key: RecipientKey,
+    /// How people read it: `Billing contact`.
+    pub label: String,
+}
+
+/// One SMTP server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its key in config.yaml.
+    pub id: ServerId,
+    /// A host name or an IP address.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub security: Security,
+    /// The account, where the server asks for one; never with [`Security::None`] or [`Security::Opportunistic`].
+    pub auth: Option<Auth>,
+    /// The limits on messages; all hold at once. Empty: none.
+    pub rates: Vec<Rate>,
+    /// How many connections may be open at once, at least 1.
+    pub connections: usize,
+    /// Whether [`Security::None`] may reach beyond this machine.
+    pub allow_plaintext: bool,
+    /// Certificates to trust besides the system's.
+    pub ca_file: Option<CaFile>,
+    /// The name to greet the server with; `None`: the address of the connection.
+    pub hello_name: Option<String>,
+}
+
+/// An account on a server.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// The account's name.
+    pub user: String,
+    /// Where its password is.
+    pub password: SecretRef,
+}
+
+/// A file of certificates in PEM form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaFile {
+    /// The path, relative to the workspace unless absolute.
+    pub path: String,
+    /// Where config.yaml names it.
+    pub place: Place,
+}
+
+/// When a message that a server put off is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The wait before the first new attempt.
+    pub first: Duration,
+    /// The longest wait between two attempts.
+    pub most: Duration,
+    /// How long after the first attempt it is given up.
+    pub give_up_after: Duration,
+}

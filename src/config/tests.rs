@@ -1,0 +1,453 @@
+//! Configurations: the whole of one, every fault with its place, and the reference page that cannot lie.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::domain::problem::{Problem, Severity};
+use crate::rulebook::{Readers, TextFile};
+use crate::source::csv::{CsvLedger, CsvTable, DateFormat, DecimalMark, Encoding, ThousandsMark};
+
+/// The least that is a configuration.
+const LEAST: &str = "\
+instance: acme
+time_zone: UTC
+smtp:
+  primary: { host: smtp.abc.example, security: starttls }
+senders:
+  receivables: { address: ar@abc.example }
+recipient_keys: { billing: Billing contact }
+ledger:
+  currency: EUR
+  customers: { csv: customers.csv }
+  invoices: { csv: invoices.csv }
+";
+
+fn read_text(text: &str, readers: Readers) -> (Option<Config>, Vec<Problem>) {
+    read(&TextFile { path: "config.yaml".into(), text: text.to_owned() }, readers)
+}
+
+/// Returns the problems of `text`, warnings marked.
+fn problems(text: &str) -> Vec<String> {
+    let (_, problems) = read_text(text, Readers::Few);
+    let mark = |problem: &Problem| if problem.severity == Severity::Warning { "warning: " } else { "" };
+    problems.iter().map(|problem| format!("{}{problem}", mark(problem))).collect()
+}
+
+fn config(text: &str) -> Config {
+    let (config, problems) = read_text(text, Readers::Few);
+    config.unwrap_or_else(|| panic!("{problems:#?}"))
+}
+
+/// Returns [`LEAST`] with `from` replaced, which must be in it.
+fn least_with(from: &str, to: &str) -> String {
+    assert!(LEAST.contains(from), "{from}");
+    LEAST.replace(from, to)
+}
+
+/// Returns the problems of [`LEAST`] with the server's settings replaced.
+fn server_problems(settings: &str) -> Vec<String> {
+    problems(&least_with("{ host: smtp.abc.example, security: starttls }", settings))
+}
+
+#[test]
+fn what_is_not_written_has_its_default() {
+    let found = config(LEAST);
+    let ledger = CsvLedger {
+        currency: crate::domain::money::Currency::parse("EUR").unwrap(),
+        customers: Some(CsvTable::new("customers.csv")),
+        invoices: CsvTable::new("invoices.csv"),
+        credit_notes: None,
+        payments: None,
+    };
+    assert_eq!(found.ledger, ledger);
+    assert_eq!((found.instance.as_str(), &found.mode, found.database.as_str()), ("acme", &Mode::Live, "dunlin.db"));
+    assert_eq!((found.contact_gap.count(), found.run_guard_messages), (0, None));
+    let minutes = |count: u64| std::time::Duration::from_secs(count * 60);
+    assert_eq!(found.retry, Retry { first: minutes(5), most: minutes(240), give_up_after: minutes(1_440) });
+    let expected = "[Server { id: \"primary\", host: \"smtp.abc.example\", port: 587, security: StartTls, auth: None, \
+                    rates: [], connections: 3, allow_plaintext: false, ca_file: None, hello_name: None }]";
+    assert_eq!(format!("{:?}", found.servers), expected);
+    let expected =
+        "[Sender { id: \"receivables\", name: \"\", address: \"ar@abc.example\", reply_to: None, servers: [\"primary\"] }]";
+    assert_eq!(format!("{:?}", found.senders), expected);
+    assert_eq!(format!("{:?}", found.recipient_keys), "[Role { key: \"billing\", label: \"Billing contact\" }]");
+}
+
+#[test]
+fn everything_that_can_be_written_is_read() {
+    let text = include_str!("tests/whole.yaml");
+    let (found, problems) = read_text(text, Readers::Few);
+    let warned: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    let told = |key: &Key| format!("`{}` is read, but not enforced by this release", key.path);
+    let mut expected: Vec<String> = KEYS.iter().filter(|key| key.effect == Effect::NotYet).map(told).collect();
+    expected.sort_by_key(|message| warned.iter().position(|warned| warned == message));
+    assert_eq!(warned, expected);
+    let found = found.unwrap();
+    assert_eq!(found.mode, Mode::Redirect { to: "test@abc.example".into() });
+    let servers: Vec<String> = found.servers.iter().map(|server| format!("{server:?}")).collect();
+    assert_eq!(
+        servers,
+        [
+            "Server { id: \"primary\", host: \"smtp.abc.example\", port: 2587, security: StartTls, auth: Some(Auth { user: \
+             \"robot@abc.example\", password: SecretRef { source: Environment(\"SMTP_PASSWORD\"), place: Place { file: \
+             \"config.yaml\", line: 10, column: 48, width: 22, text: \"    auth: { user: robot@abc.example, password: \
+             \\\"${env:SMTP_PASSWORD}\\\" }\" } } }), rates: [Rate { count: 60, window: Minute }, Rate { count: 5000, window: Day }], \
+             connections: 5, allow_plaintext: false, ca_file: Some(CaFile { path: \"ca.pem\", place: Place { file: \
+             \"config.yaml\", line: 13, column: 14, width: 6, text: \"    ca_file: ca.pem\" } }), hello_name: \
+             Some(\"mail.abc.example\") }",
+            "Server { id: \"local\", host: \"10.0.0.7\", port: 25, security: None, auth: None, rates: [Rate { count: 2, window: \
+             Second }], connections: 3, allow_plaintext: true, ca_file: None, hello_name: None }",
+            "Server { id: \"mailbox\", host: \"smtp.office365.com\", port: 587, security: StartTls, auth: None, rates: [Rate { \
+             count: 30, window: Minute }, Rate { count: 10000, window: Day }], connections: 3, allow_plaintext: false, ca_file: \
+             None, hello_name: None }",
+        ]
+    );
+    // The server with OAuth 2 is left out.
+    let expected = "[\"primary\", \"local\"]";
+    assert_eq!(format!("{:?}", found.senders[0].servers), expected);
+    let invoices = &found.ledger.invoices;
+    assert_eq!((&invoices.dates, invoices.decimal), (&DateFormat::parse("%d.%m.%Y").unwrap(), DecimalMark::Comma));
+    let thousands = Some(ThousandsMark::Point);
+    assert_eq!((invoices.thousands, invoices.delimiter, invoices.encoding), (thousands, Some(b';'), Encoding::Windows1252));
+    let columns = |table: &CsvTable| table.columns.iter().map(|c| format!("{}={}", c.field, c.column)).collect::<Vec<_>>();
+    assert_eq!(columns(invoices).len(), 10);
+    assert_eq!(
+        columns(found.ledger.customers.as_ref().unwrap()),
+        ["id=No", "name=Name", "language=Lang", "tags=Tags", "hold_until=Hold", "contacts.billing=Mail"]
+    );
+    assert_eq!((found.contact_gap.count(), found.run_guard_messages), (3, Some(500)));
+    assert_eq!(found.retry.first.as_secs(), 60);
+    assert_eq!(found.database, "data/dunlin.db");
+}
+
+#[test]
+fn all_problems_of_a_file_come_at_once_in_its_order() {
+    let text = "\
+instance: acme production
+mode: redirct
+time_zone: Berlin
+smpt: {}
+smtp:
+  primary: { host: \"smtp.abc.example:587\", security: tls, port: 99999, rate: 60/minute }
+  backup: { preset: exchange }
+senders:
+  receivables: { address: ar at abc.example, server: [primry, backup] }
+recipient_keys: { billing: Billing contact }
+ledger:
+  currency: Euro
+  customers: { csv: customers.csv, columns: { idd: No, contacts: { biling: Mail } } }
+  invoices: { csv: invoices.csv, dates: dd.mm.yyyy, decimal: comma, thousands: comma }
+limits: { contact_gap: 3 }
+retry: { first: 5 minutes, most: 2 days }
+";
+    assert_eq!(
+        problems(text),
+        [
+            "config.yaml:1:11: `acme production` cannot name an instance; use letters, digits, `-` and `_`, at most 64",
+            "config.yaml:2:7: `redirct` is not known here; did you mean `redirect`?",
+            "config.yaml:3:12: `Berlin` is not a time zone; did you mean `Europe/Berlin`?",
+            "config.yaml:4:1: Unknown field `smpt`; did you mean `smtp`?",
+            "config.yaml:6:20: `smtp.abc.example:587` is not the name of a host; write the name alone; the port has a key of its own",
+            "config.yaml:6:54: `tls` is not known here; write one of: implicit, starttls, opportunistic, none",
+            "config.yaml:6:65: `99999` is not a number allowed here; write a whole number from 1 to 65535",
+            "config.yaml:6:78: `60/minute` is not a rate; write a number up to 1000000 and `/s`, `/min`, `/h` or `/day`: `60/min`",
+            "config.yaml:7:21: `exchange` is not known here; write one of: exchange-online, google-workspace, amazon-ses",
+            "config.yaml:9:27: `ar at abc.example` is not an e-mail address; write `name@example.com` and nothing else",
+            "config.yaml:9:55: `primry` is not a server under `smtp`; did you mean `primary`?",
+            "config.yaml:12:13: `Euro` is not a currency; write its three letters: EUR",
+            "config.yaml:13:47: Unknown field `idd`; did you mean `id`?",
+            "warning: config.yaml:13:66: No customer can have an address as `billing`, since no column is named for it; \
+             add `billing: <column>` here, or remove `billing` from `recipient_keys`",
+            "config.yaml:13:68: `biling` is not a recipient key; did you mean `billing`?",
+            "config.yaml:14:41: `dd.mm.yyyy` does not name a year, a month and a day; write `%d`, `%m` and `%Y` with what \
+             stands between them: `\"%d/%m/%Y\"`, `\"%d.%m.%Y\"`, `\"%Y-%m-%d\"`",
+            "config.yaml:14:80: `thousands` and `decimal` are the same mark; write `decimal: comma` and `thousands: point` for \
+             1.234,50; the other way round for 1,234.50",
+            "config.yaml:15:24: `3` is not a number of days; write `3 days`",
+            "config.yaml:16:17: `5 minutes` is not a span of time; write a number and s, min, h or days, a year at most: `5 min`, `24 h`",
+        ]
+    );
+}
+
+#[test]
+fn with_an_error_there_is_no_configuration_and_with_a_warning_there_is() {
+    for (addition, is_there) in [("", true), ("alerts: {}\n", true), ("no_such_key: 1\n", false), ("retry: 5\n", false)] {
+        assert_eq!(read_text(&format!("{LEAST}{addition}"), Readers::Few).0.is_some(), is_there, "{addition}");
+    }
+}
+
+#[test]
+fn what_must_be_there_is_asked_for() {
+    assert_eq!(
+        problems("mode: redirect\n"),
+        [
+            "config.yaml:1:1: `mode: redirect` needs `redirect_to`; add `redirect_to: you@example.com`",
+            "config.yaml:1:1: A configuration needs `smtp`; add `smtp: …`",
+            "config.yaml:1:1: A configuration needs `senders`; add `senders: …`",
+            "config.yaml:1:1: A configuration needs `recipient_keys`; add `recipient_keys: …`",
+            "config.yaml:1:1: A configuration needs `ledger`; add `ledger: …`",
+        ]
+    );
+    assert_eq!(
+        server_problems("{}"),
+        [
+            "config.yaml:4:3: The server `primary` needs `host`; add `host: …`",
+            "config.yaml:4:3: The server `primary` needs `security`; write `security: starttls` for port 587, `implicit` for \
+             port 465; it is not guessed from the port",
+        ]
+    );
+    assert_eq!(server_problems("{ preset: amazon-ses }"), ["config.yaml:4:3: The server `primary` needs `host`; add `host: …`"]);
+    assert_eq!(
+        problems(&least_with("  primary:", "  backup: { host: localhost, security: none }\n  primary:")),
+        ["config.yaml:7:3: The sender `receivables` needs `server`, since there are several; add `server: backup`"]
+    );
+}
+
+#[test]
+fn the_port_follows_the_security() {
+    for (security, port) in [("implicit", 465), ("starttls", 587), ("opportunistic", 25), ("none", 25)] {
+        let text = least_with("smtp.abc.example, security: starttls", &format!("localhost, security: {security}"));
+        assert_eq!(config(&text).servers[0].port, port, "{security}");
+    }
+}
+
+#[test]
+fn no_password_and_no_mail_goes_over_an_open_line_unasked() {
+    let open = "would send every mail readable for all between here and there; \
+                write `security: starttls`; or, if that network is yours, add `allow_plaintext: true`";
+    for (settings, expected) in [
+        ("{ host: 127.0.0.1, security: none }", None),
+        ("{ host: \"::1\", security: none }", None),
+        ("{ host: LOCALHOST, security: none }", None),
+        ("{ host: 10.0.0.1, security: none, allow_plaintext: true }", None),
+        ("{ host: 10.0.0.1, security: none }", Some(format!("config.yaml:4:30: `security: none` to `10.0.0.1` {open}"))),
+        (
+            "{ host: localhost.abc.example, security: none }",
+            Some(format!("config.yaml:4:43: `security: none` to `localhost.abc.example` {open}")),
+        ),
+        (
+            "{ host: relay.example, security: opportunistic }",
+            Some(
+                "warning: config.yaml:4:35: `security: opportunistic` to `relay.example` sends mails readable for all when TLS is \
+                 not offered; write `security: starttls` if the server always offers TLS"
+                    .to_owned(),
+            ),
+        ),
+        (
+            "{ host: 127.0.0.1, security: none, auth: { user: a, password: \"${env:P}\" } }",
+            Some(
+                "config.yaml:4:47: A password is never sent over a connection that may be without TLS; write `security: starttls` \
+                 or `implicit`, or remove `auth`"
+                    .to_owned(),
+            ),
+        ),
+    ] {
+        assert_eq!(server_problems(settings), expected.into_iter().collect::<Vec<_>>(), "{settings}");
+    }
+}
+
+#[test]
+fn a_server_with_oauth2_is_left_out_and_missed_where_it_was_the_only_one() {
+    let oauth2 =
+        "{ preset: exchange-online, auth: { user: a, oauth2: { tenant: t, client_id: c, client_secret: \"${env:S}\" } } }";
+    assert_eq!(
+        server_problems(oauth2),
+        [
+            "warning: config.yaml:4:56: `smtp.<id>.auth.oauth2` is read, but not enforced by this release",
+            "config.yaml:6:3: The sender `receivables` has no server that this release can send through; \
+             name a server whose account has a `password`",
+        ]
+    );
+}
+
+#[test]
+fn a_secret_has_a_form_of_its_own() {
+    let with = |password: &str| {
+        server_problems(&format!("{{ host: a.example, security: implicit, auth: {{ user: a, password: {password} }} }}"))
+    };
+    for fine in ["\"${env:SMTP_PASSWORD}\"", "\"${file:/run/secrets/smtp}\"", "hunter2"] {
+        assert_eq!(with(fine), Vec::<String>::new(), "{fine}");
+    }
+    for (password, message) in [
+        ("\"${env:}\"", "The name of an environment variable has letters, digits and `_` only"),
+        ("\"${env:A B}\"", "The name of an environment variable has letters, digits and `_` only"),
+        ("\"${file:secret}\"", "The path of a secret's file is absolute"),
+        ("\"${vault:x}\"", "A secret is in `env` or in `file`"),
+        ("\"${SMTP_PASSWORD}\"", "A secret is in `env` or in `file`"),
+        ("\"x${env:A}\"", "A reference to a secret is the whole value, with nothing beside it"),
+        ("\"\"", "The secret is empty"),
+    ] {
+        let expected = format!("config.yaml:4:78: {message}; write \"${{env:NAME}}\" or \"${{file:/path}}\"");
+        assert_eq!(with(password), [expected], "{password}");
+    }
+}
+
+#[test]
+fn no_problem_shows_a_password_even_where_a_key_is_misspelt() {
+    for settings in [
+        "{ host: a.example, securty: implicit, auth: { user: a, password: hunter2 } }",
+        "{ host: a.example, security: implicit, auth: { user: a, pasword: hunter2 } }",
+        "{ host: a.example, security: implicit, auth: { user: a, password: { hunter2: hunter2 } } }",
+        "{ host: a.example, security: implicit, auth: { user: a, password: \"hunter2 } }",
+        "\n    host: a.example\n    security: implicit\n    auth:\n      user: a\n      password:\n        hunter2",
+    ] {
+        let text = least_with("{ host: smtp.abc.example, security: starttls }", settings);
+        let (config, problems) = read_text(&text, Readers::Everybody);
+        assert!(!problems.is_empty(), "{settings}");
+        assert!(!format!("{problems:?}{config:?}").contains("hunter2"), "{settings}: {problems:#?}");
+    }
+}
+
+#[test]
+fn a_password_in_a_file_that_everybody_can_read_is_warned_of() {
+    let settings = "{ host: a.example, security: implicit, auth: { user: a, password: hunter2 } }";
+    let text = least_with("{ host: smtp.abc.example, security: starttls }", settings);
+    let (config, problems) = read_text(&text, Readers::Everybody);
+    assert!(config.is_some());
+    let expected = "config.yaml:4:78: The password stands in a file that every user of this machine can read; write \
+                    \"${env:NAME}\" or \"${file:/path}\"; or take that right away: `chmod 640 config.yaml`";
+    assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+    assert!(read_text(&text, Readers::Few).1.is_empty());
+    assert!(read_text(&text.replace("hunter2", "\"${env:P}\""), Readers::Everybody).1.is_empty());
+}
+
+/// A machine without variables and files.
+struct Bare;
+
+impl Secrets for Bare {
+    fn environment(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, _: &Path, _: u64) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+#[test]
+fn a_configuration_can_be_checked_where_its_secrets_are_not() {
+    let settings = "{ host: a.example, security: implicit, ca_file: ca.pem, auth: { user: a, password: \"${env:P}\" } }";
+    let config = config(&least_with("{ host: smtp.abc.example, security: starttls }", settings));
+    let folder = tempfile::tempdir().unwrap();
+    let missing = config.missing_parts(folder.path(), &Bare);
+    let messages: Vec<(Severity, &str)> = missing.iter().map(|p| (p.severity, p.message.split(": ").next().unwrap())).collect();
+    let expected = [(Severity::Warning, "The environment variable `P` is not set"), (Severity::Warning, "Cannot read `ca.pem`")];
+    assert_eq!(messages, expected);
+
+    let ca_file = config.servers[0].ca_file.as_ref().unwrap();
+    let path = folder.path().join("ca.pem");
+    std::fs::write(&path, "no certificate").unwrap();
+    assert_eq!(ca_file.read(folder.path()).unwrap_err().message, "`ca.pem` has no certificate");
+    std::fs::write(&path, vec![b'x'; CA_FILE_BYTES_MAX as usize + 1]).unwrap();
+    assert_eq!(ca_file.read(folder.path()).unwrap_err().message, "`ca.pem` has more than 1048576 bytes");
+    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    assert_eq!(ca_file.read(folder.path()).unwrap(), b"-----BEGIN CERTIFICATE-----\n");
+}
+
+#[test]
+fn spans_of_time_and_rates_have_few_spellings() {
+    let retry = |text: &str| problems(&format!("{LEAST}retry: {{ first: 1 s, most: 1 s, give_up_after: {text} }}\n"));
+    for fine in ["90 s", "5 min", "5min", "24h", "1 day", "2 days"] {
+        assert_eq!(retry(fine), Vec::<String>::new(), "{fine}");
+    }
+    for bad in ["5", "0 s", "-5 min", "5 m", "1 week", "400 days", "99999999999999999999 s", "1.5 h", "\"\""] {
+        assert_eq!(retry(bad).len(), 1, "{bad}: {:?}", retry(bad));
+    }
+    for bad in ["60", "0/min", "60/m", "/min", "-1/s", "2000000/s", "1.5/s"] {
+        assert_eq!(server_problems(&format!("{{ host: a.example, security: implicit, rate: {bad} }}")).len(), 1, "{bad}");
+    }
+    let order = problems(&format!("{LEAST}retry: {{ first: 5 h, most: 4 h }}\n"));
+    assert_eq!(
+        order,
+        ["config.yaml:12:8: A retry policy has `first` ≤ `most` ≤ `give_up_after`; the usual ones are 5 min, 4 h and 24 h"]
+    );
+}
+
+/// Returns the keys a map of the reader knows at `path`, as it lists them itself when it meets one it does not know.
+fn known_at(path: &str) -> BTreeSet<String> {
+    let mut text = String::new();
+    let parts: Vec<&str> = path.split('.').filter(|part| !part.is_empty()).collect();
+    for (depth, part) in parts.iter().enumerate() {
+        let part = part.replace("<file>", "invoices").replace("<id>", "x");
+        text.push_str(&format!("{}{part}:\n", "  ".repeat(depth)));
+    }
+    text.push_str(&format!("{}no_such_key_anywhere: 1\n", "  ".repeat(parts.len())));
+    let (_, problems) = read_text(&text, Readers::Few);
+    let unknown = problems.iter().find(|problem| problem.message == "Unknown field `no_such_key_anywhere`");
+    let hint = unknown.unwrap_or_else(|| panic!("{text}{problems:#?}")).hint.clone().unwrap();
+    let keys = hint.split_once(" has: ").expect("no key is near that one").1;
+    keys.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_reader_knows_exactly_the_keys_of_the_table() {
+    let free = ["smtp", "senders", "recipient_keys", "ledger.customers.columns.contacts"];
+    let mut parents: BTreeSet<&str> = BTreeSet::from([""]);
+    parents.extend(KEYS.iter().filter_map(|key| key.path.rsplit_once('.')).map(|(parent, _)| parent));
+    for parent in parents.into_iter().filter(|parent| !free.contains(parent)) {
+        // The four files share what stands in the table once; the customers' own columns are looked at by themselves.
+        let child = |key: &Key| {
+            let key = key.path.replace("ledger.<file>", "ledger.invoices");
+            let parent = parent.replace("ledger.<file>", "ledger.invoices");
+            let rest = if parent.is_empty() { key.as_str() } else { key.strip_prefix(&format!("{parent}."))? };
+            (!rest.contains('.') && rest != "<file>").then(|| rest.to_owned())
+        };
+        let written: BTreeSet<String> = KEYS.iter().filter_map(child).collect();
+        assert_eq!(known_at(parent), written, "under `{parent}`");
+    }
+}
+
+#[test]
+fn the_reference_page_is_current() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/reference/config.md");
+    if std::env::var_os("DUNLIN_BLESS").is_some() {
+        std::fs::write(&path, reference()).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(written == reference(), "out of date; run `DUNLIN_BLESS=1 cargo test reference` and commit the page");
+}
+
+#[test]
+fn the_workspace_that_ships_has_no_problem() {
+    let text = include_str!("../../config.yaml");
+    let (config, problems) = read_text(text, Readers::Everybody);
+    assert_eq!(problems, []);
+    let config = config.unwrap();
+    let keys: Vec<&str> = config.recipient_keys.iter().map(|role| role.key.as_str()).collect();
+    assert_eq!(keys, ["billing", "management", "account_manager"]);
+    assert_eq!(config.contact_gap.count(), 3);
+}
+
+/// What the remarks show must be right too: each becomes a configuration when the `#` is taken away.
+#[test]
+fn the_remarks_of_the_shipped_configuration_are_right() {
+    let text = include_str!("../../config.yaml");
+    let setting = |line: &str| {
+        let word = line.trim_start().strip_prefix("# ")?.trim_start();
+        let key: String = word.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+        (word[key.len()..].starts_with(':') && KEYS.iter().any(|known| known.path.ends_with(&key)) || word.ends_with(':'))
+            .then(|| line.replacen("# ", "", 1))
+    };
+    // The lines in which a remark explains rather than sets.
+    let explains = |line: &str| line.starts_with("# live:");
+    let lines: Vec<String> =
+        text.lines().map(|line| setting(line).filter(|_| !explains(line)).unwrap_or_else(|| line.to_owned())).collect();
+    let (config, problems) = read_text(&lines.join("\n"), Readers::Few);
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    let not_yet = ["ledger.max_age", "calendar", "alerts"];
+    assert_eq!(messages, not_yet.map(|path| format!("`{path}` is read, but not enforced by this release")));
+    let ids: Vec<String> = config.unwrap().servers.iter().map(|server| server.id.to_string()).collect();
+    assert_eq!(ids, ["primary", "company", "microsoft"]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(
+        line in 0usize..11,
+        text in "[ -~é\u{0}\t]{0,30}",
+    ) {
+        let lines: Vec<&str> = LEAST.lines().enumerate().map(|(at, own)| if at == line { text.as_str() } else { own }).collect();
+        read_text(&lines.join("\n"), Readers::Few);
+    }
+}

@@ -1,0 +1,262 @@
+//! A workspace folder to the texts in it: config.yaml, rules, scripts and templates, in one order on every machine.
+//!
+//! It understands no file it reads. Nothing it could not read is passed over in silence, nothing outside the workspace
+//! is read, and nothing is read without a limit.
+
+mod walk;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::domain::problem::{Place, Problem};
+use walk::Found;
+
+/// The largest single file, in bytes.
+pub const FILE_BYTES_MAX: u64 = 1 << 20;
+/// The most all files of a workspace may have together, in bytes.
+pub const ALL_BYTES_MAX: u64 = 32 << 20;
+/// The most files and folders looked at.
+pub const ENTRIES_MAX: usize = 10_000;
+/// The deepest folder below `rules/`.
+pub const DEPTH_MAX: usize = 8;
+
+/// The name of the configuration's file.
+pub const CONFIG: &str = "config.yaml";
+const RULES: &str = "rules";
+const TEMPLATES: &str = "rules/templates";
+
+/// A file's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextFile {
+    /// The path in the workspace, with `/` on every system: `rules/overdue.yaml`.
+    pub path: Arc<str>,
+    /// The whole text, without a byte order mark.
+    pub text: String,
+}
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Readers {
+    /// Its owner and group at most, as far as is known.
+    #[default]
+    Few,
+    /// Every user of the machine.
+    Everybody,
+}
+
+/// All texts of a workspace, each list sorted by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// config.yaml.
+    pub config: Option<TextFile>,
+    /// Who may read config.yaml.
+    pub config_readers: Readers,
+    /// `rules/*.yaml` without the rules' tests.
+    pub rules: Vec<TextFile>,
+    /// `rules/*.rhai` by path: `rules/overdue.rhai`.
+    pub scripts: BTreeMap<String, String>,
+    /// Everything a template can be made of, below `rules/templates/`.
+    pub templates: Vec<TextFile>,
+}
+
+/// Reads the workspace at `folder`; what cannot be read is left out of the texts and stands among the problems.
+pub fn read(folder: &Path) -> (Texts, Vec<Problem>) {
+    let mut reader = Reader { root: PathBuf::new(), bytes_left: ALL_BYTES_MAX, texts: Texts::default(), problems: Vec::new() };
+    match folder.canonicalize() {
+        Ok(root) if root.is_dir() => {
+            reader.root = root;
+            reader.workspace();
+        }
+        Ok(_) => {
+            let problem = Problem::error(format!("`{}` is a file, not a folder", folder.display()));
+            reader.problems.push(problem.hint("name the folder that holds config.yaml"));
+        }
+        Err(error) => {
+            let problem = Problem::error(format!("Cannot open the folder `{}`: {error}", folder.display()));
+            reader.problems.push(problem.hint("name the folder that holds config.yaml"));
+        }
+    }
+    (reader.texts, reader.problems)
+}
+
+/// What a file in `rules/` is, told from its name.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Rule,
+    Script,
+    /// Notes and tests of rules, which belong there but are not read here.
+    Beside,
+    /// Probably meant to be read; the name it should have.
+    Misnamed(String),
+    Unknown,
+}
+
+fn kind(name: &str) -> Kind {
+    let lower = name.to_lowercase();
+    let stem = |ending: &str| name[..name.len() - ending.len()].to_owned();
+    if lower.ends_with(".test.yaml") || lower.ends_with(".md") {
+        Kind::Beside
+    } else if name.ends_with(".yaml") {
+        Kind::Rule
+    } else if name.ends_with(".rhai") {
+        Kind::Script
+    } else if let Some(ending) = [".yml", ".yaml", ".rhai"].into_iter().find(|ending| lower.ends_with(ending)) {
+        Kind::Misnamed(stem(ending) + if ending == ".rhai" { ".rhai" } else { ".yaml" })
+    } else {
+        Kind::Unknown
+    }
+}
+
+/// The endings of the files below `rules/templates/` that are read.
+const TEMPLATE_ENDINGS: [&str; 3] = [".html", ".txt", ".mjml"];
+
+struct Reader {
+    root: PathBuf,
+    bytes_left: u64,
+    texts: Texts,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn workspace(&mut self) {
+        self.config();
+        let mut found = Found::default();
+        walk::list(&self.root, RULES, 0, &mut found);
+        self.problems.append(&mut found.problems);
+        found.files.sort();
+        for path in found.files {
+            self.rule_file(path);
+        }
+    }
+
+    fn config(&mut self) {
+        let other = "config.yml";
+        if self.root.join(other).is_file() {
+            if !self.root.join(CONFIG).exists() {
+                let problem = Problem::error(format!("`{other}` is not read")).at(Place::file(other));
+                self.problems.push(problem.hint(format!("rename it to `{CONFIG}`")));
+                return;
+            }
+            let problem = Problem::warning(format!("`{other}` is not read beside `{CONFIG}`")).at(Place::file(other));
+            self.problems.push(problem.hint("remove it"));
+        }
+        match walk::resolve(&self.root, CONFIG) {
+            Ok(path) => {
+                self.texts.config_readers = readers(&path);
+                self.texts.config = self.text(CONFIG.to_owned());
+            }
+            Err(problem) if self.root.join(CONFIG).symlink_metadata().is_ok() => self.problems.push(problem),
+            Err(_) => {
+                let problem = Problem::error(format!("The workspace `{}` has no {CONFIG}", self.root.display()));
+                self.problems.push(problem.hint("start in the folder that holds it, or name that folder"));
+            }
+        }
+    }
+
+    /// Reads one file below `rules/` to where it belongs.
+    fn rule_file(&mut self, path: String) {
+        if let Some(name) = path.strip_prefix(TEMPLATES).and_then(|rest| rest.strip_prefix('/')) {
+            if TEMPLATE_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+                let file = self.text(path);
+                self.texts.templates.extend(file);
+            } else if !name.to_lowercase().ends_with(".md") {
+                self.unread(&path, format!("a template ends in {}", TEMPLATE_ENDINGS.join(", ")));
+            }
+            return;
+        }
+        let name = path.strip_prefix("rules/").unwrap_or(&path);
+        if name.contains('/') {
+            let hint = format!("rules and scripts lie in `{RULES}/` itself, templates in `{TEMPLATES}/`");
+            return self.unread(&path, hint);
+        }
+        match kind(name) {
+            Kind::Rule => {
+                let file = self.text(path);
+                self.texts.rules.extend(file);
+            }
+            Kind::Script => {
+                let file = self.text(path);
+                self.texts.scripts.extend(file.map(|file| (file.path.to_string(), file.text)));
+            }
+            Kind::Beside => {}
+            Kind::Misnamed(right) => {
+                // An error: somebody believes that this rule runs.
+                let problem = Problem::error(format!("`{name}` is not read")).at(Place::file(path));
+                self.problems.push(problem.hint(format!("rename it to `{right}`")));
+            }
+            Kind::Unknown => self.unread(&path, "a rule ends in .yaml, its script in .rhai".to_owned()),
+        }
+    }
+
+    fn unread(&mut self, path: &str, hint: String) {
+        let problem = Problem::warning(format!("`{path}` is not read")).at(Place::file(path));
+        self.problems.push(problem.hint(hint));
+    }
+
+    /// Reads one text, noting why it cannot be.
+    fn text(&mut self, path: String) -> Option<TextFile> {
+        let bytes = self.bytes(&path).map_err(|problem| self.problems.push(problem)).ok()?;
+        match String::from_utf8(bytes) {
+            Ok(text) => {
+                let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+                Some(TextFile { path: path.into(), text })
+            }
+            Err(error) => {
+                self.problems.push(not_utf8(&path, error.as_bytes(), error.utf8_error().valid_up_to()));
+                None
+            }
+        }
+    }
+
+    fn bytes(&mut self, path: &str) -> Result<Vec<u8>, Problem> {
+        let unreadable = |error: std::io::Error| {
+            Problem::error(format!("Cannot read `{path}`: {error}")).at(Place::file(path)).hint("check who may read it")
+        };
+        let resolved = walk::resolve(&self.root, path)?;
+        let mut bytes = Vec::new();
+        let limit = FILE_BYTES_MAX.min(self.bytes_left);
+        // One byte more than allowed tells a file that is too large from one that just fits, even while it grows.
+        File::open(resolved).map_err(unreadable)?.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let count = bytes.len() as u64;
+        if count > FILE_BYTES_MAX {
+            let message = format!("`{path}` has more than {FILE_BYTES_MAX} bytes");
+            return Err(Problem::error(message).at(Place::file(path)).hint("split it, or move what is not a text elsewhere"));
+        }
+        if count > self.bytes_left {
+            let message = format!("The files of the workspace have more than {ALL_BYTES_MAX} bytes together");
+            return Err(Problem::error(message).at(Place::file(path)).hint("move what is not a rule or template elsewhere"));
+        }
+        self.bytes_left -= count;
+        Ok(bytes)
+    }
+}
+
+/// Returns the problem of a text that stops being UTF-8 after `valid` bytes.
+fn not_utf8(path: &str, bytes: &[u8], valid: usize) -> Problem {
+    let text = String::from_utf8_lossy(bytes);
+    // Everything before the fault is the same in the lossy text, so it is cut at the same byte.
+    let before = &text[..valid];
+    let line = before.matches('\n').count() as u32 + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u32 + 1;
+    let message = format!("`{path}` is not UTF-8 text: it has the byte 0x{:02X}", bytes.get(valid).copied().unwrap_or_default());
+    let hint = "save it with the encoding UTF-8";
+    Problem::error(message).at(Place::within(path, &text, line, column, 1)).hint(hint)
+}
+
+#[cfg(unix)]
+fn readers(path: &Path) -> Readers {
+    use std::os::unix::fs::PermissionsExt;
+    let is_open = path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0);
+    if is_open { Readers::Everybody } else { Readers::Few }
+}
+
+#[cfg(not(unix))]
+fn readers(_: &Path) -> Readers {
+    Readers::Few
+}
+
+#[cfg(test)]
+mod tests;
