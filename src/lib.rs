@@ -5,6 +5,7 @@
 
 // Service: where decisions meet effects.
 pub mod config;
+pub mod engine;
 // Adapters: one outside thing each.
 pub mod clock;
 pub mod eml;

@@ -1,0 +1,191 @@
+//! From a planned message to a row of the outbox: variables, letter, bytes, or the reason why not.
+
+use std::collections::BTreeMap;
+
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+
+use crate::config::Mode;
+use crate::domain::date::Timestamp;
+use crate::domain::id::LevelId;
+use crate::domain::ledger::{DocumentIndex, Ledger};
+use crate::domain::mailbox::{Recipient, RecipientRole};
+use crate::domain::variable::Variable;
+use crate::engine::workspace::Workspace;
+use crate::message::{ComposeFault, Composed, Letter, compose};
+use crate::outbox::state::State;
+use crate::plan::key::{Audience, MessageKey};
+use crate::plan::reason::BlockReason;
+use crate::plan::{Plan, PlannedMessage};
+use crate::rule::RuleSet;
+use crate::script::ScriptFault;
+use crate::store::{ItemRow, MessageRow};
+
+/// Why a planned message could not be composed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The reason.
+    pub reason: BlockReason,
+    /// The fault's own words; empty where the reason says it all.
+    pub detail: String,
+}
+
+/// Composes planned messages of one plan.
+pub struct Composer<'a> {
+    /// Config, templates and the rest.
+    pub workspace: &'a Workspace,
+    /// The rules that were planned.
+    pub rules: &'a RuleSet,
+    /// The receivables.
+    pub ledger: &'a Ledger,
+    /// The decisions.
+    pub plan: &'a Plan,
+    /// What the Date header says.
+    pub now: Timestamp,
+}
+
+impl Composer<'_> {
+    /// Returns the key of a message in this workspace's mode.
+    pub fn key(&self, message: &PlannedMessage) -> MessageKey {
+        let audience = match self.workspace.config.mode {
+            Mode::Live => Audience::Customers,
+            Mode::Redirect { .. } => Audience::Redirected,
+            Mode::Dry => Audience::Nobody,
+        };
+        message.key(self.plan, self.rules, self.ledger, audience)
+    }
+
+    /// Composes a message, whole or not at all.
+    ///
+    /// # Errors
+    /// Why it is blocked.
+    pub fn compose(&self, message: &PlannedMessage) -> Result<Composed, Blocked> {
+        if let Some(reason) = message.blocked {
+            let fault = self.plan.faults.iter().find(|(rule, _)| *rule == message.rule && reason == BlockReason::ScriptError);
+            return Err(Blocked { reason, detail: fault.map_or_else(String::new, |(_, fault)| fault_words(fault)) });
+        }
+        let sender_id = message.sender(self.rules);
+        let Some(sender) = self.workspace.config.senders.iter().find(|sender| sender.id == *sender_id) else {
+            return Err(Blocked { reason: BlockReason::SenderUnknown, detail: sender_id.to_string() });
+        };
+        let rule = &self.rules.rules[usize::from(message.rule)];
+        let reminder = message.reminder(self.rules);
+        let level = message.level(self.rules);
+        let facts = message.level_facts(self.rules);
+        let items: Vec<(DocumentIndex, LevelId)> = self
+            .plan
+            .items(message)
+            .iter()
+            .map(|item| (item.document, reminder.levels[usize::from(item.step.level)].id.clone()))
+            .collect();
+        let variables: BTreeMap<String, Variable> = match &reminder.script {
+            Some(script) => {
+                let documents: Vec<DocumentIndex> = items.iter().map(|(document, _)| *document).collect();
+                script
+                    .variables(self.ledger, message.customer, &documents, &facts, self.plan.as_of)
+                    .map_err(|fault| Blocked { reason: BlockReason::ScriptError, detail: fault_words(&fault) })?
+            }
+            None => BTreeMap::new(),
+        };
+        let meant = message.recipients(self.rules, self.ledger);
+        let recipients = match &self.workspace.config.mode {
+            Mode::Redirect { to } => vec![Recipient { address: to.clone(), role: RecipientRole::To }],
+            Mode::Live | Mode::Dry => meant.clone(),
+        };
+        let key = self.key(message);
+        let letter = Letter {
+            ledger: self.ledger,
+            as_of: self.plan.as_of,
+            rule_id: &rule.id,
+            rule_description: &rule.description,
+            customer: message.customer,
+            currency: message.currency,
+            items: &items,
+            level: &facts,
+            template: &level.template,
+            sender,
+            recipients: &recipients,
+            variables: &variables,
+            message_id: key.as_str(),
+            date: self.date(),
+        };
+        let mut composed = compose(&letter, &self.workspace.templates).map_err(|fault| blocked(&fault))?;
+        if let Mode::Redirect { .. } = self.workspace.config.mode {
+            composed.bytes = with_original_recipients(&meant, composed.bytes);
+        }
+        Ok(composed)
+    }
+
+    /// Returns the row of a message, composed or blocked. `waits` holds why a composed one must not go yet.
+    pub fn row(&self, message: &PlannedMessage, waits: Option<&'static str>) -> MessageRow {
+        let rule = &self.rules.rules[usize::from(message.rule)];
+        let levels = &message.reminder(self.rules).levels;
+        let customer = self.ledger.customer(message.customer);
+        let composed = self.compose(message);
+        let (state, reason, detail) = match &composed {
+            Err(blocked) => {
+                let detail = (!blocked.detail.is_empty()).then(|| blocked.detail.clone());
+                (State::Blocked, Some(blocked.reason.as_str()), detail)
+            }
+            Ok(_) if waits.is_some() => (State::Waiting, waits, None),
+            Ok(_) => (State::Queued, None, None),
+        };
+        let composed = composed.ok();
+        let items = self.plan.items(message).iter().map(|item| ItemRow {
+            document: self.ledger.document(item.document).number.to_string(),
+            level_id: levels[usize::from(item.step.level)].id.to_string(),
+            level_repeat: u32::from(item.step.repeat),
+            open: self.ledger.open_on(item.document, self.plan.as_of).to_string(),
+        });
+        MessageRow {
+            message_key: self.key(message).to_string(),
+            rule_id: rule.id.to_string(),
+            rule_revision: rule.revision.clone(),
+            customer_id: customer.id.to_string(),
+            customer_name: customer.name.to_string(),
+            currency: message.currency.to_string(),
+            total: crate::domain::money::plain(message.total, message.currency),
+            level_id: message.level(self.rules).id.to_string(),
+            level_repeat: u32::from(message.lead.repeat),
+            state,
+            reason,
+            detail,
+            sender_id: message.sender(self.rules).to_string(),
+            envelope_from: composed.as_ref().map(|composed| composed.envelope_from.to_string()),
+            subject: composed.as_ref().map(|composed| composed.subject.clone()),
+            recipients: composed.as_ref().map_or_else(Vec::new, |composed| composed.recipients.clone()),
+            items: items.collect(),
+            bytes: composed.map(|composed| composed.bytes),
+        }
+    }
+
+    fn date(&self) -> Zoned {
+        let zone = TimeZone::get(self.workspace.config.time_zone.as_str()).unwrap_or(TimeZone::UTC);
+        self.now.to_zoned(zone)
+    }
+}
+
+fn blocked(fault: &ComposeFault) -> Blocked {
+    let reason = match fault {
+        ComposeFault::RecipientMissing | ComposeFault::RecipientsTooMany { .. } => BlockReason::RecipientMissing,
+        ComposeFault::NameUnusable { .. } => BlockReason::SenderUnknown,
+        _ => BlockReason::TemplateError,
+    };
+    Blocked { reason, detail: fault.to_string() }
+}
+
+/// Returns a script fault's place and words.
+pub(crate) fn fault_words(fault: &ScriptFault) -> String {
+    format!("{}: {}", fault.place, fault.message)
+}
+
+/// Puts a header line in front that says whom a redirected mail was meant for.
+fn with_original_recipients(meant: &[Recipient], bytes: Vec<u8>) -> Vec<u8> {
+    let mut whole = Vec::with_capacity(bytes.len() + 64 * meant.len());
+    for recipient in meant {
+        // One line each, so that none grows past 998 octets; an address holds no line break (domain/mailbox).
+        whole.extend_from_slice(format!("X-Original-To: {}\r\n", recipient.address).as_bytes());
+    }
+    whole.extend(bytes);
+    whole
+}

@@ -1,0 +1,463 @@
+//! From the outbox to the servers: takes what is due, tries it, records what became of it, until nothing is left.
+//!
+//! Nothing is handed to a transport before it is stored, `sending` is on disk before the final dot may leave, and
+//! when a result cannot be stored sending stops (invariants 3, 5, 6). Each sender has a queue of its own here, so
+//! that a server that is slow, resting or at fault holds up nobody else's mail.
+
+mod passage;
+mod servers;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+
+use crate::domain::date::Timestamp;
+use crate::domain::id::{SenderId, ServerId};
+use crate::engine::deliver::passage::{Passage, PassageFlag, StoreGate};
+use crate::engine::deliver::servers::{Choice, Servers, is_unreachable};
+use crate::outbox::attempt::{Attempt, Outcome, Stage};
+use crate::outbox::retry::{Next, RetryPolicy, after};
+use crate::outbox::state::State;
+use crate::port::{Clock, Pending, Transport};
+use crate::store::outbox::{Queued, earliest, outgoing, queued};
+use crate::store::{Store, StoreError};
+
+/// How many queued messages of a sender are looked at in one read.
+const BATCH: usize = 64;
+/// How long mails under way may take to end once a stop is asked for; what is left then becomes `unknown`.
+const STOP_GRACE: Duration = Duration::from_secs(30);
+/// How long a result is kept and offered again while another process holds the database; less than [`STOP_GRACE`].
+const RECORD_GRACE: Duration = Duration::from_secs(20);
+/// How often what is queued is held against the clock and the ledger, at most.
+const RECHECK_EVERY: Duration = Duration::from_secs(60);
+/// How long to wait for a database that another process holds, over and above SQLite's own waiting.
+const BUSY_WAIT: Duration = Duration::from_secs(1);
+/// How long to look away where nothing but the end of an attempt can change anything.
+const IDLE_WAIT: Duration = Duration::from_secs(60);
+
+/// Holds what is queued against the receivables as they are now, and withdraws what is no longer due.
+pub trait Recheck: Send + Sync {
+    /// Does it, if there is reason to; returns whether sending may go on.
+    fn recheck(&self, now: Timestamp) -> Pending<'_, Result<Rechecked, StoreError>>;
+}
+
+/// What a re-check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rechecked {
+    /// The receivables have not changed.
+    Unchanged,
+    /// They have; what was no longer due is withdrawn.
+    Changed,
+    /// They cannot be read, so nothing can be known to be due: nothing may go.
+    Unreadable,
+}
+
+/// Everything a delivery needs.
+pub struct Delivery {
+    /// The outbox.
+    pub store: Arc<Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// One for every server.
+    pub transports: Vec<Arc<dyn Transport>>,
+    /// The servers of each sender profile, in the order to try them.
+    pub routes: BTreeMap<SenderId, Vec<ServerId>>,
+    /// When to try again.
+    pub policy: RetryPolicy,
+    /// Which mode's messages to send.
+    pub mode: &'static str,
+    /// Asked now and then while sending goes on.
+    pub recheck: Box<dyn Recheck>,
+}
+
+/// What a delivery tells while it works.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryProgress {
+    /// How many attempts led to each state so far; a message tried twice counts twice.
+    pub ended: BTreeMap<&'static str, u64>,
+    /// How many are under way.
+    pub under_way: usize,
+    /// Until when it waits, having nothing to do before.
+    pub waiting_until: Option<Timestamp>,
+}
+
+/// Why a delivery ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryEnd {
+    /// Nothing is queued any more.
+    Drained,
+    /// Somebody asked it to stop; what is queued stays queued.
+    Stopped,
+    /// Every server that is left to try needs a person first; what is queued stays queued.
+    ServersFaulty,
+    /// A result could not be stored, so sending stopped.
+    StoreFailed(String),
+}
+
+/// What a delivery did.
+#[derive(Clone, Debug)]
+pub struct DeliveryReport {
+    /// Why it ended.
+    pub end: DeliveryEnd,
+    /// How many attempts led to each state, whatever run their message is of.
+    pub ended: BTreeMap<&'static str, u64>,
+    /// Servers that took nothing from us as we are, and why.
+    pub server_faults: Vec<(ServerId, String)>,
+}
+
+/// One attempt that has ended.
+struct Ended {
+    message: Queued,
+    server: usize,
+    /// What was stored of it; `None` where the message was withdrawn before anything of it left.
+    stored: Option<(Attempt, Next)>,
+}
+
+struct UnderWay {
+    passage: Arc<PassageFlag>,
+    abort: AbortHandle,
+    server: ServerId,
+    started_at: Timestamp,
+}
+
+struct Work<'d> {
+    delivery: &'d Delivery,
+    reader: Connection,
+    servers: Servers<'d>,
+    waiting: HashMap<SenderId, VecDeque<Queued>>,
+    under_way: HashMap<i64, UnderWay>,
+    tasks: JoinSet<Result<Ended, String>>,
+    progress: DeliveryProgress,
+    rechecked_at: Timestamp,
+    /// Whether the last re-check could not read the receivables: nothing may go until one can.
+    is_unreadable: bool,
+    /// Servers that turned a message away as not ours to send; the sender's next one may take it.
+    turned_away: HashMap<i64, usize>,
+    /// Which sender is served first this time.
+    turn: usize,
+}
+
+impl Delivery {
+    /// Sends everything that is queued, waiting for later attempts too, until the queue has drained, `stop` becomes
+    /// true, or nothing can be sent any more.
+    ///
+    /// # Errors
+    /// The store cannot be read at the start.
+    pub async fn deliver(
+        &self,
+        mut stop: watch::Receiver<bool>,
+        report: &mut (dyn FnMut(&DeliveryProgress) + Send),
+    ) -> Result<DeliveryReport, StoreError> {
+        let mut work = Work {
+            delivery: self,
+            reader: self.store.reader()?,
+            servers: Servers::new(&self.transports, &self.routes, &self.policy),
+            waiting: HashMap::new(),
+            under_way: HashMap::new(),
+            tasks: JoinSet::new(),
+            progress: DeliveryProgress::default(),
+            rechecked_at: self.clock.now(),
+            is_unreadable: false,
+            turned_away: HashMap::new(),
+            turn: 0,
+        };
+        let end = match work.run(&mut stop, report).await {
+            Ok(end) => end,
+            Err(error) => DeliveryEnd::StoreFailed(error.to_string()),
+        };
+        work.settle().await;
+        for transport in &self.transports {
+            transport.close().await;
+        }
+        Ok(DeliveryReport { end, ended: work.progress.ended, server_faults: work.servers.faults() })
+    }
+}
+
+impl Work<'_> {
+    async fn run(
+        &mut self,
+        stop: &mut watch::Receiver<bool>,
+        report: &mut (dyn FnMut(&DeliveryProgress) + Send),
+    ) -> Result<DeliveryEnd, StoreError> {
+        loop {
+            if *stop.borrow() {
+                return Ok(DeliveryEnd::Stopped);
+            }
+            let now = self.delivery.clock.now();
+            let next_at = match self.start_what_is_due(now).await {
+                // Somebody else holds the database for a while; nothing is lost by waiting.
+                Err(StoreError::Busy) => NextAt::At(now.saturating_add(BUSY_WAIT).unwrap_or(now)),
+                other => other?,
+            };
+            self.progress.under_way = self.under_way.len();
+            self.progress.waiting_until = None;
+            if self.tasks.is_empty() {
+                match next_at {
+                    NextAt::Nothing => return Ok(DeliveryEnd::Drained),
+                    NextAt::Never => return Ok(DeliveryEnd::ServersFaulty),
+                    NextAt::At(instant) => self.progress.waiting_until = Some(instant),
+                }
+            }
+            report(&self.progress);
+            let pause = match next_at {
+                // At least a moment, so that a clock that stands still cannot make this spin.
+                NextAt::At(instant) => {
+                    instant.duration_since(now).try_into().unwrap_or(Duration::ZERO).max(Duration::from_millis(5))
+                }
+                NextAt::Nothing | NextAt::Never => IDLE_WAIT,
+            };
+            tokio::select! {
+                Some(ended) = self.tasks.join_next() => if let Err(fault) = self.take(ended) {
+                    return Ok(DeliveryEnd::StoreFailed(fault));
+                },
+                () = asked(stop) => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Starts attempts as far as servers have room, and tells when there is something to do next.
+    async fn start_what_is_due(&mut self, now: Timestamp) -> Result<NextAt, StoreError> {
+        if now.duration_since(self.rechecked_at) >= RECHECK_EVERY.try_into().unwrap_or_default() {
+            self.rechecked_at = now;
+            self.give_up(now).await?;
+            let rechecked = self.delivery.recheck.recheck(now).await?;
+            self.is_unreadable = rechecked == Rechecked::Unreadable;
+            if rechecked != Rechecked::Unchanged {
+                self.waiting.clear();
+            }
+        }
+        let mut next_at = self.start_each_sender(now)?;
+        if self.tasks.is_empty() && next_at != NextAt::Nothing && self.give_up(now).await? {
+            next_at = self.start_each_sender(now)?;
+        }
+        Ok(next_at)
+    }
+
+    /// Serves the senders in turn, another one first each time, so that a long queue does not keep a shared server.
+    fn start_each_sender(&mut self, now: Timestamp) -> Result<NextAt, StoreError> {
+        let senders: Vec<&SenderId> = self.servers.senders().collect();
+        self.turn = self.turn.wrapping_add(1);
+        let mut next_at = NextAt::Nothing;
+        for place in 0..senders.len() {
+            let sender = senders[(self.turn.wrapping_add(place)) % senders.len()];
+            next_at = next_at.sooner(self.start_for(sender, now)?);
+        }
+        Ok(next_at)
+    }
+
+    /// Starts what is due of one sender.
+    fn start_for(&mut self, sender: &SenderId, now: Timestamp) -> Result<NextAt, StoreError> {
+        loop {
+            let at_the_earliest = match self.servers.choose(sender, now, None) {
+                _ if self.is_unreadable => Some(self.rechecked_at.saturating_add(RECHECK_EVERY).unwrap_or(now)),
+                Choice::Server(server) => match self.next_due(sender, now)? {
+                    Some(message) => {
+                        let avoid = self.turned_away.get(&message.id).copied();
+                        let server = match self.servers.choose(sender, now, avoid) {
+                            Choice::Server(other) => other,
+                            _ => server,
+                        };
+                        self.start(message, server, now)?;
+                        continue;
+                    }
+                    None => Some(now),
+                },
+                // Its turn comes when an attempt ends, which wakes the loop anyway.
+                Choice::Full => return Ok(NextAt::At(now.saturating_add(IDLE_WAIT).unwrap_or(now))),
+                Choice::Rests(until) => Some(until),
+                Choice::None => None,
+            };
+            let first = earliest(&self.reader, self.delivery.mode, sender, &self.under_way_ids())?;
+            return Ok(match (first, at_the_earliest) {
+                (None, _) => NextAt::Nothing,
+                (Some(_), None) => NextAt::Never,
+                (Some(first), Some(instant)) => NextAt::At(first.max(instant)),
+            });
+        }
+    }
+
+    fn next_due(&mut self, sender: &SenderId, now: Timestamp) -> Result<Option<Queued>, StoreError> {
+        if self.waiting.get(sender).is_none_or(VecDeque::is_empty) {
+            let found = queued(&self.reader, self.delivery.mode, sender, now, &self.under_way_ids(), BATCH)?;
+            self.waiting.insert(sender.clone(), found.into());
+        }
+        Ok(self.waiting.get_mut(sender).and_then(VecDeque::pop_front))
+    }
+
+    fn under_way_ids(&self) -> Vec<i64> {
+        self.under_way.keys().copied().collect()
+    }
+
+    /// Gives up the messages whose time has run out, and returns whether there were any.
+    async fn give_up(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let queued_before = now.saturating_sub(self.delivery.policy.give_up_after).unwrap_or(Timestamp::MIN);
+        let given_up = self.delivery.store.exhaust(self.delivery.mode, queued_before, now).await?;
+        if given_up > 0 {
+            self.waiting.clear();
+            *self.progress.ended.entry(State::Exhausted.as_str()).or_default() += given_up as u64;
+        }
+        Ok(given_up > 0)
+    }
+
+    fn start(&mut self, message: Queued, server: usize, now: Timestamp) -> Result<(), StoreError> {
+        let Some(outgoing) = outgoing(&self.reader, message.id)? else {
+            return Err(StoreError::Corrupt {
+                value: format!("message {} without bytes", message.id),
+                expected: "a composed message",
+            });
+        };
+        let has_other = self.servers.has_other(&message.sender_id, server, now);
+        let transport = self.servers.begin(server);
+        let server_id = transport.server().clone();
+        let passage = Arc::new(PassageFlag::default());
+        let (id, flag) = (message.id, passage.clone());
+        let (store, clock, policy) = (self.delivery.store.clone(), self.delivery.clock.clone(), self.delivery.policy.clone());
+        let abort = self.tasks.spawn(async move {
+            let gate = StoreGate { store: &store, clock: &*clock, passage: &flag, id: message.id };
+            let attempt = transport.attempt(&outgoing, &gate).await;
+            // From here on a stop waits for the result to be stored.
+            flag.leave_before(Passage::Ended);
+            if flag.get() == Passage::Gone {
+                return Ok(Ended { message, server, stored: None });
+            }
+            let now = clock.now();
+            let mut next = after(message.entry, attempt.outcome, now, &policy);
+            // A server that could not be spoken to is no fault of the message: the sender's next one may take it now.
+            let is_servers_fault = attempt.outcome == Outcome::ServerFault || is_unreachable(&attempt);
+            if has_other && is_servers_fault && next.state == State::Queued {
+                next.next_attempt_at = Some(now);
+            }
+            let is_stored = record(&store, message.id, &attempt, next, now).await.map_err(|error| error.to_string())?;
+            match attempt.outcome {
+                _ if !is_stored => Ok(Ended { message, server, stored: None }),
+                Outcome::NotRecorded if flag.get() != Passage::Busy => Err(attempt.fault.unwrap_or_default()),
+                _ => Ok(Ended { message, server, stored: Some((attempt, next)) }),
+            }
+        });
+        self.under_way.insert(id, UnderWay { passage, abort, server: server_id, started_at: now });
+        Ok(())
+    }
+
+    /// Takes note of an attempt that has ended, or returns why sending must stop.
+    fn take(&mut self, ended: Result<Result<Ended, String>, JoinError>) -> Result<(), String> {
+        let ended = ended.map_err(|error| error.to_string())??;
+        self.under_way.remove(&ended.message.id);
+        self.servers.end(ended.server);
+        if let Some((attempt, next)) = &ended.stored {
+            *self.progress.ended.entry(next.state.as_str()).or_default() += 1;
+            self.servers.learn(ended.server, &ended.message, attempt, self.delivery.clock.now());
+            if attempt.outcome == Outcome::ServerFault {
+                self.turned_away.insert(ended.message.id, ended.server);
+            } else {
+                self.turned_away.remove(&ended.message.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what has not passed its gate, and waits for the rest a bounded time; what then is without an answer is
+    /// `unknown`.
+    async fn settle(&mut self) {
+        for under_way in self.under_way.values() {
+            if under_way.passage.leave_before(Passage::Stopped) {
+                under_way.abort.abort();
+            }
+        }
+        let all = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                match ended {
+                    Ok(Ok(Ended { stored: Some((_, next)), .. })) => {
+                        *self.progress.ended.entry(next.state.as_str()).or_default() += 1;
+                    }
+                    Ok(Ok(_)) => {}
+                    Ok(Err(fault)) => tracing::error!(fault, "The result of an attempt could not be stored"),
+                    Err(error) if error.is_cancelled() => {}
+                    Err(error) => tracing::error!(%error, "An attempt ended in a panic"),
+                }
+            }
+        };
+        if tokio::time::timeout(STOP_GRACE, all).await.is_err() {
+            self.tasks.shutdown().await;
+            self.record_cut_off().await;
+        }
+        match self.delivery.store.recover(self.delivery.clock.now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::error!(count, "Mails were cut off after their final dot may have left; they are `unknown`"),
+            Err(error) => {
+                tracing::error!(%error, "The store cannot be written; the next start turns mails under way into `unknown`")
+            }
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Keeps for every mail that was cut off behind its gate which server had it and since when: what a person asks
+    /// the server's administrator about.
+    async fn record_cut_off(&self) {
+        let now = self.delivery.clock.now();
+        for (id, under_way) in self.under_way.iter().filter(|(_, under_way)| under_way.passage.get() == Passage::Through) {
+            let attempt = Attempt {
+                server: under_way.server.clone(),
+                started_at: under_way.started_at,
+                duration: now.duration_since(under_way.started_at).try_into().unwrap_or_default(),
+                stage: Stage::FinalDot,
+                outcome: Outcome::Unknown,
+                reply: None,
+                fault: Some("Stopped while waiting for the server's answer".to_owned()),
+                recipients_refused: Vec::new(),
+            };
+            let next = Next { state: State::Unknown, next_attempt_at: None };
+            // A mail whose result was stored after all is no longer `sending`, and says so by an error.
+            if let Err(error) = self.delivery.store.record_attempt(*id, attempt, next, now).await {
+                tracing::debug!(message_id = id, %error, "A mail under way had ended by itself");
+            }
+        }
+    }
+}
+
+/// Stores a result, offering it again while another process holds the database.
+async fn record(store: &Store, id: i64, attempt: &Attempt, next: Next, now: Timestamp) -> Result<bool, StoreError> {
+    let offered = async {
+        loop {
+            match store.record_attempt(id, attempt.clone(), next, now).await {
+                Err(StoreError::Busy) => tokio::time::sleep(Duration::from_millis(250)).await,
+                other => return other,
+            }
+        }
+    };
+    tokio::time::timeout(RECORD_GRACE, offered).await.unwrap_or(Err(StoreError::Busy))
+}
+
+/// Ends when the wish to stop changes; never where nobody is left to wish it.
+async fn asked(stop: &mut watch::Receiver<bool>) {
+    if stop.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// When there is something to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NextAt {
+    /// Nothing is queued.
+    Nothing,
+    /// Something is queued, but no server will take it.
+    Never,
+    /// Then.
+    At(Timestamp),
+}
+
+impl NextAt {
+    fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::At(a), Self::At(b)) => Self::At(a.min(b)),
+            (Self::At(a), _) | (_, Self::At(a)) => Self::At(a),
+            (Self::Never, _) | (_, Self::Never) => Self::Never,
+            _ => Self::Nothing,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What a delivery comes to know of its servers: who has room, who rests, who takes nothing from us.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::domain::date::Timestamp;
+use crate::domain::id::{SenderId, ServerId};
+use crate::outbox::attempt::{Attempt, Outcome, Stage};
+use crate::outbox::retry::{RetryPolicy, wait};
+use crate::port::Transport;
+use crate::store::outbox::Queued;
+
+/// How many messages of one sender a server must turn away as not ours to send, with none taken between,
+/// before it is believed to mean the sender and not the one recipient.
+const DOUBTS_MAX: usize = 3;
+
+/// A server as far as this delivery has come to know it.
+struct Server {
+    transport: Arc<dyn Transport>,
+    under_way: usize,
+    /// Connection failures in a row; while it rests, no message's attempts are spent on it.
+    failure_count: u32,
+    rests_until: Option<Timestamp>,
+    /// Why it takes nothing from anybody here.
+    fault: Option<String>,
+    /// For each sender, the messages whose envelopes were turned away with none taken since, and the words last used.
+    doubts: BTreeMap<SenderId, (BTreeSet<i64>, String)>,
+}
+
+impl Server {
+    fn is_faulty(&self, sender: &SenderId) -> bool {
+        self.fault.is_some() || self.doubts.get(sender).is_some_and(|(messages, _)| messages.len() >= DOUBTS_MAX)
+    }
+
+    fn is_usable(&self, sender: &SenderId, now: Timestamp) -> bool {
+        !self.is_faulty(sender) && self.rests_until.is_none_or(|until| until <= now)
+    }
+}
+
+/// The server a message is to go through now, or why none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// This one has room.
+    Server(usize),
+    /// The one to use has no room at the moment.
+    Full,
+    /// All that are left rest, the first until then.
+    Rests(Timestamp),
+    /// None is left without a person.
+    None,
+}
+
+/// All servers of a delivery and the order in which each sender tries them.
+pub(crate) struct Servers<'d> {
+    list: Vec<Server>,
+    routes: &'d BTreeMap<SenderId, Vec<ServerId>>,
+    policy: &'d RetryPolicy,
+}
+
+impl<'d> Servers<'d> {
+    pub(crate) fn new(
+        transports: &[Arc<dyn Transport>],
+        routes: &'d BTreeMap<SenderId, Vec<ServerId>>,
+        policy: &'d RetryPolicy,
+    ) -> Self {
+        let server = |transport: &Arc<dyn Transport>| Server {
+            transport: transport.clone(),
+            under_way: 0,
+            failure_count: 0,
+            rests_until: None,
+            fault: None,
+            doubts: BTreeMap::new(),
+        };
+        Self { list: transports.iter().map(server).collect(), routes, policy }
+    }
+
+    /// Returns the senders that have servers.
+    pub(crate) fn senders(&self) -> impl Iterator<Item = &'d SenderId> + use<'d> {
+        self.routes.keys()
+    }
+
+    /// Chooses the server for a message of `sender`, passing over `avoid`.
+    pub(crate) fn choose(&self, sender: &SenderId, now: Timestamp, avoid: Option<usize>) -> Choice {
+        let mut choice = Choice::None;
+        for place in self.places(sender).filter(|place| Some(*place) != avoid) {
+            let server = &self.list[place];
+            if server.is_usable(sender, now) {
+                let has_room = server.under_way < server.transport.concurrency();
+                return if has_room { Choice::Server(place) } else { Choice::Full };
+            }
+            if let (false, Some(until)) = (server.is_faulty(sender), server.rests_until) {
+                choice = match choice {
+                    Choice::Rests(other) => Choice::Rests(other.min(until)),
+                    _ => Choice::Rests(until),
+                };
+            }
+        }
+        choice
+    }
+
+    /// Returns whether the sender has another server than `place` that may be tried now.
+    pub(crate) fn has_other(&self, sender: &SenderId, place: usize, now: Timestamp) -> bool {
+        self.places(sender).any(|other| other != place && self.list[other].is_usable(sender, now))
+    }
+
+    /// Takes a place at a server and returns its transport.
+    pub(crate) fn begin(&mut self, place: usize) -> Arc<dyn Transport> {
+        self.list[place].under_way += 1;
+        self.list[place].transport.clone()
+    }
+
+    /// Gives the place back.
+    pub(crate) fn end(&mut self, place: usize) {
+        self.list[place].under_way -= 1;
+    }
+
+    /// Learns from an attempt that has ended.
+    pub(crate) fn learn(&mut self, place: usize, message: &Queued, attempt: &Attempt, now: Timestamp) {
+        let sender = &message.sender_id;
+        let policy = self.policy;
+        let server = &mut self.list[place];
+        let id = server.transport.server();
+        match attempt.outcome {
+            Outcome::ServerFault if attempt.stage >= Stage::MailFrom => {
+                let doubt = server.doubts.entry(sender.clone()).or_default();
+                doubt.1 = words(attempt);
+                if doubt.0.insert(message.id) && doubt.0.len() == DOUBTS_MAX {
+                    tracing::error!(server_id = %id, sender_id = %sender, fault = doubt.1, "A server takes nothing from a sender");
+                }
+            }
+            Outcome::ServerFault => {
+                if server.fault.is_none() {
+                    tracing::error!(server_id = %id, fault = words(attempt), "A server takes nothing from us; a person must act");
+                }
+                server.fault = Some(words(attempt));
+            }
+            // Attempts that failed side by side are one failure.
+            _ if is_unreachable(attempt) && server.rests_until.is_some_and(|until| until > now) => {}
+            _ if is_unreachable(attempt) => {
+                let rest = wait(server.failure_count, policy);
+                server.failure_count += 1;
+                server.rests_until = now.saturating_add(rest).ok();
+                tracing::warn!(server_id = %id, fault = words(attempt), "A server cannot be reached; it rests");
+            }
+            outcome => {
+                server.failure_count = 0;
+                server.rests_until = None;
+                if outcome == Outcome::Accepted {
+                    server.doubts.remove(sender);
+                }
+            }
+        }
+    }
+
+    /// Returns the servers that took nothing from us, or from one of our senders, and why.
+    pub(crate) fn faults(&self) -> Vec<(ServerId, String)> {
+        let mut faults = Vec::new();
+        for server in &self.list {
+            let id = server.transport.server();
+            faults.extend(server.fault.iter().map(|fault| (id.clone(), fault.clone())));
+            let doubted = server.doubts.iter().filter(|(_, (messages, _))| messages.len() >= DOUBTS_MAX);
+            faults.extend(doubted.map(|(sender, (_, words))| (id.clone(), format!("from sender `{sender}`: {words}"))));
+        }
+        faults
+    }
+
+    fn places(&self, sender: &SenderId) -> impl Iterator<Item = usize> {
+        let ids = self.routes.get(sender).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|id| self.list.iter().position(|server| server.transport.server() == id))
+    }
+}
+
+/// Returns whether the attempt failed before the server had heard of the message.
+pub(crate) fn is_unreachable(attempt: &Attempt) -> bool {
+    attempt.outcome == Outcome::Deferred && attempt.stage < Stage::MailFrom
+}
+
+/// Returns what the server said, or what went wrong where it said nothing.
+fn words(attempt: &Attempt) -> String {
+    match (&attempt.reply, &attempt.fault) {
+        (Some(reply), _) => format!("{} {}", reply.code, reply.text),
+        (None, Some(fault)) => fault.clone(),
+        (None, None) => attempt.stage.as_str().to_owned(),
+    }
+}

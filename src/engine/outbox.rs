@@ -1,0 +1,102 @@
+//! The outbox, for faces: lists, single mails and counts, and what a person decides about mails.
+
+use rusqlite::Connection;
+
+use crate::domain::date::Timestamp;
+use crate::domain::mailbox::Recipient;
+use crate::engine::workspace::Workspace;
+use crate::outbox::intervention::Intervention;
+use crate::outbox::state::State;
+use crate::store::outbox::state_counts;
+use crate::store::search::{attempts, message_bytes, message_items, message_recipients, messages};
+use crate::store::{Store, open_reader};
+
+pub use crate::store::StoreError;
+pub use crate::store::person::{Chosen, Intervened, Meant};
+pub use crate::store::search::{AttemptView, ItemView, MessageFilter, MessageView};
+
+/// One mail with everything that is kept of it.
+#[derive(Clone, Debug)]
+pub struct MessageFile {
+    /// What lists show of it.
+    pub message: MessageView,
+    /// Its items.
+    pub items: Vec<ItemView>,
+    /// Everybody it goes to.
+    pub recipients: Vec<Recipient>,
+    /// Every attempt to send it, in order.
+    pub attempts: Vec<AttemptView>,
+    /// Its exact bytes; `None` while it is blocked.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// A view of a workspace's outbox.
+#[derive(Debug)]
+pub struct Outbox(Connection);
+
+impl Outbox {
+    /// Opens the outbox of a workspace; `None` where nothing has run yet.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn open(workspace: &Workspace) -> Result<Option<Self>, StoreError> {
+        Ok(open_reader(&workspace.database_path())?.map(Self))
+    }
+
+    /// Hands every mail that `filter` lets through to `take`, newest first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn list(&self, filter: &MessageFilter, take: impl FnMut(MessageView)) -> Result<(), StoreError> {
+        messages(&self.0, filter, take)
+    }
+
+    /// Returns one mail with everything that is kept of it, `None` where there is none with that id.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn find(&self, id: i64) -> Result<Option<MessageFile>, StoreError> {
+        let mut found = None;
+        self.list(&MessageFilter { id: Some(id), ..MessageFilter::default() }, |message| found = Some(message))?;
+        let Some(message) = found else { return Ok(None) };
+        Ok(Some(MessageFile {
+            message,
+            items: message_items(&self.0, id)?,
+            recipients: message_recipients(&self.0, id)?,
+            attempts: attempts(&self.0, id)?,
+            bytes: message_bytes(&self.0, id)?,
+        }))
+    }
+}
+
+/// Does what a person decided with every chosen message, or changes nothing if one of them does not allow it.
+///
+/// Takes the database for writing while it does so: not beside a run, whose mails may be on their way.
+///
+/// # Errors
+/// The database is in use, belongs to another instance, or could not be written.
+pub async fn intervene(
+    workspace: &Workspace,
+    intervention: Intervention,
+    chosen: Chosen,
+    now: Timestamp,
+) -> Result<Intervened, StoreError> {
+    let path = workspace.database_path();
+    if !path.exists() {
+        // Where nothing has run yet there is nothing to change, and no database to make for it.
+        return Ok(match chosen {
+            Chosen::Ids(ids) => Intervened::Refused(ids.into_iter().map(|id| Meant { id, state: None }).collect()),
+            Chosen::Matching(_) => Intervened::Done(Vec::new()),
+        });
+    }
+    Store::open(&path, &workspace.config.instance, now)?.intervene(intervention, chosen, now).await
+}
+
+/// Returns how many messages are queued, of all runs.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn queued_count(store: &Store) -> Result<u64, StoreError> {
+    let counts = state_counts(&store.reader()?, None)?;
+    Ok(counts.into_iter().find(|(state, _)| *state == State::Queued).map_or(0, |(_, count)| count))
+}

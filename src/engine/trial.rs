@@ -1,0 +1,58 @@
+//! The trial: every level's mail composed once from the real ledger, so that a template that cannot be filled is found
+//! by `check` and not in the night.
+
+use std::collections::BTreeSet;
+
+use rust_decimal::Decimal;
+
+use crate::domain::date::{Date, Timestamp};
+use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::problem::{Place, Problem};
+use crate::engine::compose::Composer;
+use crate::engine::workspace::Workspace;
+use crate::plan::reason::BlockReason;
+use crate::plan::{forced, reminder};
+use crate::rule::RuleSet;
+
+/// How many customers each level is tried on: enough to meet more than one language.
+const CUSTOMERS_MAX: usize = 20;
+
+/// Returns an error for every level whose mail cannot be composed for one of the first customers with an open invoice,
+/// each fault once.
+pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: Timestamp) -> Vec<Problem> {
+    let owing: Vec<(CustomerIndex, Vec<DocumentIndex>)> = ledger
+        .customer_indexes()
+        .map(|customer| (customer, open(ledger, customer, as_of)))
+        .filter(|(_, open)| !open.is_empty())
+        .take(CUSTOMERS_MAX)
+        .collect();
+    let (mut problems, mut said) = (Vec::new(), BTreeSet::new());
+    for rule in &workspace.rules.rules {
+        let Some(levels) = reminder(rule).map(|reminder| &reminder.levels) else { continue };
+        let rules = RuleSet { rules: vec![rule.clone()], contact_gap: workspace.rules.contact_gap };
+        for level in levels {
+            for (customer, documents) in &owing {
+                let plan = forced(&rules, ledger, level.id.as_str(), *customer, documents, as_of);
+                let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now };
+                let faults = plan.messages.iter().filter_map(|message| composer.compose(message).err());
+                for blocked in
+                    faults.filter(|blocked| matches!(blocked.reason, BlockReason::TemplateError | BlockReason::ScriptError))
+                {
+                    if said.insert(blocked.detail.clone()) {
+                        let who = &ledger.customer(*customer).id;
+                        let message =
+                            format!("The mail of level `{}` fails, tried for customer {who}: {}", level.id, blocked.detail);
+                        problems.push(Problem::error(message).at(Place::file(rule.file.clone())));
+                    }
+                }
+            }
+        }
+    }
+    problems
+}
+
+/// Returns the customer's invoices with something open.
+fn open(ledger: &Ledger, customer: CustomerIndex, as_of: Date) -> Vec<DocumentIndex> {
+    let documents = ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
+    documents.filter(|document| ledger.open_on(*document, as_of) > Decimal::ZERO).collect()
+}

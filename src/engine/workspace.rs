@@ -1,0 +1,278 @@
+//! A workspace, loaded: config, rules, scripts and templates, checked as one generation.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::config::{self, Config, Mode, SystemSecrets};
+use crate::domain::date::{Date, Days, Timestamp};
+use crate::domain::id::RuleId;
+use crate::domain::ledger::Ledger;
+use crate::domain::problem::{Place, Problem, Severity};
+use crate::engine::run::{Parts, history_mode};
+use crate::message::known_names;
+use crate::outbox::retry::RetryPolicy;
+use crate::plan::history::History;
+use crate::port::{Clock, LedgerSource, Transport};
+use crate::rule::{self, Known, RuleFile, RuleSet};
+use crate::rulebook::{self, Texts};
+use crate::smtp::pool::SmtpTransport;
+use crate::smtp::tls::TlsFault;
+use crate::source::csv::{CsvLedger, CsvSource, CsvTable, FileChange};
+use crate::store::outbox::recent_attempts;
+use crate::store::{Queue, Store, StoreError, history, open_reader};
+use crate::template::{TemplateFile, Templates};
+
+/// How far back attempts count for a server's rate: the longest window a rate can name.
+const RATE_WINDOW: Duration = Duration::from_secs(86_400);
+
+/// Everything a run works with. Never changes once loaded: a run keeps the generation it started with.
+#[derive(Debug)]
+pub struct Workspace {
+    /// The folder.
+    pub root: PathBuf,
+    /// config.yaml.
+    pub config: Config,
+    /// The rules that are right, sorted by id.
+    pub rules: RuleSet,
+    /// The templates.
+    pub templates: Templates,
+    /// A hash of every text it was made from, in hex.
+    pub generation: String,
+}
+
+/// What loading a folder gave.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The workspace, if config.yaml is right; rules with errors are left out of it.
+    pub workspace: Option<Workspace>,
+    /// Every problem found, in the order of the files.
+    pub problems: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Returns whether anything is wrong, warnings apart.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+/// Why sending cannot start.
+#[derive(Debug, Error)]
+pub enum StartFault {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret or a file of certificates is not there.
+    #[error("{}", place_and_message(.0))]
+    Missing(Problem),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
+}
+
+/// Returns a problem without its hint, which faces say apart.
+fn place_and_message(problem: &Problem) -> String {
+    Problem { hint: None, ..problem.clone() }.to_string()
+}
+
+impl StartFault {
+    /// Returns the way out, if one is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Store(StoreError::InUse { .. }) => Some("wait until it has ended; one process sends at a time"),
+            Self::Store(StoreError::OtherInstance { .. }) => {
+                Some("set `instance` back, or name another `database` for this workspace")
+            }
+            Self::Store(_) | Self::Tls(_) => None,
+            Self::Missing(problem) => problem.hint.as_deref(),
+        }
+    }
+}
+
+/// Loads the workspace in `root`, finding every problem of config, rules, scripts, templates and the ledger's headings.
+pub fn load(root: &Path) -> Loaded {
+    let (texts, mut problems) = rulebook::read(root);
+    let generation = generation(&texts);
+    let config = texts.config.as_ref().and_then(|file| {
+        let (config, found) = config::read(file, texts.config_readers);
+        problems.extend(found);
+        config
+    });
+    let files = texts.templates.iter().map(|file| TemplateFile { path: file.path.to_string(), text: file.text.clone() });
+    let (templates, found) = Templates::load(files.collect(), &known_names());
+    problems.extend(found);
+    let rule_files: Vec<RuleFile> =
+        texts.rules.iter().map(|file| RuleFile { path: file.path.to_string(), text: file.text.clone() }).collect();
+    let Some(config) = config else {
+        // The rules' own problems come along as far as the names they use can be read; the ledger's columns cannot.
+        if let Some(names) = texts.config.as_ref().and_then(config::names) {
+            let known = Known {
+                senders: names.senders,
+                recipient_keys: names.recipient_keys,
+                templates: templates.names().cloned().collect(),
+                customer_attributes: None,
+                invoice_attributes: None,
+                disputed_is_mapped: false,
+                contact_gap: Days::default(),
+            };
+            problems.extend(rule::load(&rule_files, &texts.scripts, &known).1);
+        }
+        return Loaded { workspace: None, problems };
+    };
+    problems.extend(config.missing_parts(root, &SystemSecrets));
+
+    let header = CsvSource::new(ledger_files(root, &config), Date::MIN).header();
+    let header = header.map_err(|found| problems.extend(found)).ok();
+    let names = |columns: &[compact_str::CompactString]| columns.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let known = Known {
+        senders: config.senders.iter().map(|sender| sender.id.clone()).collect(),
+        recipient_keys: config.recipient_keys.iter().map(|role| role.key.clone()).collect(),
+        templates: templates.names().cloned().collect(),
+        customer_attributes: header.as_ref().map(|header| names(&header.customers)),
+        invoice_attributes: header.as_ref().map(|header| {
+            let mut all = names(&header.invoices);
+            all.extend(names(&header.credit_notes));
+            all
+        }),
+        disputed_is_mapped: config.ledger.invoices.columns.iter().any(|column| column.field == "disputed"),
+        contact_gap: config.contact_gap,
+    };
+    let (rules, found) = rule::load(&rule_files, &texts.scripts, &known);
+    problems.extend(found);
+    Loaded { workspace: Some(Workspace { root: root.to_owned(), config, rules, templates, generation }), problems }
+}
+
+impl Workspace {
+    /// Returns the day it is in the workspace's time zone.
+    pub fn today(&self, now: Timestamp) -> Date {
+        now.to_zoned(self.config.time_zone.zone().clone()).date()
+    }
+
+    /// Returns whether mails go to the customers.
+    pub fn is_live(&self) -> bool {
+        self.config.mode == Mode::Live
+    }
+
+    /// Returns where the database is.
+    pub fn database_path(&self) -> PathBuf {
+        self.root.join(&self.config.database)
+    }
+
+    /// Reads the whole ledger; `progress` is told bytes read and bytes in all.
+    ///
+    /// # Errors
+    /// Every bad row and file.
+    pub fn read_ledger(&self, as_of: Date, progress: &mut dyn FnMut(u64, u64)) -> Result<Ledger, Vec<Problem>> {
+        CsvSource::new(ledger_files(&self.root, &self.config), as_of).read(progress)
+    }
+
+    /// Returns when each file of the ledger was last written to.
+    ///
+    /// # Errors
+    /// Every file that is not there.
+    pub fn ledger_changes(&self) -> Result<Vec<FileChange>, Vec<Problem>> {
+        CsvSource::new(ledger_files(&self.root, &self.config), Date::MIN).changes()
+    }
+
+    /// Returns what was sent before; nothing where there is no database yet.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn history(&self) -> Result<History, StoreError> {
+        match open_reader(&self.database_path())? {
+            Some(reader) => history(&reader, history_mode(&self.config.mode), Queue::Counts),
+            None => Ok(History::default()),
+        }
+    }
+
+    /// Returns a warning for every rule and level that has a history and is gone: what was sent under it would be
+    /// forgotten.
+    pub fn history_problems(&self) -> Vec<Problem> {
+        let history = match self.history() {
+            Ok(history) => history,
+            Err(error) => return vec![Problem::error(error.to_string()).at(Place::file(self.config.database.as_str()))],
+        };
+        let mut problems = Vec::new();
+        let mut gone: Vec<&RuleId> = history
+            .rule_ids()
+            .filter(|id| !self.rules.rules.iter().any(|rule| rule.id == **id || rule.formerly.contains(id)))
+            .collect();
+        gone.sort_unstable();
+        for id in gone {
+            let message = format!("The rule `{id}` has sent mails and is no longer there");
+            problems.push(
+                Problem::warning(message).hint(format!("if it was renamed, write `formerly: [{id}]` in the rule that goes on")),
+            );
+        }
+        for rule in &self.rules.rules {
+            let Some(reminder) = crate::plan::reminder(rule) else { continue };
+            for id in history.level_ids(rule) {
+                if !reminder.levels.iter().any(|level| level.id == *id || level.formerly.contains(id)) {
+                    let message = format!("The level `{id}` of the rule `{}` has sent mails and is no longer there", rule.id);
+                    let hint = format!("if it was renamed, write `formerly: [{id}]` at the level that goes on");
+                    problems.push(Problem::warning(message).at(Place::file(rule.file.clone())).hint(hint));
+                }
+            }
+        }
+        problems
+    }
+
+    /// Returns when messages are tried again.
+    pub fn retry_policy(&self) -> RetryPolicy {
+        let retry = self.config.retry;
+        // 5 min, 15 min, 1 h, 4 h with the defaults: about threefold each time, up to the longest.
+        let mut waits = vec![retry.first];
+        while let Some(last) = waits.last().copied()
+            && last < retry.most
+            && waits.len() < 16
+        {
+            waits.push((last * if waits.len() == 1 { 3 } else { 4 }).min(retry.most));
+        }
+        RetryPolicy { waits, give_up_after: retry.give_up_after }
+    }
+
+    /// Opens the store and sets up a transport for every server.
+    ///
+    /// # Errors
+    /// Why sending cannot start.
+    pub fn parts(&self, clock: Arc<dyn Clock>) -> Result<Parts, StartFault> {
+        let now = clock.now();
+        let store = Store::open(&self.database_path(), &self.config.instance, now)?;
+        let reader = store.reader()?;
+        let since = now.saturating_sub(RATE_WINDOW).unwrap_or(Timestamp::MIN);
+        let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
+        for server in &self.config.servers {
+            let settings = server.settings(&self.root, &SystemSecrets).map_err(StartFault::Missing)?;
+            let recent = recent_attempts(&reader, &server.id, since)?;
+            transports.push(Arc::new(SmtpTransport::new(settings, recent, clock.clone())?));
+        }
+        Ok(Parts { store: Arc::new(store), clock, transports })
+    }
+}
+
+/// Returns the ledger's files with their paths as seen from here.
+fn ledger_files(root: &Path, config: &Config) -> CsvLedger {
+    let mut files = config.ledger.clone();
+    let there = |table: &mut CsvTable| table.path = root.join(&table.path);
+    there(&mut files.invoices);
+    [&mut files.customers, &mut files.credit_notes, &mut files.payments].into_iter().flatten().for_each(there);
+    files
+}
+
+/// Returns a hash of all texts, each with its path.
+fn generation(texts: &Texts) -> String {
+    let mut all: BTreeMap<&str, &str> = BTreeMap::new();
+    all.extend(texts.config.iter().chain(&texts.rules).chain(&texts.templates).map(|file| (&*file.path, file.text.as_str())));
+    all.extend(texts.scripts.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+    let mut hash = Sha256::new();
+    for part in all.into_iter().flat_map(|(path, text)| [path, text]) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
