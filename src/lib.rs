@@ -3,6 +3,8 @@
 //! The modules stand on floors; one imports only from floors below its own (`tests/architecture.rs` holds this up).
 //! ARCHITECTURE.md tells what each is for.
 
+// Faces: a command line.
+pub mod cli;
 // Service: where decisions meet effects.
 pub mod config;
 pub mod engine;

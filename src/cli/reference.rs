@@ -1,0 +1,186 @@
+//! The reference page of the command line, made from the same definitions that `--help` prints.
+//!
+//! What clap cannot know (what `--json` prints, what the states and reasons mean) is written here, from the tables of
+//! the modules that own it.
+
+use std::fmt::Write;
+
+use clap::{Arg, Command, CommandFactory};
+
+use crate::cli::Cli;
+use crate::cli::outbox::REASONS;
+use crate::outbox::state::State;
+use crate::plan::reason::{BlockReason, DeclineReason};
+
+/// Returns docs/reference/commands.md.
+pub fn commands_page() -> String {
+    let mut command = Cli::command();
+    command.build();
+    let mut page = String::from(INTRODUCTION);
+    line(&mut page, "\n## With every command\n");
+    arguments(&mut page, command.get_arguments().filter(|argument| argument.is_global_set()));
+    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+        describe(&mut page, verb, verb.get_name());
+        for inner in verb.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            describe(&mut page, inner, &format!("{} {}", verb.get_name(), inner.get_name()));
+        }
+    }
+    page.push_str(JSON);
+    line(&mut page, "\n## States of a message\n\n| state | meaning |\n| --- | --- |");
+    for state in State::ALL {
+        line(&mut page, &format!("| `{}` | {} |", state.as_str(), state_words(state)));
+    }
+    line(&mut page, "\n## Reasons\n\nWhy a mail is `blocked`:\n\n| reason | meaning |\n| --- | --- |");
+    for reason in BlockReason::ALL {
+        line(&mut page, &format!("| `{}` | {} |", reason.as_str(), reason.sentence()));
+    }
+    line(&mut page, "\nWhy a mail stands in another state:\n\n| reason | meaning |\n| --- | --- |");
+    for (reason, sentence) in REASONS {
+        line(&mut page, &format!("| `{reason}` | {sentence} |"));
+    }
+    line(
+        &mut page,
+        "\nWhy an item, or a customer with all items, gets no mail. The table goes from the farthest from a mail to the\n\
+         nearest; where a customer's items differ, the nearest stands for the customer.\n\n| reason | meaning |\n| --- | --- |",
+    );
+    for reason in DeclineReason::ALL {
+        line(&mut page, &format!("| `{}` | {} |", reason.as_str(), reason.sentence()));
+    }
+    page
+}
+
+fn line(page: &mut String, text: &str) {
+    writeln!(page, "{text}").expect("writing to a string cannot fail");
+}
+
+fn describe(page: &mut String, command: &Command, name: &str) {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    line(page, &format!("\n## dunlin {name}\n\n{about}.\n"));
+    let usage = command.clone().render_usage().to_string();
+    let usage: Vec<&str> = usage.trim_start_matches("Usage: ").lines().map(str::trim).collect();
+    line(page, &format!("```text\n{}\n```\n", usage.join("\n")));
+    arguments(page, command.get_arguments().filter(|argument| !argument.is_global_set()));
+    if let Some(more) = command.get_after_help() {
+        line(page, &format!("\n{more}"));
+    }
+}
+
+fn arguments<'a>(page: &mut String, all: impl Iterator<Item = &'a Arg>) {
+    let mut rows: Vec<String> =
+        all.filter(|argument| argument.get_id() != "help" && argument.get_id() != "version").map(row).collect();
+    if rows.is_empty() {
+        return;
+    }
+    rows.insert(0, "| argument | meaning | without it |\n| --- | --- | --- |".to_owned());
+    line(page, &rows.join("\n"));
+}
+
+fn row(argument: &Arg) -> String {
+    let value = argument.get_value_names().unwrap_or_default().join(" ");
+    let takes_value = argument.get_action().takes_values();
+    let mut names: Vec<String> = argument.get_short().map(|short| format!("-{short}")).into_iter().collect();
+    names.extend(argument.get_long().map(|long| format!("--{long}")));
+    let mut spelling = if names.is_empty() { format!("<{}>", value.replace('|', " or ")) } else { names.join(", ") };
+    if takes_value && !names.is_empty() {
+        write!(spelling, " <{value}>").expect("writing to a string cannot fail");
+    }
+    let mut meaning = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    let words = argument.get_possible_values();
+    if takes_value && !words.is_empty() {
+        let words: Vec<String> = words
+            .iter()
+            .map(|word| match word.get_help() {
+                Some(help) => format!("`{}` ({})", word.get_name(), lower_first(&help.to_string())),
+                None => format!("`{}`", word.get_name()),
+            })
+            .collect();
+        write!(meaning, ": {}", words.join(", ")).expect("writing to a string cannot fail");
+    }
+    let defaults: Vec<String> = argument.get_default_values().iter().map(|value| format!("`{}`", value.display())).collect();
+    let default = if takes_value { defaults.join(" ") } else { String::new() };
+    format!("| `{spelling}` | {meaning} | {default} |")
+}
+
+fn lower_first(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_lowercase().chain(rest).collect())
+}
+
+/// Returns what a state means, with what follows from it.
+fn state_words(state: State) -> &'static str {
+    match state {
+        State::Blocked => "due, but it could not be composed; its reason says why. The next run tries again.",
+        State::Waiting => {
+            "composed, but its run waits for a person (`approve: true`, `run_guard`), or `mode: dry` only composes."
+        }
+        State::Queued => "to be sent, now or at its next attempt.",
+        State::Sending => "on disk as about to leave, before its final dot may; after a crash it becomes `unknown`.",
+        State::Accepted => "the server answered 2yz to the final dot. Only now does its level count as reached.",
+        State::Refused => {
+            "the server refused it for good (5yz). Its items get nothing more from the rule until a person acts: mend the \
+             address, then `outbox renew`; or `outbox cancel`."
+        }
+        State::Exhausted => "attempts or time ran out, and it never left. The next run composes it anew.",
+        State::Unknown => {
+            "the connection broke after the final dot; nobody can know. It is never sent again without a person: ask, then \
+             `outbox accept` if it arrived, `outbox renew` if it did not."
+        }
+        State::Withdrawn => {
+            "found paid, changed or held before it was sent, or renewed by a person. What is still due is planned anew by the next run."
+        }
+        State::Cancelled => "closed by a person (`outbox cancel`). Its items go on to their next level when its day comes.",
+    }
+}
+
+const INTRODUCTION: &str = "# Commands
+
+*Made from the program's own definitions; `cargo test` fails while it is out of date.*
+
+Results go to standard output; progress, problems of the run and advice go to standard error.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | failed, or ended before the queue had drained |
+| 2 | wrong use of the command line |
+| 3 | problems in rules, config or ledger; with `run` and `plan` the rules without problems were run all the same |
+
+The environment variable `DUNLIN_LOG` sets what is logged, `dunlin=debug` for example, and wins over `-v`.
+";
+
+const JSON: &str = "
+## What `--json` prints
+
+Amounts are texts with exact digits, never numbers; days are `YYYY-MM-DD`; times are UTC (`2027-03-15T09:00:00Z`). New keys
+may be added, so a reader must pass over those it does not know.
+
+**check**: one object: `errors`, `warnings` (counts) and `problems`, each with its `severity`, `message`, `place`
+(`file`, `line`, `column`, `width` and the line's `text`) and `hint`.
+
+**plan**: one object:
+
+| key | what it holds |
+| --- | --- |
+| `as_of` | the day |
+| `messages` | what is due: `rule`, `customer`, `customer_name`, `level`, `repeat` (0 for the first mail at the level), `items` (invoice numbers), `item_levels` (`item`, `level`), `currency`, `total`, `to`, `copies`, `state` (`due` or `blocked`), `reason`, and `detail` where a fault has words of its own |
+| `declined` | everything else: `rule`, `customer`, `customer_name`, `currency` (null where nothing is open), `items`, `reason`, `item_reasons` (`item`, `reason`) |
+
+**preview**: one object: `rule`, `customer`, `level`, `language`, `from`, `to`, `cc` and `bcc` (addresses),
+`recipients` (the same with `address` and `role`), `subject`, `text`, `html` (or null), `eml`.
+
+**run**: one object, once its queue has drained or it had to end: `run` (its id), `as_of` (null with `--approve`), `end`
+(`drained`, `stopped`, `servers_faulty` or `store_failed`), `counts` (every state with the number of this run's mails in it),
+`ended` (how many attempts led to each state, mails left over from earlier runs among them), `declined`, `left_over` (queued mails of earlier runs sent too), `withdrawn`, `interrupted` (mails that an earlier run left `unknown`) and `server_faults`
+(`server`, `fault`).
+
+**outbox**: one object a line and mail, the newest first: `id`, `message_key`, `run`, `rule`, `customer`, `customer_name`, `level`, `repeat`,
+`items`, `currency`, `total`, `to`, `state`, `reason`, `detail`, `subject`, `as_of`, `mode`, `state_at`, `next_attempt_at`, `attempts`.
+
+**outbox show**: one object: `message` (as above), `items` (`document`, `level`, `repeat`, and `open`: what was open when it was composed),
+`recipients`, `attempts` (`server`, `started_at`, `duration_ms`, `stage`, `outcome`, `code` and `enhanced` of the reply, `reply`, `fault`,
+`recipients_refused`) and `eml`.
+
+**outbox renew**, **outbox cancel**, **outbox accept**: one object: `verb` and `ids`, the mails that were changed.
+
+**demo**: one object: `run`, `as_of`, `counts`, `page` (the path of its index.html) and `plan` (as above).
+";

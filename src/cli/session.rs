@@ -1,0 +1,122 @@
+//! What most verbs begin with: load the workspace, tell its problems, read the ledger, know the day.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::print::{fail, say};
+use crate::cli::problems::{Colour, render};
+use crate::cli::{Common, Exit, print};
+use crate::clock::SystemClock;
+use crate::domain::date::Date;
+use crate::domain::ledger::Ledger;
+use crate::domain::problem::{Problem, Severity, nearest};
+use crate::engine::left_out::left_out;
+use crate::engine::recheck::LedgerState;
+use crate::engine::workspace::{Loaded, Workspace, load};
+use crate::port::Clock;
+use crate::rule::RuleSet;
+
+/// A loaded workspace and what was wrong with it.
+pub(crate) struct Session {
+    /// The workspace; rules with errors are left out.
+    pub(crate) workspace: Workspace,
+    /// Whether rules were left out.
+    pub(crate) has_errors: bool,
+}
+
+impl Session {
+    /// Loads the workspace and tells its problems; a config.yaml with errors ends the command.
+    pub(crate) fn open(common: &Common) -> Result<Self, Exit> {
+        let loaded = load(&common.workspace);
+        let has_errors = loaded.has_errors();
+        let Loaded { workspace, problems } = loaded;
+        tell(&problems, Severity::Error);
+        let Some(workspace) = workspace else {
+            return Err(Exit::Problems);
+        };
+        if has_errors {
+            say("note: what has errors is left out; the rest goes on\n");
+        }
+        Ok(Self { workspace, has_errors })
+    }
+
+    /// Returns the day to decide for: the one asked for, or today in the workspace's time zone.
+    pub(crate) fn day(&self, asked: Option<Date>) -> Date {
+        asked.unwrap_or_else(|| self.workspace.today(SystemClock.now()))
+    }
+
+    /// Reads the ledger, and tells how its files stood before.
+    pub(crate) fn ledger_with_state(&self, as_of: Date) -> Result<(Arc<Ledger>, LedgerState), Exit> {
+        let state = LedgerState::of(&self.workspace);
+        Ok((self.ledger(as_of)?, state))
+    }
+
+    /// Reads the ledger, showing progress, and tells its problems.
+    pub(crate) fn ledger(&self, as_of: Date) -> Result<Arc<Ledger>, Exit> {
+        let bar = bar("Reading the ledger", "{bytes} of {total_bytes}");
+        let read = self.workspace.read_ledger(as_of, &mut |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+        });
+        bar.finish_and_clear();
+        if read.as_ref().is_ok_and(|ledger| ledger.documents().is_empty()) {
+            say("warning: the ledger has no invoices; if there should be some, the export is empty or was cut short");
+        }
+        read.map(Arc::new).map_err(|problems| {
+            tell(&problems, Severity::Warning);
+            Exit::Problems
+        })
+    }
+
+    /// Returns the rules to plan: all, or the one asked for.
+    pub(crate) fn rules(&self, asked: Option<&str>) -> Result<RuleSet, Exit> {
+        let rules = &self.workspace.rules;
+        let Some(id) = asked else { return Ok(rules.clone()) };
+        let Some(rule) = rules.rules.iter().find(|rule| rule.id.as_str() == id) else {
+            return Err(self.no_rule(id));
+        };
+        Ok(RuleSet { rules: vec![rule.clone()], contact_gap: rules.contact_gap })
+    }
+
+    /// Tells why the rule that was asked for cannot be planned: it has errors, or nobody wrote it.
+    fn no_rule(&self, id: &str) -> Exit {
+        let left_out = left_out(&self.workspace);
+        if let Some(rule) = left_out.iter().find(|rule| rule.id == id) {
+            fail(
+                format!("The rule `{id}` has errors and is left out"),
+                Some(&format!("mend {}; its errors are above", rule.file)),
+            );
+            return Exit::Problems;
+        }
+        let ids: Vec<&str> = self.workspace.rules.rules.iter().map(|rule| rule.id.as_str()).collect();
+        let near = nearest(id, ids.iter().copied().chain(left_out.iter().map(|rule| rule.id.as_str())));
+        let hint = match near {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None if ids.is_empty() => None,
+            None => Some(format!("the rules are: {}", ids.join(", "))),
+        };
+        fail(format!("There is no rule `{id}`"), hint.as_deref());
+        Exit::Failed
+    }
+}
+
+/// Prints problems of at least this severity to standard error.
+pub(crate) fn tell(problems: &[Problem], least: Severity) {
+    let shown: Vec<Problem> = problems.iter().filter(|problem| problem.severity <= least).cloned().collect();
+    if !shown.is_empty() {
+        let colour = if std::io::IsTerminal::is_terminal(&std::io::stderr()) { Colour::Always } else { Colour::Never };
+        say(render(&shown, colour, print::WIDTH));
+    }
+}
+
+/// Returns a progress bar on standard error, which stays away for quick work and where nobody looks.
+pub(crate) fn bar(what: &'static str, counts: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+    let template = format!("{{prefix}} {{wide_bar}} {counts} {{msg}}");
+    bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_prefix(what);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,5 @@
+//! The program's entry: everything else is in the library.
+
+fn main() -> std::process::ExitCode {
+    dunlin::cli::main()
+}

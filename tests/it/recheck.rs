@@ -1,0 +1,113 @@
+//! What is left over or waits is held against the world as it is now, before it goes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use dunlin::domain::date::{Date, Timestamp};
+use dunlin::engine::deliver::DeliveryEnd;
+use dunlin::engine::recheck::LedgerState;
+use dunlin::engine::run::{commit, counts as run_counts, send};
+use dunlin::engine::workspace::load;
+use dunlin::port::Clock;
+
+use crate::server::{Server, reply};
+use crate::workspace::{AS_OF, Workspace, counts};
+
+/// How many mails a run has here, of which some are sent before it is killed.
+const MAILS: usize = 200;
+
+/// Returns a workspace whose run was killed after some mails, with the server that took them.
+fn killed() -> (Server, Workspace) {
+    let server = Server::willing();
+    let workspace = Workspace::new(server.port, MAILS);
+    let mut child = workspace.start(&["run", "--as-of", AS_OF, "--json"]);
+    server.wait_for(5);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    (server, workspace)
+}
+
+fn states(workspace: &Workspace) -> BTreeMap<String, usize> {
+    let mut states = BTreeMap::new();
+    for message in workspace.outbox() {
+        *states.entry(message["state"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    states
+}
+
+#[test]
+fn what_a_killed_run_left_is_not_sent_once_it_is_paid_or_no_longer_wanted() {
+    for change in ["paid", "tagged", "rule broken", "held"] {
+        let (server, workspace) = killed();
+        let sent = server.taken().len();
+        match change {
+            "paid" => workspace.edit("invoices.csv", ".50,\n", ".50,2026-03-09\n"),
+            "tagged" => workspace.edit("customers.csv", ",en,,", ",en,do-not-chase,"),
+            "rule broken" => workspace.edit("rules/overdue.yaml", "to: [billing]", "to: [biling]"),
+            _ => {
+                workspace.edit("customers.csv", "tags,billing\n", "tags,billing,hold_until\n");
+                workspace.edit("customers.csv", ".example\n", ".example,2026-12-31\n");
+            }
+        }
+        let run = workspace.run();
+        assert_eq!((counts(&run), server.taken().len()), (String::new(), sent), "{change}: {run}");
+        let states = states(&workspace);
+        assert!(states["withdrawn"] > 0 && !states.contains_key("queued"), "{change}: {states:?}");
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_goes_to_the_address_that_is_right_now() {
+    let (server, workspace) = killed();
+    let before = server.taken().len();
+    workspace.edit("customers.csv", ",ap", ",new.ap");
+    let run = workspace.run();
+    let taken = server.taken();
+    assert!(taken[before..].iter().all(|message| message.recipients[0].starts_with("new.ap")), "{run}");
+    assert_eq!(states(&workspace).get("withdrawn"), None, "composed anew in their place");
+    let accounted: usize = states(&workspace).values().sum();
+    assert_eq!(accounted, MAILS);
+}
+
+/// The system's clock, put on by so many seconds.
+#[derive(Default)]
+struct PutOn(AtomicI64);
+
+impl Clock for PutOn {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + jiff::SignedDuration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn what_is_paid_while_a_run_waits_is_withdrawn_before_it_is_tried_again() {
+    let is_busy = Arc::new(AtomicBool::new(true));
+    let busy = is_busy.clone();
+    let server = Server::start(move |_| busy.load(Ordering::SeqCst).then(|| reply(451, "4.3.2 later")));
+    let folder = Workspace::new(server.port, 2);
+    folder.write("config.yaml", &Workspace::config(server.port, "retry: { first: 1 s, most: 1 s, give_up_after: 1 h }\n"));
+    let workspace = Arc::new(load(folder.path()).workspace.unwrap());
+    let as_of: Date = AS_OF.parse().unwrap();
+    let read_from = LedgerState::of(&workspace);
+    let ledger = Arc::new(workspace.read_ledger(as_of, &mut |_, _| {}).unwrap());
+    let clock = Arc::new(PutOn::default());
+    let parts = workspace.parts(clock.clone()).unwrap();
+    let rules = Arc::new(workspace.rules.clone());
+    let committed = commit(workspace.clone(), rules, None, ledger, as_of, &parts, Arc::new(|_| {})).await.unwrap();
+
+    // Both are put off; while the run waits, one is paid, the server recovers, and two minutes pass.
+    let (_stop, never) = tokio::sync::watch::channel(false);
+    let mut report = |progress: &dunlin::engine::deliver::DeliveryProgress| {
+        if progress.waiting_until.is_some() && is_busy.swap(false, Ordering::SeqCst) {
+            folder.edit("invoices.csv", ",1.50,\n", ",1.50,2026-03-09\n");
+            clock.0.store(120, Ordering::SeqCst);
+        }
+    };
+    let done = send(&workspace, &parts, as_of, read_from, never, &mut report).await.unwrap();
+    assert_eq!(done.end, DeliveryEnd::Drained);
+    let counts = run_counts(&parts.store, committed.run_id).unwrap();
+    assert_eq!((counts.0["accepted"], counts.0["withdrawn"]), (1, 1), "{counts:?}");
+    assert_eq!(server.taken().len(), 1);
+    assert_eq!(server.taken()[0].recipients, ["ap2@customer2.example"]);
+}
