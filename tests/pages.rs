@@ -1,0 +1,250 @@
+//! The pages cannot lie: the README's walk-through is done as written, with the real program and a real SMTP server,
+//! and the reference of the commands is compared with the program's own definitions.
+//!
+//! `DUNLIN_BLESS=1 cargo test --test pages` writes the outputs anew; read the difference before you commit it.
+
+#![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use dunlin::cli::reference::commands_page;
+use dunlin::smtp::loopback::{LoopbackSettings, bind, serve};
+
+/// The section of the README that is done.
+const SECTION: &str = "\n## A first rule in ten minutes\n";
+/// The settings of the README's server, and what stands for them here: a server of the test's own.
+const SERVER: &str = "    host: smtp.acme.example
+    port: 587
+    security: starttls
+    auth: { user: receivables@acme.example, password: \"${env:SMTP_PASSWORD}\" }
+";
+
+fn page(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn is_blessing() -> bool {
+    std::env::var_os("DUNLIN_BLESS").is_some_and(|value| value == "1")
+}
+
+/// Compares a page with what it must say, or writes it.
+fn check(path: &str, expected: &str) {
+    let path = page(path);
+    if is_blessing() {
+        fs::write(&path, expected).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    for (number, (is, must)) in written.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(is, must, "{}:{} is out of date (DUNLIN_BLESS=1 writes it)", path.display(), number + 1);
+    }
+    assert!(written == expected, "{} is out of date (DUNLIN_BLESS=1 writes it)", path.display());
+}
+
+#[test]
+fn the_reference_of_the_commands_is_current() {
+    check("docs/reference/commands.md", &commands_page());
+}
+
+/// A server on a loopback port that takes everything until the test ends.
+fn server() -> (tokio::runtime::Runtime, u16) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listener = runtime.block_on(bind()).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    runtime.spawn(serve(listener, LoopbackSettings::new(drop), std::future::pending()));
+    (runtime, port)
+}
+
+/// Returns the fenced block that starts at `lines[start]` and the number of the line behind it.
+fn block(lines: &[&str], start: usize) -> (String, usize) {
+    let length = lines[start + 1..].iter().position(|line| *line == "```").expect("every block ends");
+    let text = lines[start + 1..start + 1 + length].iter().map(|line| format!("{line}\n")).collect();
+    (text, start + length + 2)
+}
+
+/// Does one command line of the README in `folder` and returns what it printed: results, then what was said on the way.
+fn done(command: &str, folder: &Path) -> String {
+    let arguments = command.strip_prefix("dunlin ").expect("the README only calls dunlin");
+    let mut dunlin = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+    let output = dunlin.args(arguments.split(' ')).current_dir(folder).env_remove("DUNLIN_LOG").output().unwrap();
+    let all = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    all.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Changes a file as a remark that readers do not see says: `<!-- file: this => that -->`.
+fn changed(remark: &str, folder: &Path) {
+    let (file, change) = remark.split_once(": ").expect("a remark names a file");
+    let (this, that) = change.split_once(" => ").expect("a remark names a change");
+    let path = folder.join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(this), "{file}: `{this}` is not there");
+    fs::write(path, text.replace(this, that)).unwrap();
+}
+
+#[test]
+fn the_first_rule_of_the_readme_does_what_it_says() {
+    let readme = fs::read_to_string(page("README.md")).unwrap();
+    let start = readme.find(SECTION).expect("the README has the section") + SECTION.len();
+    let length = readme[start..].find("\n## ").expect("another section follows");
+    let lines: Vec<&str> = readme[start..start + length].split('\n').collect();
+    let folder = tempfile::tempdir().unwrap();
+    let (_runtime, port) = server();
+
+    let mut expected: Vec<String> = Vec::new();
+    let (mut place, mut file_count, mut command_count) = (0, 0, 0);
+    while place < lines.len() {
+        let line = lines[place];
+        if let Some(name) = line.strip_prefix("**`").and_then(|rest| rest.split('`').next()) {
+            let (text, _) = block(&lines, place + 2);
+            let own_server = format!("    host: 127.0.0.1\n    port: {port}\n    security: none\n");
+            assert_eq!(text.contains(SERVER), name == "config.yaml");
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text.replace(SERVER, &own_server)).unwrap();
+            file_count += 1;
+        } else if let Some(remark) = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->")) {
+            changed(remark, folder.path());
+        } else if line == "```console" {
+            let (text, after) = block(&lines, place);
+            expected.push(line.to_owned());
+            for command in text.lines().filter_map(|line| line.strip_prefix("$ ")) {
+                expected.push(format!("$ {command}"));
+                expected.extend(done(command, folder.path()).lines().map(str::to_owned));
+                command_count += 1;
+            }
+            expected.push("```".to_owned());
+            place = after;
+            continue;
+        }
+        expected.push(line.to_owned());
+        place += 1;
+    }
+    assert_eq!((file_count, command_count), (6, 7));
+    check("README.md", &format!("{}{}{}", &readme[..start], expected.join("\n"), &readme[start + length..]));
+    json_is_as_described(folder.path());
+}
+
+/// Every key that `--json` prints stands on the page of commands.
+fn json_is_as_described(folder: &Path) {
+    fn keys(value: &serde_json::Value, all: &mut BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
+                all.insert(key.clone());
+                keys(value, all);
+            }),
+            serde_json::Value::Array(list) => list.iter().for_each(|value| keys(value, all)),
+            _ => {}
+        }
+    }
+    let described = commands_page();
+    let day = "--as-of 2027-03-15";
+    for command in [
+        "check".to_owned(),
+        format!("plan {day}"),
+        format!("preview A-502 --level first {day}"),
+        format!("run {day}"),
+        "outbox".to_owned(),
+        "outbox show 1".to_owned(),
+    ] {
+        let printed = done(&format!("dunlin {command} --json"), folder);
+        let mut all = BTreeSet::new();
+        for line in printed.lines() {
+            keys(&serde_json::from_str(line).unwrap_or_else(|error| panic!("{command}: {error}: {line}")), &mut all);
+        }
+        let missing: Vec<_> = all.iter().filter(|key| !described.contains(&format!("`{key}`"))).collect();
+        assert!(
+            !all.is_empty() && missing.is_empty(),
+            "{command} prints {missing:?}, which docs/reference/commands.md does not name"
+        );
+    }
+}
+
+/// Returns every page of the repository with its text.
+fn pages() -> Vec<(PathBuf, String)> {
+    let mut pages = Vec::new();
+    for folder in [".", "docs", "docs/decisions", "docs/reference", "examples/receivables"] {
+        for entry in fs::read_dir(page(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "md") {
+                let text = fs::read_to_string(&path).unwrap();
+                pages.push((path, text));
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut faults = Vec::new();
+    let mut linked = BTreeSet::new();
+    for (path, text) in pages() {
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let target = path.parent().unwrap().join(link.split('#').next().unwrap());
+            match target.canonicalize() {
+                Ok(target) => drop(linked.insert(target)),
+                Err(_) => faults.push(format!("{}: {link} is not there", path.display())),
+            }
+        }
+    }
+    let orphans = pages().into_iter().filter(|(path, _)| !linked.contains(&path.canonicalize().unwrap()));
+    faults.extend(orphans.map(|(path, _)| format!("{}: no page leads there", path.display())));
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn every_test_that_a_page_names_is_there() {
+    let mut faults = Vec::new();
+    let mut count = 0;
+    let named =
+        |(path, _): &(PathBuf, String)| path.ends_with("ARCHITECTURE.md") || path.parent().unwrap().ends_with("decisions");
+    for (path, text) in pages().into_iter().filter(named) {
+        // A file in code marks, then names in code marks, up to the next file or the next paragraph.
+        let mut file: Option<(&str, String)> = None;
+        for word in text.split('`').skip(1).step_by(2) {
+            if word.ends_with(".rs") {
+                file = Some((word, fs::read_to_string(page(word)).unwrap_or_default()));
+            } else if word.matches('_').count() >= 3
+                && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            {
+                let is_there = match &file {
+                    Some((_, code)) if path.ends_with("ARCHITECTURE.md") => code.contains(&format!("fn {word}(")),
+                    _ => every_code().contains(&format!("fn {word}(")),
+                };
+                count += 1;
+                if !is_there {
+                    faults.push(format!("{}: `{word}` is no test", path.display()));
+                }
+            }
+        }
+    }
+    assert!(count > 40, "only {count} names found: is this test still reading them?");
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// Returns all code of the program and its tests in one text.
+fn every_code() -> &'static str {
+    fn read(folder: &Path, all: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, all);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                all.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    static CODE: LazyLock<String> = LazyLock::new(|| {
+        let mut all = String::new();
+        for folder in ["src", "tests"] {
+            read(&page(folder), &mut all);
+        }
+        all
+    });
+    &CODE
+}
