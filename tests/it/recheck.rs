@@ -11,7 +11,7 @@ use dunlin::engine::run::{commit, counts as run_counts, send};
 use dunlin::engine::workspace::load;
 use dunlin::port::Clock;
 
-use crate::server::{Server, reply};
+use crate::server::{Server, key_of, reply};
 use crate::workspace::{AS_OF, Workspace, counts};
 
 /// How many mails a run has here, of which some are sent before it is killed.
@@ -26,6 +26,20 @@ fn killed() -> (Server, Workspace) {
     child.kill().unwrap();
     child.wait().unwrap();
     (server, workspace)
+}
+
+/// Returns the addresses of the mails that later runs sent. What the killed process had already put on the wire may reach
+/// the server a moment after its death; those mails are `unknown`, and were not sent by anybody later.
+fn sent_later(server: &Server, before: usize, workspace: &Workspace) -> Vec<String> {
+    let outbox = workspace.outbox();
+    let unknown: Vec<&str> = outbox
+        .iter()
+        .filter(|message| message["state"] == "unknown")
+        .map(|message| message["message_key"].as_str().unwrap())
+        .collect();
+    let later = server.taken().split_off(before);
+    let later = later.into_iter().filter(|message| !unknown.contains(&&*key_of(&message.bytes)));
+    later.map(|message| message.recipients[0].clone()).collect()
 }
 
 fn states(workspace: &Workspace) -> BTreeMap<String, usize> {
@@ -51,7 +65,7 @@ fn what_a_killed_run_left_is_not_sent_once_it_is_paid_or_no_longer_wanted() {
             }
         }
         let run = workspace.run();
-        assert_eq!((counts(&run), server.taken().len()), (String::new(), sent), "{change}: {run}");
+        assert_eq!((counts(&run), sent_later(&server, sent, &workspace)), (String::new(), vec![]), "{change}: {run}");
         let states = states(&workspace);
         assert!(states["withdrawn"] > 0 && !states.contains_key("queued"), "{change}: {states:?}");
     }
@@ -63,8 +77,8 @@ fn what_a_killed_run_left_goes_to_the_address_that_is_right_now() {
     let before = server.taken().len();
     workspace.edit("customers.csv", ",ap", ",new.ap");
     let run = workspace.run();
-    let taken = server.taken();
-    assert!(taken[before..].iter().all(|message| message.recipients[0].starts_with("new.ap")), "{run}");
+    let later = sent_later(&server, before, &workspace);
+    assert!(!later.is_empty() && later.iter().all(|address| address.starts_with("new.ap")), "{run}: {later:?}");
     assert_eq!(states(&workspace).get("withdrawn"), None, "composed anew in their place");
     let accounted: usize = states(&workspace).values().sum();
     assert_eq!(accounted, MAILS);
