@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::gallery::{MARK, Picture, page};
 use crate::cli::plan::{show_declined, show_messages};
 use crate::cli::print::{counted, fail, json, out, say};
-use crate::cli::run::{decide, deliver, runtime, tell_end};
+use crate::cli::run::{decide, deliver, runtime, tell_end, words};
 use crate::cli::session::Session;
 use crate::cli::{Common, Exit, day};
 use crate::clock::SystemClock;
@@ -184,9 +184,7 @@ fn file_word(id: &str) -> String {
 }
 
 fn tell_what_next(counts: &Counts, page: &Path, out_dir: &Path, workspace: &Workspace) {
-    let parts: Vec<String> =
-        counts.0.iter().filter(|(_, count)| **count > 0).map(|(state, count)| format!("{count} {state}")).collect();
-    out(format!("\nRun 1: {}", parts.join(", ")));
+    out(format!("\nRun 1: {}", words(counts.0.iter())));
     out(format!("The mails, each as the server took it: {}", page.display()));
     out("\nWhat next:");
     out(format!("  look at them          open {}/{PAGE} in a browser", out_dir.display()));

@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::cli::outbox::failed as store_failed;
 use crate::cli::plan::{block_sentence, customer};
 use crate::cli::print::{counted, fail, json, out, say};
 use crate::cli::session::{Session, bar, tell};
@@ -20,7 +21,7 @@ use crate::domain::problem::Severity;
 use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport};
 use crate::engine::outbox::{MessageFilter, Outbox, StoreError, queued_count};
 use crate::engine::recheck::LedgerState;
-use crate::engine::run::{Committed, Counts, Parts, RunProgress, approve, commit, counts, send};
+use crate::engine::run::{Committed, Counts, Parts, approve, commit, counts, send};
 use crate::engine::workspace::Workspace;
 use crate::rule::RuleSet;
 
@@ -105,7 +106,7 @@ fn running(common: &Common, args: &RunArgs) -> Result<Exit, Exit> {
             tell_before_sending(&committed);
         }
         let report = deliver(&workspace, &parts, as_of, read_from, args.wait).await?;
-        view.counts = counts(&parts.store, view.run).map_err(|error| store_failed(&error))?;
+        view.counts = counts(&parts.store, view.run).map_err(store_failed)?;
         view.end = end_word(&report.end);
         view.ended.clone_from(&report.ended);
         view.server_faults = report
@@ -117,14 +118,14 @@ fn running(common: &Common, args: &RunArgs) -> Result<Exit, Exit> {
             json(&view);
         } else {
             tell_after_sending(&view);
-            tell_what_stands_still(&workspace, view.run).map_err(|error| store_failed(&error))?;
+            tell_what_stands_still(&workspace, view.run).map_err(store_failed)?;
         }
         Ok(tell_end(&report))
     })?;
     Ok(if exit == Exit::Done && has_errors { Exit::Problems } else { exit })
 }
 
-/// Returns the runtime that sends; one thread is enough, since sending waits far more than it computes.
+/// Returns the runtime that sends; two threads are enough, since sending waits far more than it computes.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|error| {
         fail(format!("Cannot start the runtime: {error}"), None);
@@ -143,15 +144,13 @@ pub(crate) async fn decide(
 ) -> Result<Committed, Exit> {
     let bar = bar("Composing", "{pos} of {len}");
     let shown = bar.clone();
-    let report = Arc::new(move |progress: RunProgress<'_>| {
-        if let RunProgress::Composed(done, all) = progress {
-            shown.set_length(all as u64);
-            shown.set_position(done as u64);
-        }
+    let report = Arc::new(move |done: usize, all: usize| {
+        shown.set_length(all as u64);
+        shown.set_position(done as u64);
     });
     let committed = commit(workspace.clone(), rules.clone(), only_rule, ledger.clone(), as_of, parts, report).await;
     bar.finish_and_clear();
-    committed.map_err(|error| store_failed(&error))
+    committed.map_err(store_failed)
 }
 
 /// Sends until nothing is queued, showing progress. Ctrl-C, a request to end, or the end of `wait_minutes` ends it and
@@ -189,7 +188,7 @@ pub(crate) async fn deliver(
         say("Ended at once; mails under way become `unknown` at the next start");
         std::process::exit(1);
     });
-    let queued = queued_count(&parts.store).map_err(|error| store_failed(&error))?;
+    let queued = queued_count(&parts.store).map_err(store_failed)?;
     let bar = bar("Sending", "{pos} of {len}");
     bar.set_length(queued);
     let shown = bar.clone();
@@ -216,7 +215,7 @@ pub(crate) async fn deliver(
     listener.abort();
     drop(stop);
     bar.finish_and_clear();
-    report.map_err(|error| store_failed(&error))
+    report.map_err(store_failed)
 }
 
 /// Ends when the person or the system asks the program to end.
@@ -254,7 +253,7 @@ fn check_day(as_of: Date, today: Date, workspace: &Workspace) -> Result<(), Exit
 
 /// Releases what a run holds back, and returns how many of its mails were withdrawn as no longer due.
 async fn release(workspace: &Workspace, run_id: i64, ledger: &Ledger, as_of: Date, parts: &Parts) -> Result<usize, Exit> {
-    let (released, withdrawn) = approve(workspace, run_id, ledger, as_of, parts).await.map_err(|error| store_failed(&error))?;
+    let (released, withdrawn) = approve(workspace, run_id, ledger, as_of, parts).await.map_err(store_failed)?;
     if released == 0 {
         fail(
             format!("Run {run_id} holds no waiting mail"),
@@ -343,7 +342,7 @@ fn tell_what_stands_still(workspace: &Workspace, run_id: i64) -> Result<(), Stor
 }
 
 /// Returns `2 accepted, 1 blocked`, leaving out what there is none of.
-fn words<'c>(counts: impl Iterator<Item = (&'c &'c str, &'c u64)>) -> String {
+pub(crate) fn words<'c>(counts: impl Iterator<Item = (&'c &'c str, &'c u64)>) -> String {
     let some: Vec<String> = counts.filter(|(_, count)| **count > 0).map(|(state, count)| format!("{count} {state}")).collect();
     some.join(", ")
 }
@@ -381,14 +380,4 @@ fn end_word(end: &DeliveryEnd) -> &'static str {
         DeliveryEnd::ServersFaulty => "servers_faulty",
         DeliveryEnd::StoreFailed(_) => "store_failed",
     }
-}
-
-fn store_failed(error: &StoreError) -> Exit {
-    let hint = match error {
-        StoreError::InUse { .. } => Some("wait until it has ended; one process sends at a time"),
-        StoreError::OtherInstance { .. } => Some("set `instance` back, or name another `database` for this workspace"),
-        _ => None,
-    };
-    fail(error.to_string(), hint);
-    Exit::Failed
 }

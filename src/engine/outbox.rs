@@ -7,8 +7,8 @@ use crate::domain::mailbox::Recipient;
 use crate::engine::workspace::Workspace;
 use crate::outbox::intervention::Intervention;
 use crate::outbox::state::State;
-use crate::store::outbox::state_counts;
-use crate::store::search::{attempts, message_bytes, message_items, message_recipients, messages};
+use crate::store::outbox::{recipients, state_counts};
+use crate::store::search::{attempts, message_bytes, message_items, messages};
 use crate::store::{Store, open_reader};
 
 pub use crate::store::StoreError;
@@ -62,7 +62,7 @@ impl Outbox {
         Ok(Some(MessageFile {
             message,
             items: message_items(&self.0, id)?,
-            recipients: message_recipients(&self.0, id)?,
+            recipients: recipients(&self.0, id)?,
             attempts: attempts(&self.0, id)?,
             bytes: message_bytes(&self.0, id)?,
         }))

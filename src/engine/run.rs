@@ -42,14 +42,8 @@ pub struct Committed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Counts(pub BTreeMap<&'static str, u64>);
 
-/// What a run tells while it works.
-#[derive(Clone, Debug)]
-pub enum RunProgress<'p> {
-    /// So many messages of so many are composed.
-    Composed(usize, usize),
-    /// Sending.
-    Sending(&'p DeliveryProgress),
-}
+/// Is told, while a run composes, how many messages are done and how many there are.
+pub type ComposeProgress = dyn Fn(usize, usize) + Send + Sync;
 
 /// The parts a run needs besides the workspace.
 #[derive(Clone)]
@@ -81,8 +75,8 @@ pub fn history_mode(mode: &Mode) -> &'static str {
 
 /// Decides and stores a run over `rules`: after this, what is due is in the outbox, and nothing has been sent.
 ///
-/// Messages under way when the last process died become `unknown` first; queued ones of earlier runs whose items are
-/// no longer open as composed are withdrawn, and may be planned anew.
+/// Messages under way when the last process died become `unknown` first; queued ones of earlier runs that a plan of now
+/// would not make just so are withdrawn, and may be planned anew.
 ///
 /// # Errors
 /// Why nothing was stored.
@@ -93,7 +87,7 @@ pub async fn commit(
     ledger: Arc<Ledger>,
     as_of: Date,
     parts: &Parts,
-    report: Arc<dyn Fn(RunProgress<'_>) + Send + Sync>,
+    report: Arc<ComposeProgress>,
 ) -> Result<Committed, StoreError> {
     let (store, now) = (&parts.store, parts.clock.now());
     let mode = mode_word(&workspace.config.mode);
@@ -202,11 +196,7 @@ pub fn counts(store: &Store, run_id: i64) -> Result<Counts, StoreError> {
 }
 
 /// Writes every decision and message of a plan into the run's transaction.
-fn store_plan(
-    run: &mut RunTransaction<'_>,
-    composer: &Composer<'_>,
-    report: &(dyn Fn(RunProgress<'_>) + Send + Sync),
-) -> Result<(), StoreError> {
+fn store_plan(run: &mut RunTransaction<'_>, composer: &Composer<'_>, report: &ComposeProgress) -> Result<(), StoreError> {
     let (plan, rules, config) = (composer.plan, composer.rules, &composer.workspace.config);
     let due_count = plan.messages.iter().filter(|message| message.blocked.is_none()).count() as u64;
     let is_beyond_guard = config.run_guard_messages.is_some_and(|most| due_count > most);
@@ -226,7 +216,7 @@ fn store_plan(
         let row = composer.row(message, waits);
         stored.push((run.add_message(&row)?, row.state, row.reason));
         if done % 64 == 0 || done + 1 == plan.messages.len() {
-            report(RunProgress::Composed(done + 1, plan.messages.len()));
+            report(done + 1, plan.messages.len());
         }
     }
 

@@ -66,11 +66,6 @@ impl State {
     pub fn is_replaceable(self) -> bool {
         matches!(self, Self::Blocked | Self::Exhausted | Self::Withdrawn)
     }
-
-    /// Returns whether nothing more will happen to it without a person or a later run.
-    pub fn is_final(self) -> bool {
-        !matches!(self, Self::Queued | Self::Sending)
-    }
 }
 
 #[cfg(test)]

@@ -20,14 +20,10 @@ use crate::store::{Store, StoreError, timestamp};
 pub struct Queued {
     /// Its id.
     pub id: i64,
-    /// Its run.
-    pub run_id: i64,
     /// The sender profile, which names the servers.
     pub sender_id: SenderId,
     /// What its next state depends on.
     pub entry: Entry,
-    /// When it may be tried.
-    pub next_attempt_at: Timestamp,
 }
 
 /// A queued message as far as a fresh plan can contradict it.
@@ -190,7 +186,7 @@ pub fn queued(
     under_way: &[i64],
     limit: usize,
 ) -> Result<Vec<Queued>, StoreError> {
-    let select = "select id, run_id, queued_at_ms, attempt_count, next_attempt_at_ms from message
+    let select = "select id, queued_at_ms, attempt_count from message
         where state = 'queued' and mode = ?1 and sender_id = ?2 and next_attempt_at_ms <= ?3
         order by next_attempt_at_ms, id limit ?4";
     let mut statement = connection.prepare_cached(select)?;
@@ -198,10 +194,8 @@ pub fn queued(
     let rows = statement.query_map(values, |row| {
         Ok(Queued {
             id: row.get(0)?,
-            run_id: row.get(1)?,
             sender_id: sender.clone(),
-            entry: Entry { queued_at: timestamp(row.get(2)?), attempt_count: row.get(3)? },
-            next_attempt_at: timestamp(row.get(4)?),
+            entry: Entry { queued_at: timestamp(row.get(1)?), attempt_count: row.get(2)? },
         })
     })?;
     let mut found = Vec::new();

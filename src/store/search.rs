@@ -169,14 +169,6 @@ pub fn message_items(connection: &Connection, id: i64) -> Result<Vec<ItemView>, 
     Ok(items(connection, id)?.into_iter().map(view).collect())
 }
 
-/// Returns all recipients of a message, copies included.
-///
-/// # Errors
-/// Why the database could not be read.
-pub fn message_recipients(connection: &Connection, id: i64) -> Result<Vec<Recipient>, StoreError> {
-    recipients(connection, id)
-}
-
 /// Returns the exact bytes of a message, `None` while it has none.
 ///
 /// # Errors

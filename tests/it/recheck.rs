@@ -108,7 +108,7 @@ async fn what_is_paid_while_a_run_waits_is_withdrawn_before_it_is_tried_again() 
     let clock = Arc::new(PutOn::default());
     let parts = workspace.parts(clock.clone()).unwrap();
     let rules = Arc::new(workspace.rules.clone());
-    let committed = commit(workspace.clone(), rules, None, ledger, as_of, &parts, Arc::new(|_| {})).await.unwrap();
+    let committed = commit(workspace.clone(), rules, None, ledger, as_of, &parts, Arc::new(|_, _| {})).await.unwrap();
 
     // Both are put off; while the run waits, one is paid, the server recovers, and two minutes pass.
     let (_stop, never) = tokio::sync::watch::channel(false);
