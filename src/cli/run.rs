@@ -18,10 +18,11 @@ use crate::clock::SystemClock;
 use crate::domain::date::Date;
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::Severity;
+use crate::engine::act::person;
 use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport};
 use crate::engine::outbox::{MessageFilter, Outbox, StoreError, queued_count};
 use crate::engine::recheck::LedgerState;
-use crate::engine::run::{Committed, Counts, Parts, approve, commit, counts, send};
+use crate::engine::run::{Cause, Committed, Counts, Order, Parts, approve, commit, counts, recover, send};
 use crate::engine::workspace::Workspace;
 use crate::rule::RuleSet;
 
@@ -95,6 +96,8 @@ fn running(common: &Common, args: &RunArgs) -> Result<Exit, Exit> {
             interrupted: 0,
             server_faults: Vec::new(),
         };
+        view.interrupted = recover(&parts).await.map_err(store_failed)?;
+        tell_interrupted(view.interrupted);
         if let Some(run_id) = args.approve {
             view.withdrawn = release(&workspace, run_id, &ledger, as_of, &parts).await?;
         } else {
@@ -102,7 +105,7 @@ fn running(common: &Common, args: &RunArgs) -> Result<Exit, Exit> {
             view.as_of = Some(as_of);
             view.declined = committed.plan.declined_count();
             (view.run, view.left_over) = (committed.run_id, committed.left_over);
-            (view.withdrawn, view.interrupted) = (committed.withdrawn, committed.interrupted);
+            view.withdrawn = committed.withdrawn;
             tell_before_sending(&committed);
         }
         let report = deliver(&workspace, &parts, as_of, read_from, args.wait).await?;
@@ -148,7 +151,15 @@ pub(crate) async fn decide(
         shown.set_length(all as u64);
         shown.set_position(done as u64);
     });
-    let committed = commit(workspace.clone(), rules.clone(), only_rule, ledger.clone(), as_of, parts, report).await;
+    let order = Order {
+        rules: rules.clone(),
+        only_rule,
+        ledger: ledger.clone(),
+        as_of,
+        scheduled_on: as_of,
+        cause: Cause::Person(person()),
+    };
+    let committed = commit(workspace.clone(), order, parts, report).await;
     bar.finish_and_clear();
     committed.map_err(store_failed)
 }
@@ -273,13 +284,16 @@ fn tell_withdrawn(withdrawn: usize) {
     }
 }
 
-fn tell_before_sending(committed: &Committed) {
-    if committed.interrupted > 0 {
-        let mails = counted(committed.interrupted, "mail was", "mails were");
+fn tell_interrupted(interrupted: usize) {
+    if interrupted > 0 {
+        let mails = counted(interrupted, "mail was", "mails were");
         say(format!(
             "warning: {mails} under way when an earlier run ended; nobody knows whether it arrived (`dunlin outbox --state unknown`)"
         ));
     }
+}
+
+fn tell_before_sending(committed: &Committed) {
     tell_withdrawn(committed.withdrawn);
     if committed.left_over > 0 {
         say(format!("note: {} left over from earlier runs, sent with this one", counted(committed.left_over, "mail", "mails")));

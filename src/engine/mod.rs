@@ -3,6 +3,7 @@
 //! `workspace` loads what people wrote, `run` decides and stores, `deliver` sends, `view` spells a plan out.
 //! Faces (`cli`) reach the world only through here.
 
+pub mod act;
 pub mod compose;
 pub mod deliver;
 pub mod demo;

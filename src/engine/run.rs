@@ -20,6 +20,7 @@ use crate::plan::reason::DeclineReason;
 use crate::plan::{Plan, Verdict, plan};
 use crate::port::{Clock, Transport};
 use crate::rule::RuleSet;
+use crate::store::firings::FiringRow;
 use crate::store::outbox::state_counts;
 use crate::store::{DecisionRow, Queue, RunRow, RunTransaction, Store, StoreError, history};
 
@@ -34,8 +35,6 @@ pub struct Committed {
     pub withdrawn: usize,
     /// Messages of earlier runs still queued, which this run sends too.
     pub left_over: usize,
-    /// Messages under way when an earlier run died, now `unknown`.
-    pub interrupted: usize,
 }
 
 /// How many messages of a run stand in each state, all ten named.
@@ -73,25 +72,56 @@ pub fn history_mode(mode: &Mode) -> &'static str {
     }
 }
 
-/// Decides and stores a run over `rules`: after this, what is due is in the outbox, and nothing has been sent.
-///
-/// Messages under way when the last process died become `unknown` first; queued ones of earlier runs that a plan of now
-/// would not make just so are withdrawn, and may be planned anew.
+/// What a run is to decide about.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The rules to run, of the workspace's generation.
+    pub rules: Arc<RuleSet>,
+    /// The one rule among them that was asked for; `None`: all.
+    pub only_rule: Option<String>,
+    /// The receivables.
+    pub ledger: Arc<Ledger>,
+    /// The day to decide for.
+    pub as_of: Date,
+    /// The day the run was scheduled for, which a statement's period is counted from; `as_of` unless a firing is made up for.
+    pub scheduled_on: Date,
+    /// What it is run for.
+    pub cause: Cause,
+}
+
+/// What a run is made for.
+#[derive(Clone, Debug)]
+pub enum Cause {
+    /// A person asked.
+    Person(String),
+    /// Its rule's schedule.
+    Schedule(FiringRow),
+}
+
+/// Turns what was under way when the last process died into `unknown`, and returns how many mails there were. To be
+/// called once, before anything is sent.
 ///
 /// # Errors
-/// Why nothing was stored.
+/// Why it could not be stored.
+pub async fn recover(parts: &Parts) -> Result<usize, StoreError> {
+    parts.store.recover(parts.clock.now()).await
+}
+
+/// Decides and stores a run: after this, what is due is in the outbox, and nothing has been sent.
+///
+/// Queued messages of earlier runs that a plan of now would not make just so are withdrawn first, and may be planned anew.
+///
+/// # Errors
+/// Why nothing was stored; `Decided` where the firing it is for has been decided before.
 pub async fn commit(
     workspace: Arc<Workspace>,
-    rules: Arc<RuleSet>,
-    only_rule: Option<String>,
-    ledger: Arc<Ledger>,
-    as_of: Date,
+    order: Order,
     parts: &Parts,
     report: Arc<ComposeProgress>,
 ) -> Result<Committed, StoreError> {
+    let Order { rules, only_rule, ledger, as_of, scheduled_on: _, cause } = order;
     let (store, now) = (&parts.store, parts.clock.now());
     let mode = mode_word(&workspace.config.mode);
-    let interrupted = store.recover(now).await?;
 
     let left = settle_leftovers(&workspace, &ledger, as_of, parts).await?;
 
@@ -103,15 +133,20 @@ pub async fn commit(
     // rehearsal plays its days as they are given.
     let rules_start_on = if workspace.is_live() { workspace.today(now).max(as_of) } else { as_of };
     let generation = workspace.generation.clone();
-    let row = RunRow { as_of, rule_id: only_rule, mode, generation, started_at: now, rules_start_on };
+    let (person, firing) = match cause {
+        Cause::Person(person) => (Some(person), None),
+        Cause::Schedule(firing) => (None, Some(firing)),
+    };
+    let row = RunRow { as_of, rule_id: only_rule, mode, generation, started_at: now, rules_start_on, person, only_subject: None };
     let in_run = plan.clone();
     let (run_id, ()) = store
         .write_run(row, move |run| {
             let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now };
-            store_plan(run, &composer, &*report)
+            store_plan(run, &composer, &*report)?;
+            firing.map_or(Ok(()), |firing| run.add_firing(&firing))
         })
         .await?;
-    Ok(Committed { run_id, plan, withdrawn: left.withdrawn, left_over: left.kept, interrupted })
+    Ok(Committed { run_id, plan, withdrawn: left.withdrawn, left_over: left.kept })
 }
 
 /// Lets the mails go that a run holds back for a person, but for those that the ledger of `as_of` shows to be no longer
@@ -127,7 +162,6 @@ pub async fn approve(
     parts: &Parts,
 ) -> Result<(usize, usize), StoreError> {
     let now = parts.clock.now();
-    parts.store.recover(now).await?;
     let released = parts.store.approve(mode_word(&workspace.config.mode), run_id, now).await?;
     let left = settle_leftovers(workspace, ledger, as_of, parts).await?;
     Ok((released, left.withdrawn))

@@ -20,6 +20,7 @@ use crate::plan::history::History;
 use crate::port::{Clock, LedgerSource, Transport};
 use crate::rule::{self, Known, RuleFile, RuleSet};
 use crate::rulebook::{self, Texts};
+use crate::schedule::Calendar;
 use crate::smtp::pool::SmtpTransport;
 use crate::smtp::tls::TlsFault;
 use crate::source::csv::{CsvLedger, CsvSource, CsvTable, FileChange};
@@ -41,6 +42,8 @@ pub struct Workspace {
     pub rules: RuleSet,
     /// The templates.
     pub templates: Templates,
+    /// Which days are not business days.
+    pub calendar: Calendar,
     /// A hash of every text it was made from, in hex.
     pub generation: String,
 }
@@ -144,7 +147,10 @@ pub fn load(root: &Path) -> Loaded {
     };
     let (rules, found) = rule::load(&rule_files, &texts.scripts, &known);
     problems.extend(found);
-    Loaded { workspace: Some(Workspace { root: root.to_owned(), config, rules, templates, generation }), problems }
+    Loaded {
+        workspace: Some(Workspace { root: root.to_owned(), config, rules, templates, calendar: Calendar::default(), generation }),
+        problems,
+    }
 }
 
 impl Workspace {

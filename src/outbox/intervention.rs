@@ -3,7 +3,8 @@
 use crate::outbox::state::State;
 
 /// A person's decision about a message that the program cannot, or no longer shall, decide about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Intervention {
     /// Its steps are free again, so that the next run decides and composes anew. Of an `unknown` message the person
     /// vouches that it did not arrive.

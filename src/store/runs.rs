@@ -25,6 +25,10 @@ pub struct RunRow {
     pub started_at: Timestamp,
     /// The day that counts as the first of rules that have not run before.
     pub rules_start_on: Date,
+    /// Who asked for it; `None`: its schedule.
+    pub person: Option<String>,
+    /// The one subject it was asked for, as JSON; `None`: everybody.
+    pub only_subject: Option<String>,
 }
 
 /// An item of a message.
@@ -120,8 +124,17 @@ impl Store {
         fill: impl FnOnce(&mut RunTransaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<(i64, T), StoreError> {
         self.write(move |connection| {
-            let insert = "insert into run (as_of, rule_id, mode, generation, started_at_ms) values (?1, ?2, ?3, ?4, ?5)";
-            let values = (row.as_of.to_string(), &row.rule_id, row.mode, &row.generation, row.started_at.as_millisecond());
+            let insert = "insert into run (as_of, rule_id, mode, generation, started_at_ms, person, only_subject)
+                values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let values = (
+                row.as_of.to_string(),
+                &row.rule_id,
+                row.mode,
+                &row.generation,
+                row.started_at.as_millisecond(),
+                &row.person,
+                &row.only_subject,
+            );
             connection.execute(insert, values)?;
             let mut run = RunTransaction { connection, run_id: connection.last_insert_rowid(), row };
             let result = fill(&mut run)?;
@@ -149,6 +162,16 @@ impl RunTransaction<'_> {
     /// Returns the run's id.
     pub fn run_id(&self) -> i64 {
         self.run_id
+    }
+
+    /// Returns when it started.
+    pub(crate) fn started_at(&self) -> Timestamp {
+        self.row.started_at
+    }
+
+    /// Returns the connection it is written through.
+    pub(crate) fn connection(&self) -> &Connection {
+        self.connection
     }
 
     /// Notes that `rule_id` has run; the day of its first run stays.

@@ -24,6 +24,8 @@ fn run_row() -> RunRow {
         generation: "g".into(),
         started_at: at(0),
         rules_start_on: date(2027, 1, 15),
+        person: None,
+        only_subject: None,
     }
 }
 
