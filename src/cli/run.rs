@@ -20,6 +20,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::problem::Severity;
 use crate::engine::act::person;
 use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport};
+use crate::engine::generation::RunGenerations;
 use crate::engine::outbox::{MessageFilter, Outbox, StoreError, queued_count};
 use crate::engine::recheck::LedgerState;
 use crate::engine::run::{Cause, Committed, Counts, Order, Parts, approve, commit, counts, recover, send};
@@ -159,7 +160,8 @@ pub(crate) async fn decide(
         scheduled_on: as_of,
         cause: Cause::Person(person()),
     };
-    let committed = commit(workspace.clone(), order, parts, report).await;
+    let generations = RunGenerations::new(workspace.clone());
+    let committed = commit(&generations, workspace.clone(), order, parts, report).await;
     bar.finish_and_clear();
     committed.map_err(store_failed)
 }
@@ -263,8 +265,9 @@ fn check_day(as_of: Date, today: Date, workspace: &Workspace) -> Result<(), Exit
 }
 
 /// Releases what a run holds back, and returns how many of its mails were withdrawn as no longer due.
-async fn release(workspace: &Workspace, run_id: i64, ledger: &Ledger, as_of: Date, parts: &Parts) -> Result<usize, Exit> {
-    let (released, withdrawn) = approve(workspace, run_id, ledger, as_of, parts).await.map_err(store_failed)?;
+async fn release(workspace: &Arc<Workspace>, run_id: i64, ledger: &Ledger, as_of: Date, parts: &Parts) -> Result<usize, Exit> {
+    let (released, withdrawn) =
+        approve(&RunGenerations::new(workspace.clone()), run_id, ledger, as_of, parts).await.map_err(store_failed)?;
     if released == 0 {
         fail(
             format!("Run {run_id} holds no waiting mail"),

@@ -7,6 +7,7 @@ pub mod act;
 pub mod compose;
 pub mod deliver;
 pub mod demo;
+pub mod generation;
 pub mod left_out;
 pub mod outbox;
 pub mod preview;

@@ -12,6 +12,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::money::plain;
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Recheck, Rechecked};
+use crate::engine::generation::RunGenerations;
 use crate::engine::run::mode_word;
 use crate::engine::workspace::Workspace;
 use crate::plan::{PlannedMessage, plan};
@@ -34,13 +35,13 @@ pub struct RecheckCounts {
 /// # Errors
 /// Why the store could not be read or written.
 pub async fn recheck(
-    workspace: &Workspace,
+    generations: &RunGenerations,
     ledger: &Ledger,
     as_of: Date,
     store: &Store,
     now: Timestamp,
 ) -> Result<RecheckCounts, StoreError> {
-    let mode = mode_word(&workspace.config.mode);
+    let mode = mode_word(&generations.current().config.mode);
     let reader = store.reader()?;
     let queued = leftovers(&reader, mode)?;
     if queued.is_empty() {
@@ -48,13 +49,16 @@ pub async fn recheck(
     }
     let past = history(&reader, mode, Queue::LeftOut(as_of))?;
     drop(reader);
-    // Each message is judged by the rules its own run ran: a run of one rule did not weigh it against the others.
-    let mut by_rules: BTreeMap<Option<&str>, Vec<&Leftover>> = BTreeMap::new();
+    // Each message is judged by the rules its own run ran, in the generation it ran with: a run of one rule did not weigh
+    // it against the others, and a rule saved since is not what a person approved.
+    let mut by_run: BTreeMap<i64, Vec<&Leftover>> = BTreeMap::new();
     for message in &queued {
-        by_rules.entry(message.only_rule.as_deref()).or_default().push(message);
+        by_run.entry(message.run_id).or_default().push(message);
     }
     let mut stale = Vec::new();
-    for (only_rule, messages) in by_rules {
+    for (run_id, messages) in by_run {
+        let workspace = &*generations.of_run(run_id);
+        let only_rule = messages[0].only_rule.as_deref();
         let mut rules = workspace.rules.clone();
         rules.rules.retain(|rule| only_rule.is_none_or(|id| rule.id.as_str() == id));
         let plan = plan(&rules, ledger, &past, as_of);
@@ -88,35 +92,37 @@ impl LedgerState {
 }
 
 /// The re-check while a run is under way: reads the ledger again once its files have changed.
-pub(crate) struct LedgerRecheck {
-    workspace: Arc<Workspace>,
+pub struct LedgerRecheck {
+    generations: Arc<RunGenerations>,
     store: Arc<Store>,
-    as_of: Date,
+    /// The day to plan for; `None`: the day it is then.
+    as_of: Option<Date>,
     /// How the files stood when they were last read.
     seen: Mutex<LedgerState>,
 }
 
 impl LedgerRecheck {
-    /// Returns a re-check for a run whose ledger was read from files that stood like `read_from`.
-    pub(crate) fn new(workspace: Arc<Workspace>, store: Arc<Store>, as_of: Date, read_from: LedgerState) -> Self {
-        Self { workspace, store, as_of, seen: Mutex::new(read_from) }
+    /// Returns a re-check of what was decided on a ledger read from files that stood like `read_from`.
+    pub fn new(generations: Arc<RunGenerations>, store: Arc<Store>, as_of: Option<Date>, read_from: LedgerState) -> Self {
+        Self { generations, store, as_of, seen: Mutex::new(read_from) }
     }
 }
 
 impl Recheck for LedgerRecheck {
     fn recheck(&self, now: Timestamp) -> Pending<'_, Result<Rechecked, StoreError>> {
         Box::pin(async move {
-            let changes = LedgerState::of(&self.workspace);
+            let workspace = self.generations.current();
+            let changes = LedgerState::of(&workspace);
             if changes.0.is_some() && *self.seen.lock().unwrap_or_else(PoisonError::into_inner) == changes {
                 return Ok(Rechecked::Unchanged);
             }
-            let (workspace, as_of) = (self.workspace.clone(), self.as_of);
+            let as_of = self.as_of.unwrap_or_else(|| workspace.today(now));
             let read = tokio::task::spawn_blocking(move || workspace.read_ledger(as_of, &mut |_, _| {})).await;
             let Ok(Ok(ledger)) = read else {
                 tracing::error!("The ledger has changed and cannot be read; nothing is sent until it can");
                 return Ok(Rechecked::Unreadable);
             };
-            let counts = recheck(&self.workspace, &ledger, self.as_of, &self.store, now).await?;
+            let counts = recheck(&self.generations, &ledger, as_of, &self.store, now).await?;
             if counts.withdrawn > 0 {
                 tracing::warn!(count = counts.withdrawn, "Mails withdrawn, since the ledger has changed while they waited");
             }

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::config::Mode;
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::SenderId;
 use crate::domain::ledger::Ledger;
 use crate::engine::compose::Composer;
-use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryReport};
+use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryReport, OnAttempt, Recheck};
+use crate::engine::generation::RunGenerations;
 use crate::engine::recheck::{LedgerRecheck, LedgerState, RecheckCounts, recheck};
 use crate::engine::view::LEVEL_DUE;
 use crate::engine::workspace::Workspace;
+use crate::outbox::attempt::Attempt;
 use crate::outbox::state::State;
 use crate::plan::reason::DeclineReason;
 use crate::plan::{Plan, Verdict, plan};
@@ -114,6 +116,7 @@ pub async fn recover(parts: &Parts) -> Result<usize, StoreError> {
 /// # Errors
 /// Why nothing was stored; `Decided` where the firing it is for has been decided before.
 pub async fn commit(
+    generations: &RunGenerations,
     workspace: Arc<Workspace>,
     order: Order,
     parts: &Parts,
@@ -123,7 +126,7 @@ pub async fn commit(
     let (store, now) = (&parts.store, parts.clock.now());
     let mode = mode_word(&workspace.config.mode);
 
-    let left = settle_leftovers(&workspace, &ledger, as_of, parts).await?;
+    let left = settle_leftovers(generations, &ledger, as_of, parts).await?;
 
     let past = history(&store.reader()?, history_mode(&workspace.config.mode), Queue::Counts)?;
     let plan = Arc::new(plan(&rules, &ledger, &past, as_of));
@@ -138,7 +141,7 @@ pub async fn commit(
         Cause::Schedule(firing) => (None, Some(firing)),
     };
     let row = RunRow { as_of, rule_id: only_rule, mode, generation, started_at: now, rules_start_on, person, only_subject: None };
-    let in_run = plan.clone();
+    let (in_run, decided_with) = (plan.clone(), workspace.clone());
     let (run_id, ()) = store
         .write_run(row, move |run| {
             let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now };
@@ -146,6 +149,7 @@ pub async fn commit(
             firing.map_or(Ok(()), |firing| run.add_firing(&firing))
         })
         .await?;
+    generations.keep(run_id, decided_with);
     Ok(Committed { run_id, plan, withdrawn: left.withdrawn, left_over: left.kept })
 }
 
@@ -155,30 +159,31 @@ pub async fn commit(
 /// # Errors
 /// Why nothing was stored.
 pub async fn approve(
-    workspace: &Workspace,
+    generations: &RunGenerations,
     run_id: i64,
     ledger: &Ledger,
     as_of: Date,
     parts: &Parts,
 ) -> Result<(usize, usize), StoreError> {
     let now = parts.clock.now();
-    let released = parts.store.approve(mode_word(&workspace.config.mode), run_id, now).await?;
-    let left = settle_leftovers(workspace, ledger, as_of, parts).await?;
+    let released = parts.store.approve(mode_word(&generations.current().config.mode), run_id, now).await?;
+    let left = settle_leftovers(generations, ledger, as_of, parts).await?;
     Ok((released, left.withdrawn))
 }
 
 /// Goes through what earlier runs left queued: gives up what is too old, withdraws what is no longer due, and makes due
 /// at once what only waits for a server.
 async fn settle_leftovers(
-    workspace: &Workspace,
+    generations: &RunGenerations,
     ledger: &Ledger,
     as_of: Date,
     parts: &Parts,
 ) -> Result<RecheckCounts, StoreError> {
+    let workspace = generations.current();
     let (mode, now) = (mode_word(&workspace.config.mode), parts.clock.now());
     let queued_before = now.saturating_sub(workspace.retry_policy().give_up_after).unwrap_or(Timestamp::MIN);
     parts.store.exhaust(mode, queued_before, now).await?;
-    let counts = recheck(workspace, ledger, as_of, &parts.store, now).await?;
+    let counts = recheck(generations, ledger, as_of, &parts.store, now).await?;
     parts.store.hasten(mode, now).await?;
     Ok(counts)
 }
@@ -196,6 +201,33 @@ pub async fn send(
     stop: watch::Receiver<bool>,
     report: &mut (dyn FnMut(&DeliveryProgress) + Send),
 ) -> Result<DeliveryReport, StoreError> {
+    let recheck = LedgerRecheck::new(RunGenerations::new(workspace.clone()), parts.store.clone(), Some(as_of), read_from);
+    let (wake, on_attempt) = (Arc::new(Notify::new()), Arc::new(|_: &Attempt| {}));
+    let sending = Sending { recheck: Box::new(recheck), wake, on_attempt };
+    send_with(workspace, parts, sending, stop, report).await
+}
+
+/// What goes on beside a delivery.
+pub struct Sending {
+    /// Asked now and then while sending goes on.
+    pub recheck: Box<dyn Recheck>,
+    /// Rung when something new was queued.
+    pub wake: Arc<Notify>,
+    /// Is told of every attempt.
+    pub on_attempt: Arc<OnAttempt>,
+}
+
+/// Sends what is queued, as [`send`], with the servers of `workspace` and whatever re-check there is.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn send_with(
+    workspace: &Workspace,
+    parts: &Parts,
+    sending: Sending,
+    stop: watch::Receiver<bool>,
+    report: &mut (dyn FnMut(&DeliveryProgress) + Send),
+) -> Result<DeliveryReport, StoreError> {
     if workspace.config.mode == Mode::Dry {
         parts.store.finish_runs(parts.clock.now()).await?;
         return Ok(DeliveryReport { end: DeliveryEnd::Drained, ended: BTreeMap::new(), server_faults: Vec::new() });
@@ -208,7 +240,9 @@ pub async fn send(
         routes: routes.collect::<BTreeMap<SenderId, _>>(),
         policy: workspace.retry_policy(),
         mode: mode_word(&workspace.config.mode),
-        recheck: Box::new(LedgerRecheck::new(workspace.clone(), parts.store.clone(), as_of, read_from)),
+        recheck: sending.recheck,
+        wake: sending.wake,
+        on_attempt: sending.on_attempt,
     };
     let done = delivery.deliver(stop, report).await?;
     if done.end == DeliveryEnd::Drained {

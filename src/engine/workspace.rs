@@ -247,9 +247,17 @@ impl Workspace {
     /// # Errors
     /// Why sending cannot start.
     pub fn parts(&self, clock: Arc<dyn Clock>) -> Result<Parts, StartFault> {
-        let now = clock.now();
-        let store = Store::open(&self.database_path(), &self.config.instance, now)?;
-        let reader = store.reader()?;
+        let store = Arc::new(Store::open(&self.database_path(), &self.config.instance, clock.now())?);
+        let transports = self.transports(&store, &clock)?;
+        Ok(Parts { store, clock, transports })
+    }
+
+    /// Sets up a transport for every server; what went through it in the last day counts for its rate.
+    ///
+    /// # Errors
+    /// Why sending cannot start.
+    pub fn transports(&self, store: &Store, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<dyn Transport>>, StartFault> {
+        let (now, reader) = (clock.now(), store.reader()?);
         let since = now.saturating_sub(RATE_WINDOW).unwrap_or(Timestamp::MIN);
         let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
         for server in &self.config.servers {
@@ -257,7 +265,7 @@ impl Workspace {
             let recent = recent_attempts(&reader, &server.id, since)?;
             transports.push(Arc::new(SmtpTransport::new(settings, recent, clock.clone())?));
         }
-        Ok(Parts { store: Arc::new(store), clock, transports })
+        Ok(transports)
     }
 }
 

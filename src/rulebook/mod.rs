@@ -4,6 +4,7 @@
 //! is read, and nothing is read without a limit.
 
 mod walk;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,6 +27,7 @@ pub const DEPTH_MAX: usize = 8;
 /// The name of the configuration's file.
 pub const CONFIG: &str = "config.yaml";
 const RULES: &str = "rules";
+const PLUGINS: &str = "plugins";
 const TEMPLATES: &str = "rules/templates";
 
 /// A file's text.

@@ -31,6 +31,8 @@ pub struct Queued {
 pub struct Leftover {
     /// Its id.
     pub id: i64,
+    /// Its run.
+    pub run_id: i64,
     /// Its key: rule, customer, items and their steps.
     pub message_key: String,
     /// What its items left open together.
@@ -235,7 +237,7 @@ pub fn earliest(
 /// # Errors
 /// Why the database could not be read.
 pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, StoreError> {
-    let select = "select message.id, message_key, total, sender_id, run.rule_id from message join run on run.id = run_id
+    let select = "select message.id, message_key, total, sender_id, run.rule_id, run_id from message join run on run.id = run_id
         where state = 'queued' and message.mode = ?1 order by message.id";
     let mut statement = connection.prepare(select)?;
     let mut rows = statement.query((mode,))?;
@@ -243,7 +245,8 @@ pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, S
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
         let (message_key, total, sender_id, only_rule) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        found.push(Leftover { id, message_key, total, sender_id, recipients: recipients(connection, id)?, only_rule });
+        let run_id = row.get(5)?;
+        found.push(Leftover { id, run_id, message_key, total, sender_id, recipients: recipients(connection, id)?, only_rule });
     }
     Ok(found)
 }

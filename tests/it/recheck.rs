@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use dunlin::domain::date::{Date, Timestamp};
 use dunlin::engine::deliver::DeliveryEnd;
+use dunlin::engine::generation::RunGenerations;
 use dunlin::engine::recheck::LedgerState;
 use dunlin::engine::run::{Cause, Order, commit, counts as run_counts, send};
 use dunlin::engine::workspace::load;
@@ -110,7 +111,8 @@ async fn what_is_paid_while_a_run_waits_is_withdrawn_before_it_is_tried_again() 
     let rules = Arc::new(workspace.rules.clone());
     let cause = Cause::Person("test".into());
     let order = Order { rules, only_rule: None, ledger, as_of, scheduled_on: as_of, cause };
-    let committed = commit(workspace.clone(), order, &parts, Arc::new(|_, _| {})).await.unwrap();
+    let committed =
+        commit(&RunGenerations::new(workspace.clone()), workspace.clone(), order, &parts, Arc::new(|_, _| {})).await.unwrap();
 
     // Both are put off; while the run waits, one is paid, the server recovers, and two minutes pass.
     let (_stop, never) = tokio::sync::watch::channel(false);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::domain::date::Timestamp;
@@ -56,6 +56,9 @@ pub enum Rechecked {
     Unreadable,
 }
 
+/// Is told of an attempt, once its result is stored.
+pub type OnAttempt = dyn Fn(&Attempt) + Send + Sync;
+
 /// Everything a delivery needs.
 pub struct Delivery {
     /// The outbox.
@@ -72,6 +75,10 @@ pub struct Delivery {
     pub mode: &'static str,
     /// Asked now and then while sending goes on.
     pub recheck: Box<dyn Recheck>,
+    /// Rung when something new was queued while sending goes on.
+    pub wake: Arc<Notify>,
+    /// Is told of every attempt whose result was stored.
+    pub on_attempt: Arc<OnAttempt>,
 }
 
 /// What a delivery tells while it works.
@@ -215,6 +222,7 @@ impl Work<'_> {
                     return Ok(DeliveryEnd::StoreFailed(fault));
                 },
                 () = asked(stop) => {}
+                () = self.delivery.wake.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -349,6 +357,7 @@ impl Work<'_> {
         self.under_way.remove(&ended.message.id);
         self.servers.end(ended.server);
         if let Some((attempt, next)) = &ended.stored {
+            (self.delivery.on_attempt)(attempt);
             *self.progress.ended.entry(next.state.as_str()).or_default() += 1;
             self.servers.learn(ended.server, &ended.message, attempt, self.delivery.clock.now());
             if attempt.outcome == Outcome::ServerFault {
