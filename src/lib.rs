@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 // Adapters: one outside thing each.
 pub mod clock;
+pub mod control;
 pub mod eml;
 pub mod rulebook;
 pub mod smtp;
