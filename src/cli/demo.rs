@@ -9,17 +9,19 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::gallery::{MARK, Picture, page};
+use crate::cli::outbox::failed as store_failed;
 use crate::cli::plan::{show_declined, show_messages};
 use crate::cli::print::{counted, fail, json, out, say};
-use crate::cli::run::{decide, deliver, runtime, tell_end, words};
+use crate::cli::send::{composing, deliver, runtime, tell_end, words};
 use crate::cli::session::Session;
 use crate::cli::{Common, Exit, day};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
 use crate::domain::ledger::Ledger;
+use crate::engine::act::person;
 use crate::engine::compose::Composer;
 use crate::engine::demo::{DemoServer, Received, redirect};
-use crate::engine::run::{Counts, counts};
+use crate::engine::run::{Cause, Counts, Order, commit, counts};
 use crate::engine::view::PlanView;
 use crate::engine::workspace::Workspace;
 use crate::plan::Plan;
@@ -81,7 +83,20 @@ fn demonstrate(common: &Common, args: &DemoArgs) -> Result<Exit, Exit> {
             fail(fault.to_string(), fault.hint());
             Exit::Failed
         })?;
-        let committed = decide(&workspace, &rules, None, &ledger, as_of, &parts).await?;
+        let (report, end) = composing();
+        let cause = Cause::Person(person());
+        let order = Order {
+            rules: rules.clone(),
+            only_rule: None,
+            only: None,
+            ledger: ledger.clone(),
+            as_of,
+            scheduled_on: as_of,
+            cause,
+        };
+        let committed = commit(workspace.clone(), order, &parts, report).await;
+        end();
+        let committed = committed.map_err(store_failed)?;
         let report = deliver(&workspace, &parts, as_of, read_from, None).await?;
         let received = server.stop().await;
         let counts = counts(&parts.store, committed.run_id).map_err(|error| {

@@ -6,14 +6,18 @@
 mod check;
 mod demo;
 mod gallery;
+mod hand;
 mod intervene;
 mod outbox;
 mod plan;
+mod prerun;
 mod preview;
 mod print;
 pub mod problems;
 pub mod reference;
 mod run;
+mod runs;
+mod send;
 mod session;
 
 use std::path::PathBuf;
@@ -86,6 +90,8 @@ enum Verb {
     Preview(preview::PreviewArgs),
     /// Decide, record and send what is due
     Run(run::RunArgs),
+    /// Look at runs: what each decided and how its mails stand; and start, stop and close them
+    Runs(runs::RunsArgs),
     /// Look into the outbox: every mail, its state and every attempt to send it; and decide about mails
     Outbox(outbox::OutboxArgs),
 }
@@ -101,6 +107,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::plan(common, &args),
         Verb::Preview(args) => preview::preview(common, &args),
         Verb::Run(args) => run::run(common, &args),
+        Verb::Runs(args) => runs::runs(common, &args),
         Verb::Outbox(args) => outbox::outbox(common, &args),
     };
     exit.into()
@@ -133,7 +140,7 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 10] = [
+    const LINES: [&str; 17] = [
         "demo",
         "check",
         "plan",
@@ -144,6 +151,13 @@ mod tests {
         "outbox renew 1",
         "outbox cancel 1",
         "outbox accept 1",
+        "outbox resend 1",
+        "runs",
+        "runs show 1",
+        "runs start 1",
+        "runs stop 1",
+        "runs close 1",
+        "runs firings",
     ];
 
     fn count(command: &clap::Command) -> usize {

@@ -168,19 +168,29 @@ may be added, so a reader must pass over those it does not know.
 **preview**: one object: `rule`, `customer`, `level`, `language`, `from`, `to`, `cc` and `bcc` (addresses),
 `recipients` (the same with `address` and `role`), `subject`, `text`, `html` (or null), `eml`.
 
-**run**: one object, once its queue has drained or it had to end: `run` (its id), `as_of` (null with `--approve`), `end`
-(`drained`, `stopped`, `servers_faulty` or `store_failed`), `counts` (every state with the number of this run's mails in it),
+**run**: one object, once its queue has drained or it had to end: `run` (its id), `as_of`, `end`
+(`drained`, `stopped`, `servers_faulty` or `store_failed`; where a daemon sends, `with_daemon` while it does, then the run's state), `counts` (every state with the number of this run's mails in it),
 `ended` (how many attempts led to each state, mails left over from earlier runs among them), `declined`, `left_over` (queued mails of earlier runs sent too), `withdrawn`, `interrupted` (mails that an earlier run left `unknown`) and `server_faults`
-(`server`, `fault`).
+(`server`, `fault`), `checks`: what was found before it started (`due`, `blocked`: `reason` and `customers`, each an id and a name; `not_approved`:
+invoice numbers; `already_sent`, `under_way`, `undecided`: counts of invoices; `declined`: with `--only`, the rules that send nothing, each `rule`, `reason`, `sentence`, `next_on`).
+
+**runs**: one object a line and run, the newest first: `id`, `rule` (null: all), `only` (null: everybody), `as_of`, `mode`, `generation`, `person`
+(null where its schedule asked), `firing` (`local_time`, `time_zone`), `started_at`, `finished_at`, `stopped_at`, `closed_at`, `state`, `counts` (states without any left out).
+
+**runs show**: one object: `run` (as above), `decisions` (`rule`, `verdict`, `reason`, `count`) and `acts` (`at`, `person`, `act`, `detail`).
+
+**runs start**: as **run**, without `checks`; `as_of` is null. **runs stop**, **runs close**: one object: `done`, `run`, `stopped` or `cancelled`, and `under_way`.
+
+**runs firings**: one object a line and firing, the newest first: `rule`, `local_time`, `time_zone`, `scheduled_at`, `outcome`, `reason`, `run`, `decided_at`, `mode`.
 
 **outbox**: one object a line and mail, the newest first: `id`, `message_key`, `run`, `rule`, `customer`, `customer_name`, `level`, `repeat`,
 `items`, `currency`, `total`, `to`, `state`, `reason`, `detail`, `subject`, `as_of`, `mode`, `state_at`, `next_attempt_at`, `attempts`.
 
 **outbox show**: one object: `message` (as above), `items` (`document`, `level`, `repeat`, and `open`: what was open when it was composed),
 `recipients`, `attempts` (`server`, `started_at`, `duration_ms`, `stage`, `outcome`, `code` and `enhanced` of the reply, `reply`, `fault`,
-`recipients_refused`) and `eml`.
+`recipients_refused`), `acts` (as above) and `eml`.
 
-**outbox renew**, **outbox cancel**, **outbox accept**: one object: `verb` and `ids`, the mails that were changed.
+**outbox renew**, **outbox cancel**, **outbox accept**, **outbox resend**: one object: `verb` and `ids`, the mails that were changed.
 
 **demo**: one object: `run`, `as_of`, `counts`, `page` (the path of its index.html) and `plan` (as above).
 ";

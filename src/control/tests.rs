@@ -12,7 +12,7 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn socket() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder for the test");
     let path = socket_path(&folder.path().join("a.db"));
     (folder, path)
 }

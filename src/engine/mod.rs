@@ -4,14 +4,18 @@
 //! Faces (`cli`) reach the world only through here.
 
 pub mod act;
+pub mod checks;
 pub mod compose;
 pub mod deliver;
 pub mod demo;
+pub mod door;
 pub mod left_out;
+pub mod only;
 pub mod outbox;
 pub mod preview;
 pub mod recheck;
 pub mod run;
+pub mod runs;
 pub mod trial;
 pub mod view;
 pub mod workspace;

@@ -12,9 +12,10 @@ use crate::domain::ledger::Ledger;
 use crate::domain::money::plain;
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Recheck, Rechecked};
+use crate::engine::only::Only;
 use crate::engine::run::mode_word;
 use crate::engine::workspace::Workspace;
-use crate::plan::{PlannedMessage, plan};
+use crate::plan::{PlannedMessage, plan, plan_only};
 use crate::port::Pending;
 use crate::source::csv::FileChange;
 use crate::store::outbox::{Leftover, leftovers};
@@ -48,16 +49,27 @@ pub async fn recheck(
     }
     let past = history(&reader, mode, Queue::LeftOut(as_of))?;
     drop(reader);
-    // Each message is judged by the rules its own run ran: a run of one rule did not weigh it against the others.
-    let mut by_rules: BTreeMap<Option<&str>, Vec<&Leftover>> = BTreeMap::new();
+    // Each message is judged by the rules its own run ran, and for the subject it ran for: a run of one rule did not
+    // weigh it against the others, and a mail about one invoice was meant to be about that one.
+    let mut by_scope: BTreeMap<(Option<&str>, Option<&str>), Vec<&Leftover>> = BTreeMap::new();
     for message in &queued {
-        by_rules.entry(message.only_rule.as_deref()).or_default().push(message);
+        by_scope.entry((message.only_rule.as_deref(), message.only_subject.as_deref())).or_default().push(message);
     }
     let mut stale = Vec::new();
-    for (only_rule, messages) in by_rules {
+    for ((only_rule, only_subject), messages) in by_scope {
         let mut rules = workspace.rules.clone();
         rules.rules.retain(|rule| only_rule.is_none_or(|id| rule.id.as_str() == id));
-        let plan = plan(&rules, ledger, &past, as_of);
+        let plan = match only_subject.map(serde_json::from_str::<Only>) {
+            None => plan(&rules, ledger, &past, as_of),
+            Some(only) => match only.ok().and_then(|only| only.subject(ledger)) {
+                Some(subject) => plan_only(&rules, ledger, &past, as_of, subject),
+                None => {
+                    // Its customer or invoice has gone from the ledger: nothing is due of it.
+                    stale.extend(messages.iter().map(|message| message.id));
+                    continue;
+                }
+            },
+        };
         let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now };
         let planned: HashMap<String, &PlannedMessage> =
             plan.messages.iter().map(|message| (composer.key(message).to_string(), message)).collect();

@@ -12,12 +12,13 @@ use crate::domain::id::SenderId;
 use crate::domain::ledger::Ledger;
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryReport};
+use crate::engine::only::Only;
 use crate::engine::recheck::{LedgerRecheck, LedgerState, RecheckCounts, recheck};
 use crate::engine::view::LEVEL_DUE;
 use crate::engine::workspace::Workspace;
 use crate::outbox::state::State;
 use crate::plan::reason::DeclineReason;
-use crate::plan::{Plan, Verdict, plan};
+use crate::plan::{Plan, Verdict, plan, plan_only};
 use crate::port::{Clock, Transport};
 use crate::rule::RuleSet;
 use crate::store::firings::FiringRow;
@@ -79,6 +80,8 @@ pub struct Order {
     pub rules: Arc<RuleSet>,
     /// The one rule among them that was asked for; `None`: all.
     pub only_rule: Option<String>,
+    /// The one subject that was asked for; `None`: everybody.
+    pub only: Option<Only>,
     /// The receivables.
     pub ledger: Arc<Ledger>,
     /// The day to decide for.
@@ -96,6 +99,15 @@ pub enum Cause {
     Person(String),
     /// Its rule's schedule.
     Schedule(FiringRow),
+}
+
+/// Whether a run counts as its rules' first one, from which `start: from_now` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RuleStarts {
+    /// It does.
+    Noted,
+    /// It does not: it was about one subject alone.
+    LeftOut,
 }
 
 /// Turns what was under way when the last process died into `unknown`, and returns how many mails there were. To be
@@ -119,14 +131,21 @@ pub async fn commit(
     parts: &Parts,
     report: Arc<ComposeProgress>,
 ) -> Result<Committed, StoreError> {
-    let Order { rules, only_rule, ledger, as_of, scheduled_on: _, cause } = order;
+    let Order { rules, only_rule, only, ledger, as_of, scheduled_on: _, cause } = order;
     let (store, now) = (&parts.store, parts.clock.now());
     let mode = mode_word(&workspace.config.mode);
 
     let left = settle_leftovers(&workspace, &ledger, as_of, parts).await?;
 
     let past = history(&store.reader()?, history_mode(&workspace.config.mode), Queue::Counts)?;
-    let plan = Arc::new(plan(&rules, &ledger, &past, as_of));
+    let plan = Arc::new(match &only {
+        None => plan(&rules, &ledger, &past, as_of),
+        Some(only) => match only.subject(&ledger) {
+            Some(subject) => plan_only(&rules, &ledger, &past, as_of, subject),
+            // It is not in this ledger: no rule has anything to say of it.
+            None => plan(&RuleSet { rules: Vec::new(), contact_gap: rules.contact_gap }, &ledger, &past, as_of),
+        },
+    });
     drop(past);
 
     // A run for a day long past must not make everything since then look new: what goes to customers starts today. A
@@ -137,39 +156,34 @@ pub async fn commit(
         Cause::Person(person) => (Some(person), None),
         Cause::Schedule(firing) => (None, Some(firing)),
     };
-    let row = RunRow { as_of, rule_id: only_rule, mode, generation, started_at: now, rules_start_on, person, only_subject: None };
+    let row = RunRow {
+        as_of,
+        rule_id: only_rule,
+        mode,
+        generation,
+        started_at: now,
+        rules_start_on,
+        person: person.clone(),
+        only_subject: only.as_ref().map(Only::to_json),
+    };
     let in_run = plan.clone();
+    let starts = if only.is_none() { RuleStarts::Noted } else { RuleStarts::LeftOut };
     let (run_id, ()) = store
         .write_run(row, move |run| {
             let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now };
-            store_plan(run, &composer, &*report)?;
+            store_plan(run, &composer, starts, &*report)?;
+            if let Some(person) = &person {
+                run.add_asked(person, None)?;
+            }
             firing.map_or(Ok(()), |firing| run.add_firing(&firing))
         })
         .await?;
     Ok(Committed { run_id, plan, withdrawn: left.withdrawn, left_over: left.kept })
 }
 
-/// Lets the mails go that a run holds back for a person, but for those that the ledger of `as_of` shows to be no longer
-/// due. Returns how many were released and how many of them withdrawn.
-///
-/// # Errors
-/// Why nothing was stored.
-pub async fn approve(
-    workspace: &Workspace,
-    run_id: i64,
-    ledger: &Ledger,
-    as_of: Date,
-    parts: &Parts,
-) -> Result<(usize, usize), StoreError> {
-    let now = parts.clock.now();
-    let released = parts.store.approve(mode_word(&workspace.config.mode), run_id, now).await?;
-    let left = settle_leftovers(workspace, ledger, as_of, parts).await?;
-    Ok((released, left.withdrawn))
-}
-
 /// Goes through what earlier runs left queued: gives up what is too old, withdraws what is no longer due, and makes due
 /// at once what only waits for a server.
-async fn settle_leftovers(
+pub(crate) async fn settle_leftovers(
     workspace: &Workspace,
     ledger: &Ledger,
     as_of: Date,
@@ -230,7 +244,12 @@ pub fn counts(store: &Store, run_id: i64) -> Result<Counts, StoreError> {
 }
 
 /// Writes every decision and message of a plan into the run's transaction.
-fn store_plan(run: &mut RunTransaction<'_>, composer: &Composer<'_>, report: &ComposeProgress) -> Result<(), StoreError> {
+fn store_plan(
+    run: &mut RunTransaction<'_>,
+    composer: &Composer<'_>,
+    starts: RuleStarts,
+    report: &ComposeProgress,
+) -> Result<(), StoreError> {
     let (plan, rules, config) = (composer.plan, composer.rules, &composer.workspace.config);
     let due_count = plan.messages.iter().filter(|message| message.blocked.is_none()).count() as u64;
     let is_beyond_guard = config.run_guard_messages.is_some_and(|most| due_count > most);
@@ -258,7 +277,9 @@ fn store_plan(run: &mut RunTransaction<'_>, composer: &Composer<'_>, report: &Co
         if crate::plan::reminder(rule).is_none() {
             continue;
         }
-        run.add_rule_start(rule.id.as_str())?;
+        if starts == RuleStarts::Noted {
+            run.add_rule_start(rule.id.as_str())?;
+        }
         for decision in &rule_plan.decisions {
             let (verdict, reason, message_id) = match decision.verdict {
                 Verdict::Declined(reason) => ("declined", reason.as_str(), None),

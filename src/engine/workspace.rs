@@ -242,6 +242,15 @@ impl Workspace {
         RetryPolicy { waits, give_up_after: retry.give_up_after }
     }
 
+    /// Opens the store alone, for acts of a process that sends nothing.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub fn parts_without_servers(&self, clock: Arc<dyn Clock>) -> Result<Parts, StoreError> {
+        let store = Store::open(&self.database_path(), &self.config.instance, clock.now())?;
+        Ok(Parts { store: Arc::new(store), clock, transports: Vec::new() })
+    }
+
     /// Opens the store and sets up a transport for every server.
     ///
     /// # Errors

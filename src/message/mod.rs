@@ -5,8 +5,10 @@
 
 mod compose;
 mod context;
+mod copy;
 mod mime;
 mod variables;
 
 pub use crate::message::compose::{ComposeFault, Composed, Letter, RECIPIENTS_MAX, compose};
+pub use crate::message::copy::copy;
 pub use crate::message::variables::{TemplateVariable, VARIABLES, known_names, reference};

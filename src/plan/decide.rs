@@ -9,7 +9,7 @@ use crate::domain::money::Currency;
 use crate::plan::history::{History, RuleHistory};
 use crate::plan::ladder::{DueStep, Rung, rung};
 use crate::plan::reason::{BlockReason, DeclineReason};
-use crate::plan::{Decision, Plan, PlannedItem, PlannedMessage, RulePlan, Verdict, is_reachable, level_facts, reminder};
+use crate::plan::{Decision, Plan, PlannedItem, PlannedMessage, RulePlan, Subject, Verdict, is_reachable, level_facts, reminder};
 use crate::rule::{ForEach, Reminder, Rule, RuleSet};
 use crate::script::{Account, RecipientChoice, ScriptFault};
 
@@ -53,6 +53,8 @@ pub(crate) struct Planner<'a> {
     plan: Plan,
     /// Whether the customer being decided about has credit or payments at all; most have none, and need no balance.
     has_credit: bool,
+    /// The one subject; `None`: all.
+    only: Option<Subject>,
 }
 
 impl<'a> Planner<'a> {
@@ -73,7 +75,13 @@ impl<'a> Planner<'a> {
             faults: Vec::new(),
             items: Vec::with_capacity(documents),
         };
-        Self { rules, ledger, past, plan, has_credit: false }
+        Self { rules, ledger, past, plan, has_credit: false, only: None }
+    }
+
+    /// Restricts it to one subject.
+    pub(crate) fn only(mut self, subject: Subject) -> Self {
+        self.only = Some(subject);
+        self
     }
 
     pub(crate) fn run(mut self) -> Plan {
@@ -86,8 +94,14 @@ impl<'a> Planner<'a> {
         let courses: Vec<Course<'a>> = rules.rules.iter().enumerate().filter_map(course).collect();
 
         let (mut open, mut items) = (Vec::new(), Vec::new());
-        for customer in self.ledger.customer_indexes() {
+        let (only_customer, only_document) = match self.only {
+            None => (None, None),
+            Some(Subject::Customer(customer)) => (Some(customer), None),
+            Some(Subject::Document(document)) => (Some(self.ledger.document(document).customer), Some(document)),
+        };
+        for customer in self.ledger.customer_indexes().filter(|index| only_customer.is_none_or(|only| only == *index)) {
             let documents = self.ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
+            let documents = documents.filter(|index| only_document.is_none_or(|only| only == *index));
             open.clear();
             open.extend(documents.map(|index| self.open_document(index)).filter(|document| !document.open.is_zero()));
             self.decide_customer(&courses, customer, &open, &mut items);

@@ -114,6 +114,21 @@ pub fn plan(rules: &RuleSet, ledger: &Ledger, past: &History, as_of: Date) -> Pl
     decide::Planner::new(rules, ledger, past, as_of).run()
 }
 
+/// The one subject a plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A customer, with everything that is open.
+    Customer(CustomerIndex),
+    /// An invoice alone.
+    Document(DocumentIndex),
+}
+
+/// Decides as [`plan`] does, but about one customer or one invoice alone. What stands on the account besides (credit,
+/// payments) counts as ever.
+pub fn plan_only(rules: &RuleSet, ledger: &Ledger, past: &History, as_of: Date, subject: Subject) -> Plan {
+    decide::Planner::new(rules, ledger, past, as_of).only(subject).run()
+}
+
 /// Returns a plan with at most one message for each rule that has a level `level`: these documents of a customer, at
 /// that level, due or not. For looking at mails, never for sending.
 pub fn forced(

@@ -53,7 +53,7 @@ pub fn history(connection: &Connection, mode: &str, queue: Queue) -> Result<Hist
     let select = "select customer_id, max(as_of) from message
         where mode = ?1 and state in ('waiting', 'queued', 'sending', 'accepted', 'unknown')
             and (?2 is null or state <> 'queued' and as_of <> ?2
-                and as_of not in (select as_of from message where state = 'queued' and mode = ?1))
+                and as_of not in (select as_of from message where state = 'queued' and reason is not 'resent' and mode = ?1))
         group by customer_id";
     let left_out = match queue {
         Queue::Counts => None,

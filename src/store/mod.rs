@@ -4,10 +4,12 @@
 //! its future resolves; readers open connections of their own. Only `engine` writes. A lock file beside the
 //! database keeps a second process from writing (and from taking the first one's mails under way for lost).
 
+pub mod acts;
 pub mod firings;
 mod history;
 pub mod outbox;
 pub mod person;
+pub mod run_list;
 mod runs;
 pub mod search;
 mod writer;

@@ -9,6 +9,7 @@ use crate::domain::date::Timestamp;
 use crate::domain::id::{SenderId, ServerId};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::attempt::Attempt;
+use crate::outbox::intervention::RESENT;
 use crate::outbox::retry::{Entry, Next};
 use crate::outbox::state::State;
 use crate::port::Outgoing;
@@ -41,6 +42,8 @@ pub struct Leftover {
     pub recipients: Vec<Recipient>,
     /// The one rule that its run ran; `None`: all.
     pub only_rule: Option<String>,
+    /// The one subject that its run was asked for, as JSON; `None`: everybody.
+    pub only_subject: Option<String>,
 }
 
 impl Store {
@@ -76,7 +79,7 @@ impl Store {
     }
 
     /// Appends an attempt and puts the message where it leads. Returns `false`, the attempt kept, where the message was
-    /// withdrawn, given up or closed while the attempt went on and nothing of it had left.
+    /// withdrawn, given up, stopped or closed while the attempt went on and nothing of it had left.
     ///
     /// # Errors
     /// Why it could not be stored.
@@ -92,7 +95,7 @@ impl Store {
                 let select = "select state from message where id = ?1";
                 let state: String = connection.query_row(select, (id,), |row| row.get(0))?;
                 return match State::parse(&state) {
-                    Some(State::Withdrawn | State::Exhausted | State::Cancelled) => Ok(false),
+                    Some(State::Withdrawn | State::Exhausted | State::Cancelled | State::Waiting) => Ok(false),
                     _ => Err(StoreError::Corrupt { value: format!("message {id}: {state}"), expected: "a message being sent" }),
                 };
             }
@@ -118,20 +121,6 @@ impl Store {
                 }
             }
             Ok(())
-        })
-        .await
-    }
-
-    /// Lets the waiting messages of a run of this mode go, and returns how many there were.
-    ///
-    /// # Errors
-    /// Why it could not be stored.
-    pub async fn approve(&self, mode: &'static str, run_id: i64, now: Timestamp) -> Result<usize, StoreError> {
-        self.write(move |connection| {
-            let update =
-                "update message set state = 'queued', reason = null, queued_at_ms = ?2, next_attempt_at_ms = ?2, state_at_ms = ?2
-                where run_id = ?1 and state = 'waiting' and mode = ?3 and mode <> 'dry'";
-            Ok(connection.execute(update, (run_id, now.as_millisecond(), mode))?)
         })
         .await
     }
@@ -230,20 +219,29 @@ pub fn earliest(
     Ok(None)
 }
 
-/// Returns every queued message of `mode`, for the re-check before sending.
+/// Returns every queued message of `mode` that a plan made, for the re-check before sending. A copy that a person asked
+/// for is not among them.
 ///
 /// # Errors
 /// Why the database could not be read.
 pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, StoreError> {
-    let select = "select message.id, message_key, total, sender_id, run.rule_id from message join run on run.id = run_id
-        where state = 'queued' and message.mode = ?1 order by message.id";
+    let select = "select message.id, message_key, total, sender_id, run.rule_id, run.only_subject
+        from message join run on run.id = run_id
+        where state = 'queued' and reason is not ?2 and message.mode = ?1 order by message.id";
     let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query((mode,))?;
+    let mut rows = statement.query((mode, RESENT))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
-        let (message_key, total, sender_id, only_rule) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        found.push(Leftover { id, message_key, total, sender_id, recipients: recipients(connection, id)?, only_rule });
+        found.push(Leftover {
+            id,
+            message_key: row.get(1)?,
+            total: row.get(2)?,
+            sender_id: row.get(3)?,
+            recipients: recipients(connection, id)?,
+            only_rule: row.get(4)?,
+            only_subject: row.get(5)?,
+        });
     }
     Ok(found)
 }
