@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
+mod control;
 mod faults;
 mod guarantees;
 mod kill;
