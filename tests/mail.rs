@@ -92,6 +92,7 @@ fn invoice(number: &str, customer: CustomerIndex, issued_on: Date, total: Decima
         total,
         open: None,
         disputed: false,
+        approved: true,
         hold_until: None,
         row: 0,
     }

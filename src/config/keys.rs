@@ -189,6 +189,12 @@ pub const KEYS: &[Key] = &[
     key("ledger.invoices.columns.currency", "a heading", "`currency`", "The currency of the amounts"),
     key("ledger.invoices.columns.settled_on", "a heading", "`settled_on`", "The day on which nothing was open any more"),
     key("ledger.invoices.columns.disputed", "a heading", "`disputed`", "Whether the customer disputes it: yes or no"),
+    key(
+        "ledger.invoices.columns.approved",
+        "a heading",
+        "`approved`",
+        "Whether the books have approved it: yes or no; without it all are",
+    ),
     key("ledger.invoices.columns.hold_until", "a heading", "`hold_until`", "No reminder for it up to and including this day"),
     key("ledger.credit_notes.columns.number", "a heading", "`number`", "The credit note's number"),
     key("ledger.credit_notes.columns.customer", "a heading", "`customer`", "The number of the customer it is for"),

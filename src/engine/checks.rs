@@ -93,6 +93,8 @@ pub fn checks(workspace: &Workspace, ledger: &Ledger, wanted: &Wanted<'_>) -> Re
     let line = |(reason, customers): (BlockReason, _)| BlockedMails { reason: reason.as_str(), customers };
     found.blocked = blocked.into_iter().map(line).collect();
     count_items(&mut found, &plan, rules, ledger, &past);
+    found.not_approved.sort_unstable();
+    found.not_approved.dedup();
     if let Some(subject) = subject {
         found.declined = declined(&plan, rules, ledger, &past, subject);
     }
@@ -116,6 +118,8 @@ fn count_items(found: &mut Checks, plan: &Plan, rules: &RuleSet, ledger: &Ledger
                 }
                 let number = &ledger.document(document).number;
                 match plan.item_reason(place, document) {
+                    // Several rules pass over the same invoice; it is one.
+                    DeclineReason::NotApproved => found.not_approved.push(number.to_string()),
                     DeclineReason::UnderWay => found.under_way += 1,
                     DeclineReason::OutcomeUnknown | DeclineReason::Refused | DeclineReason::Cancelled => found.undecided += 1,
                     DeclineReason::NotYetDue | DeclineReason::LadderFinished

@@ -274,6 +274,9 @@ impl<'a> Planner<'a> {
         if held_until.is_some_and(|until| as_of <= until) {
             return Ok(Rung::No(DeclineReason::Held));
         }
+        if !facts.approved {
+            return Ok(Rung::No(DeclineReason::NotApproved));
+        }
         Ok(rung(course.reminder, document.age, course.past.steps(&facts.number), course.age, as_of))
     }
 

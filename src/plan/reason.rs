@@ -57,6 +57,8 @@ pub enum DeclineReason {
     ConditionFalse,
     /// A hold on the customer or the invoice has not ended.
     Held,
+    /// The books have not approved the invoice.
+    NotApproved,
     /// It has no due date, so it is never due for a level.
     DueDateMissing,
     /// Every level was sent, repeats included.
@@ -85,10 +87,11 @@ pub enum DeclineReason {
 
 impl DeclineReason {
     /// Every reason, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NothingOpen,
         Self::ConditionFalse,
         Self::Held,
+        Self::NotApproved,
         Self::DueDateMissing,
         Self::LadderFinished,
         Self::Backlog,
@@ -109,6 +112,7 @@ impl DeclineReason {
             Self::NothingOpen => "nothing_open",
             Self::ConditionFalse => "condition_false",
             Self::Held => "held",
+            Self::NotApproved => "not_approved",
             Self::DueDateMissing => "due_date_missing",
             Self::LadderFinished => "ladder_finished",
             Self::Backlog => "backlog",
@@ -130,6 +134,7 @@ impl DeclineReason {
             Self::NothingOpen => "nothing is open",
             Self::ConditionFalse => "the rule's `where` does not hold",
             Self::Held => "on hold",
+            Self::NotApproved => "the books have not approved the invoice",
             Self::DueDateMissing => "no due date, so never due",
             Self::LadderFinished => "every level was sent",
             Self::Backlog => "was due before the rule first ran (start: from_now)",

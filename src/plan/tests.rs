@@ -26,7 +26,7 @@ const LEVELS: &str = "levels:\n\
     - { id: final, when: 30 days after due, template: reminder, to: [manager] }\n";
 
 /// Reads `customer ID ADDRESS` and `invoice NUMBER CUSTOMER CURRENCY TOTAL DAYS_OVERDUE`, where `-` is nothing and both may
-/// end in words: `hold:3` (days from the plan's), `disputed`, `open:AMOUNT`, `manager:ADDRESS`, any other is a tag.
+/// end in words: `hold:3` (days from the plan's), `disputed`, `unapproved`, `open:AMOUNT`, `manager:ADDRESS`, any other is a tag.
 fn ledger(text: &str) -> Ledger {
     let mut builder = LedgerBuilder::default();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -64,6 +64,7 @@ fn ledger(text: &str) -> Ledger {
                     total: total.parse().unwrap(),
                     open: more.iter().find_map(|word| word.strip_prefix("open:")).map(|open| open.parse().unwrap()),
                     disputed: more.contains(&"disputed"),
+                    approved: !more.contains(&"unapproved"),
                     hold_until,
                     row: 0,
                 };
@@ -515,6 +516,46 @@ fn nobody_without_an_address_is_mailed_and_copies_alone_are_nobody() {
         ],
         ..Case::default()
     });
+}
+
+#[test]
+fn an_invoice_that_is_not_approved_is_left_alone() {
+    check(&Case {
+        rules: &[("a", "")],
+        ledger: "customer C1 ap@c1.example
+                 customer C2 ap@c2.example
+                 invoice 1 C1 EUR 10.00 10 unapproved
+                 invoice 2 C1 EUR 20.00 10
+                 invoice 3 C2 EUR 30.00 10 unapproved
+                 invoice 4 C2 EUR 40.00 10 unapproved hold:1",
+        expected: &["a C1 EUR: 2 first#0 = 20.00 to [ap@c1.example] [1 not_approved]", "a C2 EUR: not_approved [4 held]"],
+        ..Case::default()
+    });
+}
+
+#[test]
+fn a_plan_for_one_subject_decides_as_the_whole_plan_does_and_about_nothing_else() {
+    let rules = rules(&[("a", ""), ("b", "for_each: invoice")], &[], 2);
+    let ledger = ledger(
+        "customer C1 ap@c1.example
+         customer C2 ap@c2.example
+         invoice 1 C1 EUR 10.00 10
+         invoice 2 C2 EUR 20.00 10
+         invoice 3 C2 EUR 30.00 22
+         invoice 4 C2 USD 40.00 1",
+    );
+    let past = History::default();
+    let whole = told(&plan(&rules, &ledger, &past, AS_OF), &rules, &ledger);
+    let customer = Subject::Customer(ledger.find_customer("C2").unwrap());
+    let alone = told(&plan_only(&rules, &ledger, &past, AS_OF, customer), &rules, &ledger);
+    let of_customer: Vec<String> = whole.into_iter().filter(|line| line.contains(" C2")).collect();
+    assert_eq!(alone, of_customer);
+
+    let document = Subject::Document(ledger.find_document("2").unwrap());
+    let plan = plan_only(&rules, &ledger, &past, AS_OF, document);
+    let mails: Vec<(u16, Decimal)> = plan.messages.iter().map(|message| (message.rule, message.total)).collect();
+    assert_eq!(mails, [(0, Decimal::new(2000, 2))], "the other invoice of the customer is in no mail, nor another rule's");
+    assert_eq!(plan.declined_count(), 1);
 }
 
 #[test]

@@ -69,6 +69,7 @@ impl Sample {
                 total: Decimal::new(cents, 2),
                 open: None,
                 disputed,
+                approved: true,
                 hold_until: None,
                 row: 0,
             };

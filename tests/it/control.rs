@@ -147,6 +147,20 @@ fn the_checks_before_a_run_name_what_will_not_go() {
 }
 
 #[test]
+fn an_invoice_that_is_not_approved_is_named_and_not_reminded() {
+    let server = Server::willing();
+    let workspace = Workspace::new(server.port, 2);
+    workspace.edit("invoices.csv", "total,settled_on\n", "total,settled_on,approved\n");
+    workspace.edit("invoices.csv", ",1.50,\n", ",1.50,,yes\n");
+    workspace.edit("invoices.csv", ",2.50,\n", ",2.50,,\n");
+    let ran = workspace.dunlin(&["run", "--as-of", AS_OF, "--json"]);
+    assert!(ran.err.contains("check: 1 invoice is not approved, and not reminded: INV-0002\n"), "{}", ran.err);
+    assert_eq!((counts(&ran.json()), &ran.json()["checks"]["not_approved"]), ("accepted=1".to_owned(), &json!(["INV-0002"])));
+    let shown = workspace.dunlin(&["runs", "show", "1"]).out;
+    assert!(shown.contains("  rule overdue: 1 declined: the books have not approved the invoice\n"), "{shown}");
+}
+
+#[test]
 fn one_reminder_by_hand_is_about_that_subject_alone() {
     let server = Server::willing();
     let workspace = Workspace::new(server.port, 3);

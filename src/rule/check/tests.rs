@@ -399,6 +399,7 @@ fn two_customers() -> Ledger {
             total: dec!(12000.00),
             open: None,
             disputed: false,
+            approved: true,
             hold_until: None,
             row: 0,
         };

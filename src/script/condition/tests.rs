@@ -373,6 +373,7 @@ fn ledger(documents: &[(u8, i64, i32, bool, u8)]) -> Ledger {
             total: rust_decimal::Decimal::new(*cents, 1),
             open: None,
             disputed: *disputed,
+            approved: true,
             hold_until: None,
             row: 0,
         };
