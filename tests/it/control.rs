@@ -213,6 +213,8 @@ fn a_reminder_by_hand_does_not_start_a_rule() {
     let server = Server::willing();
     let workspace = Workspace::new(server.port, 2);
     workspace.edit("rules/overdue.yaml", "start: to_age", "start: from_now");
+    // A rehearsal plays its days as they are given.
+    workspace.write("config.yaml", &Workspace::config(server.port, "mode: redirect\nredirect_to: me@seller.example\n"));
     let by_hand = workspace.dunlin(&["run", "--only", "C0001", "--as-of", AS_OF, "--json"]);
     assert_eq!(by_hand.json()["checks"]["declined"][0]["reason"], "backlog");
     // Had it counted as the first run, a level due since then would no longer be backlog on a later day.
