@@ -60,7 +60,7 @@ pub enum Steered {
 /// What is done with a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steer {
-    /// What waits is queued.
+    /// What waits is queued, due in a minute: a sender that is at work leaves it alone until it is re-checked (`free`).
     Start,
     /// What is queued waits.
     Stop,
@@ -129,7 +129,7 @@ impl Store {
             let (act, messages, run) = match steer {
                 Steer::Start => (
                     "start",
-                    "update message set state = 'queued', reason = null, queued_at_ms = ?2, next_attempt_at_ms = ?2,
+                    "update message set state = 'queued', reason = null, queued_at_ms = ?2, next_attempt_at_ms = ?2 + 60000,
                         state_at_ms = ?2 where run_id = ?1 and state = 'waiting' and mode <> 'dry'",
                     "update run set stopped_at_ms = null, finished_at_ms = null where id = ?1 and ?2 is not null",
                 ),
@@ -156,6 +156,22 @@ impl Store {
                 add_act(connection, now, &ActRow { person: &person, act, run_id: Some(run_id), message_id: None, detail })?;
             }
             Ok(Steered::Done { changed, under_way })
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Makes due at once what a start of this run at `started_at` has queued, now that it is re-checked.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub async fn free(&self, run_id: i64, started_at: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let update = "update message set next_attempt_at_ms = ?2 where run_id = ?1 and state = 'queued' and queued_at_ms = ?2
+                and next_attempt_at_ms = ?2 + 60000";
+            connection.execute(update, (run_id, started_at.as_millisecond()))?;
+            Ok(())
         })
         .await
     }

@@ -304,6 +304,10 @@ async fn a_stop_leaves_what_is_on_the_wire_alone_and_holds_the_rest() {
         person::Steered::OtherMode
     );
     assert_eq!(steer(&store, person::Steer::Start, run_id).await, person::Steered::Done { changed: 2, under_way: 0 });
+    let due = || outbox::queued(&reader, "live", &SenderId::new("ar"), at(5), &[], 9).unwrap().len();
+    assert_eq!(due(), 0, "a sender at work waits for the re-check");
+    store.free(run_id, at(5)).await.unwrap();
+    assert_eq!(due(), 2);
     assert_eq!(steer(&store, person::Steer::Close, run_id).await, person::Steered::Done { changed: 2, under_way: 0 });
     assert_eq!(steer(&store, person::Steer::Start, run_id).await, person::Steered::Closed);
     assert_eq!(steer(&store, person::Steer::Stop, 99).await, person::Steered::Missing);

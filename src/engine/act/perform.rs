@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::date::Date;
+use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::Ledger;
 use crate::engine::act::{Act, ActFault, Chosen, Done, RunDone};
 use crate::engine::only::Only;
@@ -33,16 +33,17 @@ pub struct Context {
 /// # Errors
 /// Why nothing was done.
 pub async fn perform(context: &Context, act: Act, person: &str) -> Result<Done, ActFault> {
+    let now = context.parts.clock.now();
     match act {
         Act::Run { rule, only, as_of } => run(context, rule, only, as_of, person).await,
         Act::StartRun { run, as_of } => start(context, run, as_of, person).await,
-        Act::StopRun { run } => match steer(context, Steer::Stop, run, person).await? {
+        Act::StopRun { run } => match steer(context, Steer::Stop, run, person, now).await? {
             (0, _) => Err(ActFault::NothingQueued { run }),
             (stopped, under_way) => Ok(Done::StopRun { run, stopped, under_way }),
         },
         Act::CloseRun { run } => {
-            let (cancelled, under_way) = steer(context, Steer::Close, run, person).await?;
-            context.parts.store.finish_runs(context.parts.clock.now()).await?;
+            let (cancelled, under_way) = steer(context, Steer::Close, run, person, now).await?;
+            context.parts.store.finish_runs(now).await?;
             Ok(Done::CloseRun { run, cancelled, under_way })
         }
         Act::Intervene { intervention, chosen } => intervene(context, intervention, chosen, person).await,
@@ -112,17 +113,19 @@ async fn start(context: &Context, run: i64, as_of: Option<Date>, person: &str) -
     let as_of = as_of.unwrap_or_else(|| workspace.today(parts.clock.now()));
     // Read first: what cannot be held against the ledger is not released.
     let ledger = ledger(context, as_of).await?;
-    let (released, _) = steer(context, Steer::Start, run, person).await?;
+    let now = parts.clock.now();
+    let (released, _) = steer(context, Steer::Start, run, person, now).await?;
     if released == 0 {
         return Err(ActFault::NothingWaits { run });
     }
     let left = settle_leftovers(workspace, &ledger, as_of, parts).await?;
+    parts.store.free(run, now).await?;
     Ok(Done::StartRun { run, released, withdrawn: left.withdrawn })
 }
 
-async fn steer(context: &Context, steer: Steer, run: i64, person: &str) -> Result<(usize, usize), ActFault> {
+async fn steer(context: &Context, steer: Steer, run: i64, person: &str, now: Timestamp) -> Result<(usize, usize), ActFault> {
     let (parts, mode) = (&context.parts, mode_word(&context.workspace.config.mode));
-    match parts.store.steer(steer, mode, run, person.to_owned(), parts.clock.now()).await? {
+    match parts.store.steer(steer, mode, run, person.to_owned(), now).await? {
         Steered::Done { changed, under_way } => Ok((changed, under_way)),
         Steered::Missing => Err(ActFault::RunMissing { run }),
         Steered::Closed => Err(ActFault::RunClosed { run }),
