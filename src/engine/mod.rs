@@ -12,6 +12,7 @@ pub mod outbox;
 pub mod preview;
 pub mod recheck;
 pub mod run;
+pub mod status;
 pub mod trial;
 pub mod view;
 pub mod workspace;

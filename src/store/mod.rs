@@ -10,6 +10,7 @@ pub mod outbox;
 pub mod person;
 mod runs;
 pub mod search;
+pub mod status;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -28,7 +29,11 @@ pub use crate::store::writer::Store;
 const APPLICATION_ID: i32 = 0x4455_4e4c;
 
 /// Migrations in order; the database's `user_version` counts those applied. Never edited once released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_daemon.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_daemon.sql"),
+    include_str!("migrations/0003_status.sql"),
+];
 
 /// Why the store cannot be used.
 #[derive(Debug, Error)]
