@@ -229,6 +229,13 @@ pub const KEYS: &[Key] = &[
     ),
     key("retry.most", "`4 h`", "`4 h`", "The longest wait"),
     key("retry.give_up_after", "`24 h`", "`24 h`", "When no more attempts are made"),
+    key("daemon", "keys", "none", "How `dunlin serve` shows itself"),
+    key(
+        "daemon.listen",
+        "`127.0.0.1:9645`, `\"[::1]:9645\"` or `off`",
+        "`127.0.0.1:9645`",
+        "Where the health page and the metrics are; an address of this machine alone. Port 0 takes any free one. `off`: no page",
+    ),
 ];
 
 /// Returns docs/reference/config.md.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+use crate::config::daemon::daemon;
 use crate::config::ledger::ledger;
 use crate::config::secret::concealed;
 use crate::config::server::{self, Outcome};
@@ -126,6 +127,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     not_enforced("alerts", fields.node("alerts").and(fields.key_span("alerts")), problems);
     let retry = fields.optional("retry", problems, retry).unwrap_or(RETRY);
     let database = fields.optional("database", problems, file_path).unwrap_or_else(|| DATABASE.to_owned());
+    let daemon = fields.optional("daemon", problems, daemon).unwrap_or_default();
     fields.close(problems);
     Some(Config {
         instance: instance?,
@@ -139,6 +141,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         run_guard_messages: limits.run_guard_messages,
         retry,
         database,
+        daemon,
     })
 }
 

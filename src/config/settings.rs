@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use crate::config::SecretRef;
+use crate::config::{Daemon, SecretRef};
 use crate::domain::date::Days;
 use crate::domain::id::{RecipientKey, ServerId};
 use crate::domain::mailbox::Sender;
@@ -39,6 +39,8 @@ pub struct Config {
     pub retry: Retry,
     /// The database's file, relative to the workspace unless absolute.
     pub database: String,
+    /// How the daemon shows itself.
+    pub daemon: Daemon,
 }
 
 /// What becomes of composed mails.

@@ -63,6 +63,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(found.ledger, ledger);
     assert_eq!((found.instance.as_str(), &found.mode, found.database.as_str()), ("acme", &Mode::Live, "dunlin.db"));
     assert_eq!((found.contact_gap.count(), found.run_guard_messages), (0, None));
+    assert_eq!(found.daemon.listen, Some("127.0.0.1:9645".parse().unwrap()));
     let minutes = |count: u64| std::time::Duration::from_secs(count * 60);
     assert_eq!(found.retry, Retry { first: minutes(5), most: minutes(240), give_up_after: minutes(1_440) });
     let expected = "[Server { id: \"primary\", host: \"smtp.abc.example\", port: 587, security: StartTls, auth: None, \
@@ -119,6 +120,7 @@ fn everything_that_can_be_written_is_read() {
     assert_eq!((found.contact_gap.count(), found.run_guard_messages), (3, Some(500)));
     assert_eq!(found.retry.first.as_secs(), 60);
     assert_eq!(found.database, "data/dunlin.db");
+    assert_eq!(found.daemon.listen, Some("[::1]:8080".parse().unwrap()));
 }
 
 #[test]
@@ -395,6 +397,29 @@ fn the_reader_knows_exactly_the_keys_of_the_table() {
         };
         let written: BTreeSet<String> = KEYS.iter().filter_map(child).collect();
         assert_eq!(known_at(parent), written, "under `{parent}`");
+    }
+}
+
+#[test]
+fn the_health_page_is_for_this_machine_alone() {
+    let listen = |written: &str| config(&format!("{LEAST}daemon: {{ listen: {written} }}\n")).daemon.listen;
+    for (written, expected) in [
+        ("\"127.0.0.1:0\"", Some("127.0.0.1:0")),
+        ("localhost:80", Some("127.0.0.1:80")),
+        ("\"[::1]:9645\"", Some("[::1]:9645")),
+        ("off", None),
+    ] {
+        assert_eq!(listen(written), expected.map(|address| address.parse().unwrap()), "{written}");
+    }
+    for (written, expected) in [
+        (
+            "0.0.0.0:9645",
+            "config.yaml:12:19: `0.0.0.0` can be reached from other machines, and the health page asks nobody who they are; \
+             write `127.0.0.1:9645`, and put a proxy that asks before it",
+        ),
+        ("9645", "config.yaml:12:19: `9645` is not an address with a port; write `127.0.0.1:9645`, or `off`"),
+    ] {
+        assert_eq!(problems(&format!("{LEAST}daemon: {{ listen: {written} }}\n")), [expected]);
     }
 }
 

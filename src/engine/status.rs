@@ -19,6 +19,7 @@ use crate::domain::date::Timestamp;
 use crate::domain::problem::{Problem, Severity};
 use crate::outbox::attempt::Outcome;
 use crate::schedule;
+use crate::store::StoreError;
 use crate::store::status::{LastRun, OpenMessages, last_run, open_messages};
 
 pub use crate::engine::status::health::{Advice, Health, Reason, ReasonKind};
@@ -303,6 +304,9 @@ pub struct AttemptCount {
 #[derive(Clone)]
 pub struct Live(Arc<Mutex<Told>>);
 
+/// What the database holds: open messages and the last run.
+type Outbox = (Vec<OpenMessages>, Option<LastRun>);
+
 /// What was told.
 struct Told {
     instance: String,
@@ -461,11 +465,7 @@ impl Live {
         self.status(read.transpose(), now)
     }
 
-    fn status(
-        &self,
-        read: Result<Option<(Vec<OpenMessages>, Option<LastRun>)>, crate::store::StoreError>,
-        now: Timestamp,
-    ) -> Status {
+    fn status(&self, read: Result<Option<Outbox>, StoreError>, now: Timestamp) -> Status {
         let (outbox, unread) = match read {
             Ok(outbox) => (outbox, None),
             Err(error) => (None, Some(shown(&error.to_string()))),
