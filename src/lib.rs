@@ -3,8 +3,9 @@
 //! The modules stand on floors; one imports only from floors below its own (`tests/architecture.rs` holds this up).
 //! ARCHITECTURE.md tells what each is for.
 
-// Faces: a command line.
+// Faces: a command line, a page.
 pub mod cli;
+pub mod web;
 // Service: where decisions meet effects.
 pub mod config;
 pub mod engine;

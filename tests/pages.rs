@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 
 use dunlin::cli::reference::commands_page;
 use dunlin::smtp::loopback::{LoopbackSettings, bind, serve};
+use dunlin::web::metrics_page;
 
 /// The section of the README that is done.
 const SECTION: &str = "\n## A first rule in ten minutes\n";
@@ -47,6 +48,11 @@ fn check(path: &str, expected: &str) {
 #[test]
 fn the_reference_of_the_commands_is_current() {
     check("docs/reference/commands.md", &commands_page());
+}
+
+#[test]
+fn the_reference_of_the_metrics_is_current() {
+    check("docs/reference/metrics.md", &metrics_page());
 }
 
 /// A server on a loopback port that takes everything until the test ends.

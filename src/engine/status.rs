@@ -20,10 +20,11 @@ use crate::domain::problem::{Problem, Severity};
 use crate::outbox::attempt::Outcome;
 use crate::schedule;
 use crate::store::StoreError;
-use crate::store::status::{LastRun, OpenMessages, last_run, open_messages};
+use crate::store::status::{last_run, open_messages};
 
 pub use crate::engine::status::health::{Advice, Health, Reason, ReasonKind};
 pub use crate::engine::status::source::Source;
+pub use crate::store::status::{LastRun, OpenMessages};
 
 /// How often the daemon's loop shows that it moves, whether or not there is anything to do.
 pub const BEAT_EVERY: Duration = Duration::from_secs(5);
