@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod gallery;
 mod intervene;
+pub mod log;
 mod outbox;
 mod plan;
 mod preview;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::cli::log::{LogForm, Logger};
 use crate::domain::date::{Date, ISO};
 
 /// How a command ended. Source: docs/reference/commands.md.
@@ -72,6 +74,9 @@ pub(crate) struct Common {
     /// Say more about what happens; twice for even more
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// How the log on standard error is written
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM", env = "DUNLIN_LOG_FORMAT")]
+    log: LogForm,
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,7 +98,7 @@ enum Verb {
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(cli.common.verbose);
+    log::start(Logger::Command, cli.common.log, cli.common.verbose);
     let common = &cli.common;
     let exit = match cli.verb {
         Verb::Demo(args) => demo::demo(common, &args),
@@ -114,18 +119,6 @@ fn wrong_use(message: &str) -> ! {
 /// Reads a day from the command line.
 fn day(text: &str) -> Result<Date, String> {
     Date::strptime(ISO, text).map_err(|_| "write the day as YYYY-MM-DD, such as 2026-11-21".to_owned())
-}
-
-/// Sends the log to standard error: warnings and errors, more with `-v`, or what `DUNLIN_LOG` says.
-fn start_log(verbose: u8) {
-    let level = ["warn", "info", "debug"][usize::from(verbose.min(2))];
-    let filter = tracing_subscriber::EnvFilter::try_from_env("DUNLIN_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("dunlin={level}")));
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal).with_target(false);
-    // A second start (in a test that runs two commands) keeps the first log.
-    drop(log.without_time().try_init());
 }
 
 #[cfg(test)]
@@ -156,10 +149,11 @@ mod tests {
         for words in LINES.map(|line| line.split(' ').collect::<Vec<_>>()) {
             for place in 0..=words.len() {
                 let mut line = words.clone();
-                line.splice(place..place, ["--json", "-v", "--workspace", "elsewhere"]);
+                line.splice(place..place, ["--json", "-v", "--workspace", "elsewhere", "--log", "json"]);
                 let cli = Cli::try_parse_from(["dunlin"].into_iter().chain(line.iter().copied()));
                 let common = cli.unwrap_or_else(|error| panic!("{line:?}: {error}")).common;
-                assert_eq!((common.json, common.verbose, common.workspace), (true, 1, PathBuf::from("elsewhere")), "{line:?}");
+                let said = (common.json, common.verbose, common.workspace, common.log);
+                assert_eq!(said, (true, 1, PathBuf::from("elsewhere"), LogForm::Json), "{line:?}");
             }
         }
     }

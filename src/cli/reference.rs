@@ -146,6 +146,7 @@ Results go to standard output; progress, problems of the run and advice go to st
 | 3 | problems in rules, config or ledger; with `run` and `plan` the rules without problems were run all the same |
 
 The environment variable `DUNLIN_LOG` sets what is logged, `dunlin=debug` for example, and wins over `-v`.
+`DUNLIN_LOG_FORMAT` is as good as `--log`.
 ";
 
 const JSON: &str = "

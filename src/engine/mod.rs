@@ -10,6 +10,7 @@ pub mod demo;
 pub mod left_out;
 pub mod outbox;
 pub mod preview;
+pub mod readiness;
 pub mod recheck;
 pub mod run;
 pub mod status;
