@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::domain::date::Timestamp;
 use crate::outbox::state::State;
-use crate::store::outbox::state_counts;
 use crate::store::{StoreError, timestamp};
 
 /// The states a message does not stay in for good: it goes on by itself, or a person or the next run moves it.
@@ -72,12 +71,17 @@ fn open_messages_select() -> String {
     )
 }
 
+/// The newest run of a mode.
+const LAST_RUN: &str =
+    "select id, rule_id, as_of, started_at_ms, finished_at_ms from run where mode = ?1 order by id desc limit 1";
+/// Counts a run's messages over the index of its run; `state_counts`, which may be asked for all runs, walks every message.
+const RUN_COUNTS: &str = "select state, count(*) from message where run_id = ?1 group by state";
+
 /// Returns the last run of a mode, if there was one.
 ///
 /// # Errors
 /// Why the database could not be read.
 pub fn last_run(connection: &Connection, mode: &str) -> Result<Option<LastRun>, StoreError> {
-    let select = "select id, rule_id, as_of, started_at_ms, finished_at_ms from run where mode = ?1 order by id desc limit 1";
     let read = |row: &rusqlite::Row<'_>| {
         Ok(LastRun {
             id: row.get(0)?,
@@ -88,8 +92,16 @@ pub fn last_run(connection: &Connection, mode: &str) -> Result<Option<LastRun>, 
             counts: Vec::new(),
         })
     };
-    let Some(run) = connection.prepare_cached(select)?.query_row((mode,), read).optional()? else { return Ok(None) };
-    let counts = state_counts(connection, Some(run.id))?;
+    let Some(run) = connection.prepare_cached(LAST_RUN)?.query_row((mode,), read).optional()? else { return Ok(None) };
+    let mut statement = connection.prepare_cached(RUN_COUNTS)?;
+    let mut rows = statement.query((run.id,))?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let word: String = row.get(0)?;
+        let state = State::parse(&word).ok_or(StoreError::Corrupt { value: word, expected: "a state" })?;
+        counts.push((state, row.get::<_, i64>(1)?.unsigned_abs()));
+    }
+    counts.sort_unstable();
     Ok(Some(LastRun { counts, ..run }))
 }
 

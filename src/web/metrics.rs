@@ -188,7 +188,7 @@ pub(crate) fn exposition(status: Status) -> Option<String> {
 /// Returns docs/reference/metrics.md.
 pub fn metrics_page() -> String {
     let mut page = String::from(
-        "# Metrics\n\n\
+        "# Metrics and health\n\n\
          <!-- Made from the table in src/web/metrics.rs; change it there. -->\n\n\
          What `/metrics` of the [health page](../operating.md#the-health-page) answers, in the OpenMetrics text format. Times are\n\
          Unix seconds; counters start at 0 with the daemon. No label holds anything of a customer. Messages that are done with\n\
@@ -204,6 +204,16 @@ pub fn metrics_page() -> String {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let Metric { name, meaning, .. } = metric;
         writeln!(page, "| `{name}{ending}` | {kind} | {} | {meaning} |", labels.join(", ")).expect("a String takes all");
+    }
+    page.push_str(
+        "\n## Reasons\n\n\
+         Why a daemon is not `ok`, on the page, in `/health` and as `dunlin_health_reasons`. `degraded`: it works, but needs somebody.\n\
+         `failing`: it does not do its work, and `/health` answers 503.\n\n\
+         | reason | health | meaning | what to do |\n| --- | --- | --- | --- |\n",
+    );
+    for kind in ReasonKind::ALL {
+        let (reason, health, advice) = (kind.as_str(), kind.health().as_str(), kind.advice());
+        writeln!(page, "| `{reason}` | {health} | {} | {} |", advice.meaning, advice.remedy).expect("a String takes all");
     }
     page
 }

@@ -67,9 +67,17 @@ fn the_last_run_is_the_modes_own() {
 #[test]
 fn a_look_costs_what_is_open_and_not_what_was_sent() {
     let connection = database(&[]);
-    let explain = format!("explain query plan {}", open_messages_select());
-    let detail: String = connection.query_row(&explain, ("live",), |row| row.get(3)).unwrap();
-    assert_eq!(detail, "SEARCH message USING COVERING INDEX message_open (mode=? AND state=?)");
+    let plan = |query: &str| -> Vec<String> {
+        let mut statement = connection.prepare(&format!("explain query plan {query}")).unwrap();
+        statement.query_map(["1"], |row| row.get(3)).unwrap().map(Result::unwrap).collect()
+    };
+    for (query, expected) in [
+        (open_messages_select().as_str(), "SEARCH message USING COVERING INDEX message_open (mode=? AND state=?)"),
+        (LAST_RUN, "SEARCH run USING INDEX run_by_mode (mode=?)"),
+        (RUN_COUNTS, "SEARCH message USING COVERING INDEX message_by_run (run_id=?)"),
+    ] {
+        assert_eq!(plan(query), [expected]);
+    }
 }
 
 #[test]

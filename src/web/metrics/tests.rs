@@ -100,3 +100,18 @@ fn no_value_of_a_label_ends_its_line() {
     let text = exposition(Status { attempts, ..full() }).unwrap();
     assert!(text.contains("dunlin_attempts_total{server=\"a\\\"} 1\\n# EOF\",outcome=\"accepted\"} 1\n"), "{text}");
 }
+
+#[test]
+fn every_metric_that_the_alerts_name_is_there() {
+    let page = include_str!("../../../docs/operating.md");
+    let words = page.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    let named: BTreeSet<&str> = words.filter(|word| word.starts_with("dunlin_")).collect();
+    let known = |name: &&str| {
+        METRICS.iter().any(|metric| match metric.kind {
+            Kind::Counter => name.strip_suffix("_total") == Some(metric.name),
+            Kind::Gauge => *name == metric.name,
+        })
+    };
+    let unknown: Vec<&str> = named.iter().copied().filter(|name| !known(name)).collect();
+    assert!(named.len() >= 6 && unknown.is_empty(), "{unknown:?} of {named:?}");
+}
