@@ -16,12 +16,10 @@ use crate::domain::problem::{Place, Problem, Severity, nearest};
 use crate::rule::schedule::time_zone;
 use crate::rulebook::{Readers, TextFile};
 use crate::schedule::TimeZoneName;
-use crate::yaml::{Entry, Fields, Node, Problems, Span, Value, choice, list, map, one_or_list, parse, text, whole};
+use crate::yaml::{Entry, Fields, Node, Problems, Span, Value, choice, duration, list, map, one_or_list, parse, text, whole};
 
 /// The longest key of a server, sender or recipient key, and the longest name of an instance, in characters.
 const KEY_CHARACTERS_MAX: usize = 64;
-/// The longest span of time a setting may name.
-const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 /// How retries go where config.yaml does not say: 5 min, 15 min, 1 h, 4 h, 4 h …, given up after a day.
 const RETRY: Retry = Retry {
     first: Duration::from_secs(5 * 60),
@@ -337,26 +335,6 @@ fn days(node: &Node, problems: &mut Problems<'_>) -> Option<Days> {
     let found = Days::parse(&written);
     if found.is_none() {
         problems.error_hint(node.span, format!("`{written}` is not a number of days"), "write `3 days`");
-    }
-    found
-}
-
-/// Reads `90 s`, `5 min`, `24 h` or `2 days`, with or without the space.
-pub(crate) fn duration(node: &Node, problems: &mut Problems<'_>) -> Option<Duration> {
-    let written = text(node, problems)?;
-    let digits = written.bytes().take_while(u8::is_ascii_digit).count();
-    let seconds = match written[digits..].trim_start() {
-        "s" => Some(1),
-        "min" => Some(60),
-        "h" => Some(3_600),
-        "day" | "days" => Some(86_400),
-        _ => None,
-    };
-    let total = written[..digits].parse().ok().zip(seconds).and_then(|(count, seconds): (u64, u64)| count.checked_mul(seconds));
-    let found = total.map(Duration::from_secs).filter(|found| !found.is_zero() && *found <= DURATION_MAX);
-    if found.is_none() {
-        let hint = "write a number and s, min, h or days, a year at most: `5 min`, `24 h`";
-        problems.error_hint(node.span, format!("`{written}` is not a span of time"), hint);
     }
     found
 }

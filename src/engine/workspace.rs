@@ -121,6 +121,8 @@ pub fn load(root: &Path) -> Loaded {
                 customer_attributes: None,
                 invoice_attributes: None,
                 disputed_is_mapped: false,
+                // Not known, so nothing is said about it.
+                has_calendar: true,
                 contact_gap: Days::default(),
             };
             problems.extend(rule::load(&rule_files, &texts.scripts, &known).1);
@@ -143,6 +145,7 @@ pub fn load(root: &Path) -> Loaded {
             all
         }),
         disputed_is_mapped: config.ledger.invoices.columns.iter().any(|column| column.field == "disputed"),
+        has_calendar: true,
         contact_gap: config.contact_gap,
     };
     let (rules, found) = rule::load(&rule_files, &texts.scripts, &known);

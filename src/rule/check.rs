@@ -41,6 +41,8 @@ pub struct Known {
     pub customer_attributes: Option<Vec<String>>,
     /// Whether the ledger tells which invoices are disputed.
     pub disputed_is_mapped: bool,
+    /// Whether config.yaml tells which days are business days.
+    pub has_calendar: bool,
     /// The least number of days between two mails to one customer, over all rules.
     pub contact_gap: Days,
 }

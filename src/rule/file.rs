@@ -11,7 +11,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::problem::{Place, nearest};
 use crate::rule::check::Known;
 use crate::rule::keys::{KINDS, REMINDER, rule_keys};
-use crate::rule::schedule::RuleSchedule;
+use crate::rule::schedule::{CalendarKnown, RuleSchedule};
 use crate::rule::{Climb, ForEach, Level, Repeat, Start};
 use crate::script::{Condition, Locate, Names, RECIPIENTS_MAX, RecipientName, recipient_name};
 use crate::yaml::{self, Entry, Fields, Node, Problems, Span, Value};
@@ -90,7 +90,9 @@ pub(crate) fn read(file: &str, source: &str, known: &Known, problems: &mut Probl
     let formerly = formerly.into_iter().map(|id| At { value: RuleId::new(&id.value), span: id.span }).collect();
     let description = fields.optional("description", problems, yaml::text).unwrap_or_default();
     let kind = fields.required("kind", problems, yaml::choice(&KINDS.map(|kind| (kind, kind))));
-    let schedule = fields.optional("schedule", problems, RuleSchedule::read);
+    let schedule = fields.optional("schedule", problems, |node, problems| {
+        RuleSchedule::read(node, if known.has_calendar { CalendarKnown::Yes } else { CalendarKnown::No }, problems)
+    });
     let approve = fields.optional("approve", problems, yaml::boolean).unwrap_or(false);
 
     // Without a kind the rest is read as a reminder, so that its problems show at once too.

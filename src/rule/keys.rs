@@ -5,6 +5,8 @@
 pub(crate) enum Owner {
     /// At the top of a rule.
     Rule,
+    /// In `schedule`.
+    Schedule,
     /// In a member of `levels`.
     Level,
     /// In `repeat`.
@@ -77,7 +79,7 @@ pub(crate) const KEYS: &[Key] = &[
         "What the rule sends. Statements and notices are read, but not run by this release.",
     ),
     key(Owner::Rule, "description", ALL, "a text", "empty", "What the rule is for, in a sentence."),
-    key(Owner::Rule, "schedule", ALL, "`{ cron, time_zone, missed, on, shift }`", "only by hand", "When it runs."),
+    key(Owner::Rule, "schedule", ALL, "keys, below", "only by hand", "When it runs."),
     key(
         Owner::Rule,
         "for_each",
@@ -144,6 +146,43 @@ pub(crate) const KEYS: &[Key] = &[
         "What is attached. This release cannot make attachments: such mails are blocked, never sent bare.",
     ),
     key(Owner::Rule, "approve", ALL, "`true`, `false`", "`false`", "Whether a run waits for a person before anything is sent."),
+    key(
+        Owner::Schedule,
+        "cron",
+        ALL,
+        "five fields, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`",
+        REQUIRED,
+        "At which local times: minute, hour, day of month, month, day of week. Each local time is one firing: one that the clocks \
+         bring twice fires the first time, one that they leave out fires at the first moment after the gap.",
+    ),
+    key(Owner::Schedule, "time_zone", ALL, "a place: `Europe/Berlin`", "`time_zone` of config.yaml", "By whose clock."),
+    key(
+        Owner::Schedule,
+        "on",
+        ALL,
+        "`first business day`, `last business day`, `2nd business day` to `23rd business day`",
+        "every day that `cron` names",
+        "Only on this business day of each month; a month without so many has none. Needs `calendar` in config.yaml.",
+    ),
+    key(
+        Owner::Schedule,
+        "shift",
+        ALL,
+        "`before`, `after`, `skip`",
+        "no shift",
+        "Where to a firing goes from a day that is no business day: to the business day before or after, at the same time of \
+         day, or it is left out. Two that meet are one. Needs `calendar` in config.yaml; not beside `on`.",
+    ),
+    key(
+        Owner::Schedule,
+        "missed",
+        ALL,
+        "`skip`, `latest`, `all`",
+        "`latest`",
+        "What becomes of runs that fell due while the daemon was down: none, the last, or each is made up for. Up to five \
+         minutes late is on time.",
+    ),
+    key(Owner::Schedule, "missed_within", ALL, "`24 h`, `3 days`", "`7 days`", "How old a missed run may be to be made up for."),
     key(
         Owner::Level,
         "id",
