@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod gallery;
 mod intervene;
+mod next;
 mod outbox;
 mod plan;
 mod preview;
@@ -84,6 +85,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Show one mail as it would be sent
     Preview(preview::PreviewArgs),
+    /// Show when the rules run next, and why a day was shifted
+    Next(next::NextArgs),
     /// Decide, record and send what is due
     Run(run::RunArgs),
     /// Look into the outbox: every mail, its state and every attempt to send it; and decide about mails
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(common, &args),
         Verb::Plan(args) => plan::plan(common, &args),
         Verb::Preview(args) => preview::preview(common, &args),
+        Verb::Next(args) => next::next(common, &args),
         Verb::Run(args) => run::run(common, &args),
         Verb::Outbox(args) => outbox::outbox(common, &args),
     };
@@ -133,11 +137,12 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 10] = [
+    const LINES: [&str; 11] = [
         "demo",
         "check",
         "plan",
         "preview",
+        "next",
         "run",
         "outbox",
         "outbox show 1",

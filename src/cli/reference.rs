@@ -168,6 +168,10 @@ may be added, so a reader must pass over those it does not know.
 **preview**: one object: `rule`, `customer`, `level`, `language`, `from`, `to`, `cc` and `bcc` (addresses),
 `recipients` (the same with `address` and `role`), `subject`, `text`, `html` (or null), `eml`.
 
+**next**: one object a line and firing, in order of time: `rule`, `at`, `local` (what the firing is known by), `offset`, `weekday`,
+`time_zone`, `notes` (why it is not when `cron` says), `schedule` (everything that decides when it fires), `missed` and `missed_within_s`. Then one for each rule
+without any, with `at`, `local`, `offset` and `weekday` null; a rule without a schedule has nulls in all.
+
 **run**: one object, once its queue has drained or it had to end: `run` (its id), `as_of` (null with `--approve`), `end`
 (`drained`, `stopped`, `servers_faulty` or `store_failed`), `counts` (every state with the number of this run's mails in it),
 `ended` (how many attempts led to each state, mails left over from earlier runs among them), `declined`, `left_over` (queued mails of earlier runs sent too), `withdrawn`, `interrupted` (mails that an earlier run left `unknown`) and `server_faults`

@@ -204,9 +204,14 @@ pub const KEYS: &[Key] = &[
     key("ledger.payments.columns.currency", "a heading", "`currency`", "The currency of the amount"),
     key("ledger.payments.columns.received_on", "a heading", "`received_on`", "The day it counts from"),
     key("ledger.payments.columns.reference", "a heading", "`reference`", "The source's own number for it"),
-    not_yet("calendar", "keys", "none", "Which days are not business days"),
-    key("calendar.weekend", "a list of `mon` to `sun`", "none", "The days of the weekend"),
-    key("calendar.holidays", "a file", "none", "The holidays"),
+    key("calendar", "keys", "every day is a business day", "Which days are business days, for `on` and `shift` of rules"),
+    key("calendar.weekend", "a list of `mon` to `sun`", "`[sat, sun]`", "The days of the weekend"),
+    key(
+        "calendar.holidays",
+        "a file, or a list",
+        "none",
+        "The holidays: calendar files in the workspace, in our own form (.yaml: `date`, `every` or `easter` with a `name`) or exported by another program (.ics)",
+    ),
     key("limits", "keys", "none", "What no rule may go beyond"),
     key(
         "limits.contact_gap",

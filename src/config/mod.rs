@@ -3,6 +3,7 @@
 //! Reading it opens no connection and needs no secret: a password is kept as a [`SecretRef`] until somebody sends, so
 //! that a configuration can be checked on a machine that has none. It knows no rule.
 
+mod calendar;
 mod keys;
 mod ledger;
 mod read;
@@ -10,6 +11,7 @@ mod secret;
 mod server;
 mod settings;
 
+pub use calendar::{CALENDAR_FILES_MAX, CalendarSettings, ReadCalendar};
 pub use keys::{Effect, KEYS, Key, reference};
 pub use read::{ConfigNames, names, read};
 pub use secret::{SECRET_BYTES_MAX, SecretRef, SecretSource, Secrets, SystemSecrets};

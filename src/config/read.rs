@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+use crate::config::calendar::calendar;
 use crate::config::ledger::ledger;
 use crate::config::secret::concealed;
 use crate::config::server::{self, Outcome};
@@ -16,7 +17,7 @@ use crate::domain::problem::{Place, Problem, Severity, nearest};
 use crate::rule::schedule::time_zone;
 use crate::rulebook::{Readers, TextFile};
 use crate::schedule::TimeZoneName;
-use crate::yaml::{Entry, Fields, Node, Problems, Span, Value, choice, duration, list, map, one_or_list, parse, text, whole};
+use crate::yaml::{Entry, Fields, Node, Problems, Span, Value, choice, duration, map, one_or_list, parse, text, whole};
 
 /// The longest key of a server, sender or recipient key, and the longest name of an instance, in characters.
 const KEY_CHARACTERS_MAX: usize = 64;
@@ -30,9 +31,6 @@ const RETRY: Retry = Retry {
 const INSTANCE: &str = "default";
 /// The database's file where config.yaml does not say.
 const DATABASE: &str = "dunlin.db";
-/// The days of a week as `calendar.weekend` names them.
-const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-
 /// Reads config.yaml. With an error there is no configuration; warnings come beside one.
 ///
 /// `readers` tells who may read the file, since a password in it is then theirs too. No secret is fetched: see
@@ -117,8 +115,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let senders = fields.required("senders", problems, |node, problems| senders(node, servers.as_ref(), problems));
     let roles = fields.required("recipient_keys", problems, recipient_keys);
     let ledger = fields.required("ledger", problems, |node, problems| ledger(node, roles.as_deref().unwrap_or(&[]), problems));
-    fields.optional("calendar", problems, calendar);
-    not_enforced("calendar", fields.node("calendar").and(fields.key_span("calendar")), problems);
+    let calendar = fields.optional("calendar", problems, calendar);
     let limits = fields.optional("limits", problems, limits).unwrap_or_default();
     fields.optional("alerts", problems, alerts);
     not_enforced("alerts", fields.node("alerts").and(fields.key_span("alerts")), problems);
@@ -133,6 +130,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         senders: senders?,
         recipient_keys: roles?,
         ledger: ledger?,
+        calendar,
         contact_gap: limits.contact_gap,
         run_guard_messages: limits.run_guard_messages,
         retry,
@@ -261,15 +259,6 @@ fn run_guard(node: &Node, problems: &mut Problems<'_>) -> Option<Option<u64>> {
     not_enforced("limits.run_guard.times_usual", fields.node("times_usual").and(fields.key_span("times_usual")), problems);
     fields.close(problems);
     Some(messages)
-}
-
-fn calendar(node: &Node, problems: &mut Problems<'_>) -> Option<()> {
-    let mut fields = Fields::open(node, "a calendar", problems)?;
-    let day = |node: &Node, problems: &mut Problems<'_>| choice(&WEEKDAYS.map(|day| (day, ())))(node, problems);
-    fields.optional("weekend", problems, list(day));
-    fields.optional("holidays", problems, file_path);
-    fields.close(problems);
-    Some(())
 }
 
 fn alerts(node: &Node, problems: &mut Problems<'_>) -> Option<()> {

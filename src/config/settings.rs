@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use crate::config::SecretRef;
+use crate::config::{CalendarSettings, SecretRef};
 use crate::domain::date::Days;
 use crate::domain::id::{RecipientKey, ServerId};
 use crate::domain::mailbox::Sender;
@@ -31,6 +31,8 @@ pub struct Config {
     pub recipient_keys: Vec<Role>,
     /// Where the receivables are; the paths are as config.yaml writes them: relative to the workspace unless absolute.
     pub ledger: CsvLedger,
+    /// Which days are business days; `None`: every day counts.
+    pub calendar: Option<CalendarSettings>,
     /// The least number of days between two mails to one customer.
     pub contact_gap: Days,
     /// A run of more messages waits for a person; `None`: none does.

@@ -116,9 +116,35 @@ fn everything_that_can_be_written_is_read() {
         columns(found.ledger.customers.as_ref().unwrap()),
         ["id=No", "name=Name", "language=Lang", "tags=Tags", "hold_until=Hold", "contacts.billing=Mail"]
     );
+    let calendar = found.calendar.unwrap();
+    assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 53));
     assert_eq!((found.contact_gap.count(), found.run_guard_messages), (3, Some(500)));
     assert_eq!(found.retry.first.as_secs(), 60);
     assert_eq!(found.database, "data/dunlin.db");
+}
+
+#[test]
+fn a_calendar_names_days_and_files_of_the_workspace() {
+    let calendar = |text: &str| {
+        let found = config(&format!("{LEAST}calendar: {text}\n")).calendar.unwrap();
+        (found.weekend.len(), found.holidays.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(calendar("{ holidays: [calendars/de.yaml, ours.ics] }"), (2, vec!["calendars/de.yaml".into(), "ours.ics".into()]));
+    assert_eq!(calendar("{ weekend: [] }"), (0, vec![]));
+    assert_eq!(
+        problems(&format!("{LEAST}calendar: {{ weekend: [saturday], holidays: [../de.yaml, /etc/de.yaml, de.txt] }}\n")),
+        [
+            "config.yaml:12:23: `saturday` is not known here; write one of: mon, tue, wed, thu, fri, sat, sun",
+            "config.yaml:12:45: `../de.yaml` is not a file of the workspace; write a path such as `calendars/de.yaml`",
+            "config.yaml:12:57: `/etc/de.yaml` is not a file of the workspace; write a path such as `calendars/de.yaml`",
+            "config.yaml:12:71: `de.txt` is not a calendar file; a calendar ends in .yaml or .ics",
+        ]
+    );
+    let files = vec!["a.ics"; CALENDAR_FILES_MAX + 1].join(", ");
+    assert_eq!(
+        problems(&format!("{LEAST}calendar: {{ holidays: [{files}] }}\n")),
+        ["config.yaml:12:13: A calendar has at most 20 files; join some of them"]
+    );
 }
 
 #[test]
@@ -435,7 +461,7 @@ fn the_remarks_of_the_shipped_configuration_are_right() {
         text.lines().map(|line| setting(line).filter(|_| !explains(line)).unwrap_or_else(|| line.to_owned())).collect();
     let (config, problems) = read_text(&lines.join("\n"), Readers::Few);
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    let not_yet = ["ledger.max_age", "calendar", "alerts"];
+    let not_yet = ["ledger.max_age", "alerts"];
     assert_eq!(messages, not_yet.map(|path| format!("`{path}` is read, but not enforced by this release")));
     let ids: Vec<String> = config.unwrap().servers.iter().map(|server| server.id.to_string()).collect();
     assert_eq!(ids, ["primary", "company", "microsoft"]);

@@ -8,6 +8,7 @@ pub mod compose;
 pub mod deliver;
 pub mod demo;
 pub mod left_out;
+pub mod next;
 pub mod outbox;
 pub mod preview;
 pub mod recheck;

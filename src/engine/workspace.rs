@@ -1,4 +1,4 @@
-//! A workspace, loaded: config, rules, scripts and templates, checked as one generation.
+//! A workspace, loaded: config, rules, scripts, templates and calendars, checked as one generation.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::config::{self, Config, Mode, SystemSecrets};
+use crate::config::{self, Config, Mode, ReadCalendar, SystemSecrets};
 use crate::domain::date::{Date, Days, Timestamp};
 use crate::domain::id::RuleId;
 use crate::domain::ledger::Ledger;
@@ -44,6 +44,8 @@ pub struct Workspace {
     pub templates: Templates,
     /// Which days are not business days.
     pub calendar: Calendar,
+    /// The calendar files that hold single dates alone, each with its last.
+    pub calendar_ends: Vec<(Arc<str>, Date)>,
     /// A hash of every text it was made from, in hex.
     pub generation: String,
 }
@@ -99,8 +101,7 @@ impl StartFault {
 
 /// Loads the workspace in `root`, finding every problem of config, rules, scripts, templates and the ledger's headings.
 pub fn load(root: &Path) -> Loaded {
-    let (texts, mut problems) = rulebook::read(root);
-    let generation = generation(&texts);
+    let (mut texts, mut problems) = rulebook::read(root);
     let config = texts.config.as_ref().and_then(|file| {
         let (config, found) = config::read(file, texts.config_readers);
         problems.extend(found);
@@ -130,6 +131,16 @@ pub fn load(root: &Path) -> Loaded {
         return Loaded { workspace: None, problems };
     };
     problems.extend(config.missing_parts(root, &SystemSecrets));
+    let calendar = match &config.calendar {
+        None => Some(ReadCalendar::default()),
+        Some(settings) => {
+            let unread = rulebook::read_calendars(root, settings.holidays.iter().map(|path| path.as_str()), &mut texts);
+            let is_whole = unread.is_empty();
+            problems.extend(unread);
+            settings.read(&texts.calendars).map_err(|found| problems.extend(found)).ok().filter(|_| is_whole)
+        }
+    };
+    let generation = generation(&texts);
 
     let header = CsvSource::new(ledger_files(root, &config), Date::MIN).header();
     let header = header.map_err(|found| problems.extend(found)).ok();
@@ -145,15 +156,22 @@ pub fn load(root: &Path) -> Loaded {
             all
         }),
         disputed_is_mapped: config.ledger.invoices.columns.iter().any(|column| column.field == "disputed"),
-        has_calendar: true,
+        has_calendar: config.calendar.is_some(),
         contact_gap: config.contact_gap,
     };
     let (rules, found) = rule::load(&rule_files, &texts.scripts, &known);
     problems.extend(found);
-    Loaded {
-        workspace: Some(Workspace { root: root.to_owned(), config, rules, templates, calendar: Calendar::default(), generation }),
-        problems,
-    }
+    // Without the business days nobody could tell when rules run, so a faulty calendar stops them all, like config.yaml.
+    let workspace = calendar.map(|ReadCalendar { calendar, last_dates }| Workspace {
+        root: root.to_owned(),
+        config,
+        rules,
+        templates,
+        calendar,
+        calendar_ends: last_dates,
+        generation,
+    });
+    Loaded { workspace, problems }
 }
 
 impl Workspace {
@@ -231,6 +249,16 @@ impl Workspace {
         problems
     }
 
+    /// Returns a warning for every calendar file whose dates all lie before `today`: it was not kept up.
+    pub fn calendar_problems(&self, today: Date) -> Vec<Problem> {
+        let ended = self.calendar_ends.iter().filter(|(_, last)| *last < today);
+        let problem = |(file, last): &(Arc<str>, Date)| {
+            let message = format!("The last holiday of this calendar was {last}");
+            Problem::warning(message).at(Place::file(file.clone())).hint("add the coming years' holidays")
+        };
+        ended.map(problem).collect()
+    }
+
     /// Returns when messages are tried again.
     pub fn retry_policy(&self) -> RetryPolicy {
         let retry = self.config.retry;
@@ -276,7 +304,8 @@ fn ledger_files(root: &Path, config: &Config) -> CsvLedger {
 /// Returns a hash of all texts, each with its path.
 fn generation(texts: &Texts) -> String {
     let mut all: BTreeMap<&str, &str> = BTreeMap::new();
-    all.extend(texts.config.iter().chain(&texts.rules).chain(&texts.templates).map(|file| (&*file.path, file.text.as_str())));
+    let files = texts.config.iter().chain(&texts.rules).chain(&texts.templates).chain(&texts.calendars);
+    all.extend(files.map(|file| (&*file.path, file.text.as_str())));
     all.extend(texts.scripts.iter().map(|(path, text)| (path.as_str(), text.as_str())));
     let mut hash = Sha256::new();
     for part in all.into_iter().flat_map(|(path, text)| [path, text]) {

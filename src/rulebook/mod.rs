@@ -1,4 +1,4 @@
-//! A workspace folder to the texts in it: config.yaml, rules, scripts and templates, in one order on every machine.
+//! A workspace folder to the texts in it: config.yaml, rules, scripts, templates and calendars, in one order on every machine.
 //!
 //! It understands no file it reads. Nothing it could not read is passed over in silence, nothing outside the workspace
 //! is read, and nothing is read without a limit.
@@ -60,6 +60,8 @@ pub struct Texts {
     pub scripts: BTreeMap<String, String>,
     /// Everything a template can be made of, below `rules/templates/`.
     pub templates: Vec<TextFile>,
+    /// The calendar files that were asked for with [`read_calendars`], in that order.
+    pub calendars: Vec<TextFile>,
 }
 
 /// Reads the workspace at `folder`; what cannot be read is left out of the texts and stands among the problems.
@@ -80,6 +82,19 @@ pub fn read(folder: &Path) -> (Texts, Vec<Problem>) {
         }
     }
     (reader.texts, reader.problems)
+}
+
+/// Reads the calendar files at `paths` of the workspace into `texts`; the limits hold over all texts together. Returns what
+/// could not be read.
+pub fn read_calendars<'p>(folder: &Path, paths: impl Iterator<Item = &'p str>, texts: &mut Texts) -> Vec<Problem> {
+    let Ok(root) = folder.canonicalize() else { return Vec::new() };
+    let files = texts.config.iter().chain(&texts.rules).chain(&texts.templates).map(|file| file.text.len());
+    let used: usize = files.chain(texts.scripts.values().map(String::len)).sum();
+    let bytes_left = ALL_BYTES_MAX.saturating_sub(used as u64);
+    let mut reader = Reader { root, bytes_left, texts: Texts::default(), problems: Vec::new() };
+    let found: Vec<TextFile> = paths.filter_map(|path| reader.text(path.to_owned())).collect();
+    texts.calendars = found;
+    reader.problems
 }
 
 /// What a file in `rules/` is, told from its name.

@@ -185,6 +185,24 @@ fn a_link_is_followed_within_the_workspace_and_refused_beyond_it() {
 
 #[cfg(unix)]
 #[test]
+fn calendars_that_are_asked_for_are_read_within_the_workspace_and_its_limits() {
+    let outside = workspace(&[("de.ics", b"BEGIN")]);
+    let beyond = vec![b'#'; FILE_BYTES_MAX as usize + 1];
+    let folder = workspace(&[("config.yaml", b""), ("rules/a.yaml", b""), ("calendars/de.yaml", b"a"), ("big.ics", &beyond)]);
+    std::os::unix::fs::symlink(outside.path().join("de.ics"), folder.path().join("out.ics")).unwrap();
+    let (mut texts, _) = read(folder.path());
+    let paths = ["calendars/de.yaml", "big.ics", "out.ics", "gone.ics"];
+    let problems = read_calendars(folder.path(), paths.into_iter(), &mut texts);
+    assert_eq!(texts.calendars, [TextFile { path: "calendars/de.yaml".into(), text: "a".into() }]);
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 3, "{problems:#?}");
+    assert!(problems[0].starts_with("big.ics: `big.ics` has more than 1048576 bytes"), "{problems:#?}");
+    assert!(problems[1].starts_with("out.ics: `out.ics` is a link to `"), "{problems:#?}");
+    assert!(problems[2].starts_with("gone.ics: Cannot open `gone.ics`: "), "{problems:#?}");
+}
+
+#[cfg(unix)]
+#[test]
 fn it_is_told_who_may_read_the_configuration() {
     use std::os::unix::fs::PermissionsExt;
     let folder = workspace(&[("config.yaml", b""), ("rules/a.yaml", b"")]);

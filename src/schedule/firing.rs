@@ -236,7 +236,7 @@ fn end_of(date: Date) -> DateTime {
 }
 
 fn day_words(date: Date) -> String {
-    date.strftime("%a %-d %b %Y").to_string()
+    date.strftime("%a %-d %b").to_string()
 }
 
 fn time_words(local: DateTime) -> String {

@@ -28,6 +28,15 @@ impl Missed {
     /// The words a rule may use, in the order of the documentation.
     pub const WORDS: [&str; 3] = ["skip", "latest", "all"];
 
+    /// Returns the word a rule uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Latest => "latest",
+            Self::All => "all",
+        }
+    }
+
     /// Reads one of [`Missed::WORDS`].
     pub fn parse(text: &str) -> Option<Self> {
         match text {

@@ -8,6 +8,7 @@ mod calendar;
 mod cron;
 mod days;
 mod firing;
+mod ics;
 mod missed;
 mod zone;
 
@@ -15,5 +16,6 @@ pub use calendar::{CLOSED_DAYS_MAX, Calendar, CalendarFault, HOLIDAYS_MAX, Holid
 pub use cron::{CRON_CHARACTERS_MAX, Cron, CronFault};
 pub use days::{BusinessDays, DayOfMonth, NTH_MAX, Shift};
 pub use firing::{FIRINGS_MAX, Firing, Timetable, past_until};
+pub use ics::{IcsFault, read_ics};
 pub use missed::{Fate, Later, MISSED_WITHIN, Missed, MissedReason, ON_TIME, fates};
 pub use zone::{TimeZoneName, ZoneFault};

@@ -9,5 +9,6 @@ mod main_job;
 mod outbox;
 mod problems;
 mod recheck;
+mod schedule;
 mod server;
 mod workspace;

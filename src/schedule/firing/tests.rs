@@ -98,7 +98,7 @@ fn a_firing_that_is_not_when_the_expression_says_tells_why() {
     );
     let fold = "02:30 comes twice on this day (clocks go back): the first time counts";
     assert_eq!(notes("30 2 * * *", "Europe/Berlin", "2027-10-30T12:00"), [fold]);
-    assert_eq!(notes("0 9 * * *", "Pacific/Apia", "2011-12-29T12:00"), ["Fri 30 Dec 2011 does not exist in this time zone"]);
+    assert_eq!(notes("0 9 * * *", "Pacific/Apia", "2011-12-29T12:00"), ["Fri 30 Dec does not exist in this time zone"]);
     assert_eq!(notes("0 9 * * *", "Europe/Berlin", "2027-03-28T00:00"), [""; 0]);
 }
 
@@ -310,19 +310,15 @@ fn a_firing_on_a_closed_day_moves_and_says_from_where() {
     // 25 December 2026 is a Friday, 26 a Saturday: the next business day is Monday, 28.
     assert_eq!(
         shift(Shift::After, "0 9 24-26 12 *", "2026-12-01T00:00", 3),
-        [
-            "2026-12-24T09:00:00 ",
-            "2026-12-28T09:00:00 Sat 26 Dec 2026 is Boxing Day: moved to Mon 28 Dec 2026",
-            "2027-12-24T09:00:00 "
-        ]
+        ["2026-12-24T09:00:00 ", "2026-12-28T09:00:00 Sat 26 Dec is Boxing Day: moved to Mon 28 Dec", "2027-12-24T09:00:00 "]
     );
     assert_eq!(
         shift(Shift::Before, "0 9 27 12 *", "2026-12-01T00:00", 1),
-        ["2026-12-24T09:00:00 Sun 27 Dec 2026 is weekend: moved to Thu 24 Dec 2026"]
+        ["2026-12-24T09:00:00 Sun 27 Dec is weekend: moved to Thu 24 Dec"]
     );
     assert_eq!(
         shift(Shift::After, "0 9 1 * *", "2026-07-31T00:00", 1),
-        ["2026-08-03T09:00:00 Sat 1 Aug 2026 is weekend: moved to Mon 3 Aug 2026"]
+        ["2026-08-03T09:00:00 Sat 1 Aug is weekend: moved to Mon 3 Aug"]
     );
     // One that lands on a day with a firing of its own at that time is that firing.
     assert_eq!(
@@ -333,7 +329,7 @@ fn a_firing_on_a_closed_day_moves_and_says_from_where() {
     // Clocks and calendar together: Sunday's 2:30 does not exist, but it is moved to Monday first.
     assert_eq!(
         shift(Shift::After, "30 2 28 3 *", "2027-03-27T00:00", 1),
-        ["2027-03-30T02:30:00 Sun 28 Mar 2027 is weekend: moved to Tue 30 Mar 2027"]
+        ["2027-03-30T02:30:00 Sun 28 Mar is weekend: moved to Tue 30 Mar"]
     );
 }
 

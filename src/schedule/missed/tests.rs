@@ -32,7 +32,8 @@ fn decided(minutes: &[i64], later: Later, policy: Missed, within_minutes: Option
 fn every_past_firing_has_one_fate() {
     use Later::{More, None as Last};
     use Missed::{All, Latest, Skip};
-    let cases: &[(&[i64], Later, Missed, Option<u64>, &[&str])] = &[
+    type Case = (&'static [i64], Later, Missed, Option<u64>, &'static [&'static str]);
+    let cases: &[Case] = &[
         (&[], Last, All, None, &[]),
         // On time: five minutes late at most.
         (&[5], Last, Skip, None, &["run"]),
