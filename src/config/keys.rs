@@ -258,8 +258,25 @@ pub fn reference() -> String {
         let Key { path, default, meaning, .. } = key;
         line(&mut page, &format!("| `{path}` | {form} | {default} | {meaning}.{note} |"));
     }
+    page.push_str(CALENDAR_FILES);
     page
 }
+
+const CALENDAR_FILES: &str = "
+## Calendar files
+
+```yaml
+name: Ours
+holidays:
+  - { date: 2027-05-14, name: Bridge day }                 # this day alone
+  - { every: 12-25, name: Christmas Day, from: 2020 }      # each year; `from` and `until` bound the years
+  - { easter: -2, name: Good Friday }                      # days from Easter Sunday
+```
+
+Of an .ics file whole days are read: events with a date (`DTSTART`, `DTEND`, `SUMMARY`), alone or yearly (`RRULE:FREQ=YEARLY` with `INTERVAL`, `COUNT`, `UNTIL`),
+`EXDATE`, and cancelled ones left out. Anything else that would change the days is an error with its line. A calendar has at most 5,000 holidays and never
+more than 31 days without a business day. `dunlin check` warns when all dates of a file have passed.
+";
 
 fn has_children(top: &str) -> bool {
     KEYS.iter().any(|key| key.path.strip_prefix(top).is_some_and(|rest| rest.starts_with('.')))

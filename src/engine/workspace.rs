@@ -249,14 +249,26 @@ impl Workspace {
         problems
     }
 
-    /// Returns a warning for every calendar file whose dates all lie before `today`: it was not kept up.
-    pub fn calendar_problems(&self, today: Date) -> Vec<Problem> {
-        let ended = self.calendar_ends.iter().filter(|(_, last)| *last < today);
-        let problem = |(file, last): &(Arc<str>, Date)| {
+    /// Returns a warning for every calendar file whose dates have all passed at `now`, and for every schedule that the
+    /// calendar leaves without a firing.
+    pub fn schedule_problems(&self, now: Timestamp) -> Vec<Problem> {
+        let today = self.today(now);
+        let ended = self.calendar_ends.iter().filter(|(_, last)| *last < today).map(|(file, last)| {
             let message = format!("The last holiday of this calendar was {last}");
             Problem::warning(message).at(Place::file(file.clone())).hint("add the coming years' holidays")
-        };
-        ended.map(problem).collect()
+        });
+        let usual = &self.config.time_zone;
+        let never = self.rules.rules.iter().filter(|rule| {
+            rule.schedule
+                .as_ref()
+                .is_some_and(|schedule| schedule.next_after(schedule.first_mark(now, usual), usual, &self.calendar).is_none())
+        });
+        let never = never.map(|rule| {
+            let message =
+                format!("The rule `{}` never runs by itself: the calendar leaves out every day of its schedule", rule.id);
+            Problem::warning(message).at(Place::file(rule.file.clone())).hint("`cron` and `on` or `shift` must meet on some day")
+        });
+        ended.chain(never).collect()
     }
 
     /// Returns when messages are tried again.

@@ -13,8 +13,9 @@ use crate::schedule::{BusinessDays, Calendar, Cron, DayOfMonth, Shift};
 
 /// The most firings that are computed at once.
 pub const FIRINGS_MAX: usize = 1_000;
-/// The most days of an expression that are looked at for one that the calendar allows.
+/// The most days of an expression that are looked at for one that the calendar allows, and how many years ahead.
 const DAYS_TRIED_MAX: usize = 500;
+const YEARS_TRIED_MAX: i16 = 60;
 
 /// One time at which a rule is to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ impl Timetable<'_> {
     /// Returns the first firing whose local time is after `after`, or `None` where there is none within the calendar.
     ///
     /// Firings ascend strictly, both in local time and in instant. Where the calendar leaves out one day of the expression
-    /// after another, at most some hundreds of them are tried.
+    /// after another, hundreds of them are tried, sixty years ahead at most.
     pub fn next_after(&self, after: DateTime) -> Option<Firing> {
         // A local time inside a gap stands before the one firing that all times of the gap share.
         let searched_from = match gap_at(self.zone, after) {
@@ -109,9 +110,9 @@ impl Timetable<'_> {
 
     /// Finds the first local time on the one day of its month that is wanted.
     fn next_on(&self, wanted: DayOfMonth, after: DateTime) -> Option<Planned> {
-        let mut after = after;
+        let (mut after, last_year) = (after, after.year().saturating_add(YEARS_TRIED_MAX));
         for _ in 0..DAYS_TRIED_MAX {
-            let local = self.cron.next_after(after)?;
+            let local = self.cron.next_after(after).filter(|local| local.year() <= last_year)?;
             let date = local.date();
             let day = match wanted {
                 DayOfMonth::BusinessDay(nth) => self.calendar.business_day_of_month(date, nth.get()),
@@ -128,9 +129,9 @@ impl Timetable<'_> {
 
     /// Finds the first local time on a business day.
     fn next_open(&self, after: DateTime) -> Option<Planned> {
-        let mut after = after;
+        let (mut after, last_year) = (after, after.year().saturating_add(YEARS_TRIED_MAX));
         for _ in 0..DAYS_TRIED_MAX {
-            let local = self.cron.next_after(after)?;
+            let local = self.cron.next_after(after).filter(|local| local.year() <= last_year)?;
             if self.calendar.is_business_day(local.date()) {
                 return Some(Planned::as_written(local));
             }

@@ -76,6 +76,18 @@ fn a_faulty_calendar_stops_the_load_and_one_that_ran_out_is_warned_of() {
 }
 
 #[test]
+fn a_schedule_that_the_calendar_leaves_without_a_day_is_warned_of() {
+    let workspace = scheduled();
+    workspace.edit("rules/christmas.yaml", "shift: after", "shift: skip");
+    let checked = workspace.dunlin(&["check"]);
+    let expected = "The rule `christmas` never runs by itself: the calendar leaves out every day of its schedule";
+    assert!(checked.out.contains(expected), "{}", checked.out);
+    let shown = workspace.dunlin(&["next", "christmas"]);
+    let expected = "christmas: no firing in this time; 0 9 25 12 * Europe/Berlin shift skip; missed runs are left out\n";
+    assert_eq!(shown.out, expected);
+}
+
+#[test]
 fn a_calendar_is_part_of_the_generation() {
     let workspace = scheduled();
     let generation = || dunlin::engine::workspace::load(workspace.path()).workspace.unwrap().generation;

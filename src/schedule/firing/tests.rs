@@ -358,3 +358,16 @@ fn between_keeps_to_both_ends_and_to_its_limit() {
     assert_eq!((count("2027-10-31T00:00:00Z", 9), count("2027-10-31T01:59:59Z", 9), count("2027-10-31T02:00:00Z", 9)), (2, 2, 3));
     assert_eq!((count("2037-10-31T00:00:00Z", 9), count("2037-10-31T00:00:00Z", usize::MAX)), (9, FIRINGS_MAX));
 }
+
+#[test]
+fn a_search_that_finds_nothing_ends() {
+    let never = |cron: &str, days: BusinessDays| firings(cron, &zone("UTC"), days, &german(), "2027-01-01T00:00", 1);
+    for (cron, days) in [
+        ("0 9 25 12 *", BusinessDays::Shift(Shift::Skip)),
+        ("0 9 * * SUN", BusinessDays::Shift(Shift::Skip)),
+        ("0 9 1 1 *", BusinessDays::On(DayOfMonth::LastBusinessDay)),
+        ("0 9 29 2 +MON", BusinessDays::On(DayOfMonth::parse("first business day").unwrap())),
+    ] {
+        assert_eq!(never(cron, days), [], "{cron}");
+    }
+}
