@@ -232,6 +232,7 @@ proptest::proptest! {
         let timetable = Timetable { cron: &cron, zone: &zone, days: BusinessDays::Any, calendar: &Calendar::default() };
         let (mut found, mut local) = (vec![], past_until(start, &zone));
         while let Some(firing) = timetable.next_after(local).filter(|firing| firing.at.timestamp() <= end) {
+            proptest::prop_assert!(firing.local > local, "{} again", local);
             local = firing.local;
             proptest::prop_assert_eq!(firing.at.datetime(), local);
             found.push((local, firing.at.timestamp()));
@@ -278,6 +279,7 @@ proptest::proptest! {
         let timetable = Timetable { cron: &cron, zone: &TimeZone::UTC, days, calendar: &calendar };
         let (mut found, mut local) = (vec![], after);
         while let Some(firing) = timetable.next_after(local).filter(|firing| firing.local.date() <= last) {
+            proptest::prop_assert!(firing.local > local, "{} again", local);
             local = firing.local;
             found.push(local);
         }
