@@ -19,7 +19,7 @@ use dunlin::domain::mailbox::{Recipient, RecipientRole, Sender};
 use dunlin::domain::money::Currency;
 use dunlin::domain::problem::Problem;
 use dunlin::domain::variable::Variable;
-use dunlin::message::{self, ComposeFault, Composed, Letter, compose};
+use dunlin::message::{self, ComposeFault, Composed, Content, Letter, compose};
 use dunlin::script::LevelFacts;
 use dunlin::template::{TemplateFile, Templates};
 use jiff::civil::date;
@@ -194,6 +194,7 @@ impl Setting {
             customer,
             currency: Currency::parse("EUR").unwrap(),
             items: &items,
+            content: Content::Reminder,
             level: &level,
             template: &TemplateName::new(self.template),
             sender: &self.sender,
@@ -300,7 +301,7 @@ fn the_reference_page_is_as_committed() {
 #[test]
 fn every_variable_of_the_table_is_there_and_no_other() {
     let mut body = String::new();
-    for variable in message::VARIABLES {
+    for variable in message::VARIABLES.iter().filter(|variable| variable.mails == message::EVERY) {
         let path = variable.path.replace("[]", "[0]");
         body.push_str(&match path.as_str() {
             "customer.attributes.*" => "{{ customer.attributes.region }}".to_owned(),

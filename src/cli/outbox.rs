@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::json as object;
 
 use crate::cli::intervene::{ChosenArgs, intervene};
-use crate::cli::plan::{block_sentence, customer};
+use crate::cli::plan::{about, block_sentence, customer};
 use crate::cli::print::{counted, fail, few, json, keep_whole, number, out, out_bytes, role_word, table};
 use crate::cli::session::Session;
 use crate::cli::{Common, Exit, wrong_use};
@@ -147,7 +147,7 @@ fn list(common: &Common, outbox: &Outbox, args: &OutboxArgs) -> Result<Exit, Sto
             number(message.run),
             message.rule.clone().into(),
             customer(&message.customer, &message.customer_name).into(),
-            message.level.clone().into(),
+            about(&message.level, &message.occasion).into(),
             few(&message.items, 2).into(),
             number(format!("{} {}", message.total, message.currency)),
             message.to.join("\n").into(),
@@ -186,7 +186,11 @@ fn show(common: &Common, outbox: &Outbox, id: i64, eml: bool) -> Result<Exit, Ex
         return Ok(Exit::Done);
     }
     out(format!("Mail {id} of run {}: {}", message.run, state_words(&message)));
-    out(format!("  rule {}, level {}, for {}", message.rule, message.level, message.as_of));
+    let step = match message.level.as_str() {
+        "" => format!("{} {}", message.kind, message.occasion),
+        level => format!("level {level}"),
+    };
+    out(format!("  rule {}, {step}, for {}", message.rule, message.as_of));
     out(format!("  customer {}", customer(&message.customer, &message.customer_name)));
     if let Some(detail) = &message.detail {
         out(format!("  {detail}"));
@@ -198,7 +202,8 @@ fn show(common: &Common, outbox: &Outbox, id: i64, eml: bool) -> Result<Exit, Ex
         out(format!("  {} {}", role_word(recipient.role), recipient.address));
     }
     for item in &items {
-        out(format!("  invoice {}: {} {} open, level {}", item.document, item.open, message.currency, item.level));
+        let level = if message.level.is_empty() { String::new() } else { format!(", level {}", item.level) };
+        out(format!("  invoice {}: {} {} open{level}", item.document, item.open, message.currency));
     }
     for attempt in &attempts {
         let words = attempt.reply.clone().or(attempt.fault.clone()).unwrap_or_default();

@@ -12,6 +12,7 @@ use crate::domain::date::Date;
 use crate::domain::problem::Severity;
 use crate::engine::compose::Composer;
 use crate::engine::view::{DeclinedLine, MessageLine, PlanView};
+use crate::plan::NOTICE_LEVEL;
 use crate::plan::reason::{BlockReason, DeclineReason};
 use crate::port::Clock;
 
@@ -84,8 +85,8 @@ pub(crate) fn show_messages(messages: &[MessageLine]) {
     }
     let mut rows = table(&["Rule", "Customer", "Level", "Invoices", "Open", "To", "State"]);
     for message in messages {
-        let level = message.level.as_deref().unwrap_or("");
-        let level = if message.repeat > 0 { format!("{level} (repeat {})", message.repeat) } else { level.to_owned() };
+        let level = about(message.level.as_deref().unwrap_or_default(), message.occasion.as_deref().unwrap_or_default());
+        let level = if message.repeat > 0 { format!("{level} (repeat {})", message.repeat) } else { level };
         let state = match message.state {
             "blocked" => match &message.detail {
                 Some(detail) => format!("blocked: {} ({detail})", block_sentence(message.reason)),
@@ -131,6 +132,16 @@ pub(crate) fn show_declined(declined: &[DeclinedLine], one_by_one: bool) {
         rows.add_row([rule.into(), decline_sentence(reason).into(), number(who.len()), few(&who, 4).into()]);
     }
     out(rows.to_string());
+}
+
+/// Returns what a mail is about in a table's cell: the level of a reminder, a statement's days, or `notice`, whose event
+/// stands beside it.
+pub(crate) fn about(level: &str, occasion: &str) -> String {
+    match occasion.split_once('/') {
+        Some((from, to)) if !occasion.contains(':') => format!("{from} to {to}"),
+        _ if level.is_empty() => NOTICE_LEVEL.to_owned(),
+        _ => level.to_owned(),
+    }
 }
 
 /// Returns `id name`, or the id alone where it is the name.

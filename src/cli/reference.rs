@@ -162,7 +162,7 @@ may be added, so a reader must pass over those it does not know.
 | key | what it holds |
 | --- | --- |
 | `as_of` | the day |
-| `messages` | what is due: `rule`, `customer`, `customer_name`, `level`, `repeat` (0 for the first mail at the level), `items` (invoice numbers), `item_levels` (`item`, `level`), `currency`, `total`, `to`, `copies`, `state` (`due` or `blocked`), `reason`, and `detail` where a fault has words of its own |
+| `messages` | what is due: `rule`, `customer`, `customer_name`, `kind` (`reminder`, `statement`, `notice`), `level` (null but for reminders), `occasion` (the period of a statement, `2026-10-01/2026-10-31`, or the event of a notice, `invoice:R-1`; null for reminders), `repeat` (0 for the first mail at the level), `items` (invoice numbers), `item_levels` (`item`, `level`), `currency`, `total`, `to`, `copies`, `state` (`due` or `blocked`), `reason`, and `detail` where a fault has words of its own |
 | `declined` | everything else: `rule`, `customer`, `customer_name`, `currency` (null where nothing is open), `items`, `reason`, `item_reasons` (`item`, `reason`) |
 
 **preview**: one object: `rule`, `customer`, `level`, `language`, `from`, `to`, `cc` and `bcc` (addresses),
@@ -173,8 +173,8 @@ may be added, so a reader must pass over those it does not know.
 `ended` (how many attempts led to each state, mails left over from earlier runs among them), `declined`, `left_over` (queued mails of earlier runs sent too), `withdrawn`, `interrupted` (mails that an earlier run left `unknown`) and `server_faults`
 (`server`, `fault`).
 
-**outbox**: one object a line and mail, the newest first: `id`, `message_key`, `run`, `rule`, `customer`, `customer_name`, `level`, `repeat`,
-`items`, `currency`, `total`, `to`, `state`, `reason`, `detail`, `subject`, `as_of`, `mode`, `state_at`, `next_attempt_at`, `attempts`.
+**outbox**: one object a line and mail, the newest first: `id`, `message_key`, `run`, `rule`, `customer`, `customer_name`, `kind`, `occasion` (empty for reminders),
+`level` (empty but for reminders), `repeat`, `items`, `currency`, `total`, `to`, `state`, `reason`, `detail`, `subject`, `as_of`, `mode`, `state_at`, `next_attempt_at`, `attempts`.
 
 **outbox show**: one object: `message` (as above), `items` (`document`, `level`, `repeat`, and `open`: what was open when it was composed),
 `recipients`, `attempts` (`server`, `started_at`, `duration_ms`, `stage`, `outcome`, `code` and `enhanced` of the reply, `reply`, `fault`,

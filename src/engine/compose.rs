@@ -12,13 +12,14 @@ use crate::domain::ledger::{DocumentIndex, Ledger};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::domain::variable::Variable;
 use crate::engine::workspace::Workspace;
-use crate::message::{ComposeFault, Composed, Letter, compose};
+use crate::domain::statement::OpenItemStatement;
+use crate::message::{ComposeFault, Composed, Content, Letter, compose};
 use crate::outbox::state::State;
 use crate::plan::key::{Audience, MessageKey};
 use crate::plan::reason::BlockReason;
-use crate::plan::{Plan, PlannedMessage};
-use crate::rule::RuleSet;
-use crate::script::ScriptFault;
+use crate::plan::{Matter, Plan, PlannedItem, PlannedMessage, Subject};
+use crate::rule::{RuleKind, RuleSet};
+use crate::script::{Account, ScriptFault};
 use crate::store::{ItemRow, MessageRow};
 
 /// Why a planned message could not be composed.
@@ -68,21 +69,18 @@ impl Composer<'_> {
         let Some(sender) = self.workspace.config.senders.iter().find(|sender| sender.id == *sender_id) else {
             return Err(Blocked { reason: BlockReason::SenderUnknown, detail: sender_id.to_string() });
         };
-        let rule = &self.rules.rules[usize::from(message.rule)];
-        let reminder = message.reminder(self.rules);
-        let level = message.level(self.rules);
+        let rule = message.rule(self.rules);
         let facts = message.level_facts(self.rules);
-        let items: Vec<(DocumentIndex, LevelId)> = self
-            .plan
-            .items(message)
-            .iter()
-            .map(|item| (item.document, reminder.levels[usize::from(item.step.level)].id.clone()))
-            .collect();
-        let variables: BTreeMap<String, Variable> = match &reminder.script {
+        let as_of = message.figures_on(self.plan.as_of);
+        let items: Vec<(DocumentIndex, LevelId)> =
+            self.plan.items(message).iter().map(|item| (item.document, self.template_level(message, item))).collect();
+        let figures = self.figures(message);
+        let variables: BTreeMap<String, Variable> = match &rule.script {
             Some(script) => {
                 let documents: Vec<DocumentIndex> = items.iter().map(|(document, _)| *document).collect();
+                let account = Account::new(self.ledger, message.customer, message.currency, as_of);
                 script
-                    .variables(self.ledger, message.customer, &documents, &facts, self.plan.as_of)
+                    .variables(&account, &documents, &facts)
                     .map_err(|fault| Blocked { reason: BlockReason::ScriptError, detail: fault_words(&fault) })?
             }
             None => BTreeMap::new(),
@@ -95,14 +93,20 @@ impl Composer<'_> {
         let key = self.key(message);
         let letter = Letter {
             ledger: self.ledger,
-            as_of: self.plan.as_of,
+            as_of,
             rule_id: &rule.id,
             rule_description: &rule.description,
             customer: message.customer,
             currency: message.currency,
             items: &items,
+            content: match (&figures, &message.matter) {
+                (Some(statement), _) => Content::Statement(statement),
+                (None, Matter::Notice { subject: Subject::Payment(payment), .. }) => Content::Notice(Some(*payment)),
+                (None, Matter::Notice { .. }) => Content::Notice(None),
+                (None, Matter::Reminder { .. } | Matter::Statement { .. }) => Content::Reminder,
+            },
             level: &facts,
-            template: &level.template,
+            template: message.template(self.rules),
             sender,
             recipients: &recipients,
             variables: &variables,
@@ -118,8 +122,7 @@ impl Composer<'_> {
 
     /// Returns the row of a message, composed or blocked. `waits` holds why a composed one must not go yet.
     pub fn row(&self, message: &PlannedMessage, waits: Option<&'static str>) -> MessageRow {
-        let rule = &self.rules.rules[usize::from(message.rule)];
-        let levels = &message.reminder(self.rules).levels;
+        let rule = message.rule(self.rules);
         let customer = self.ledger.customer(message.customer);
         let composed = self.compose(message);
         let (state, reason, detail) = match &composed {
@@ -133,9 +136,9 @@ impl Composer<'_> {
         let composed = composed.ok();
         let items = self.plan.items(message).iter().map(|item| ItemRow {
             document: self.ledger.document(item.document).number.to_string(),
-            level_id: levels[usize::from(item.step.level)].id.to_string(),
+            level_id: message.item_level(self.rules, item).to_string(),
             level_repeat: u32::from(item.step.repeat),
-            open: self.ledger.open_on(item.document, self.plan.as_of).to_string(),
+            open: self.ledger.open_on(item.document, message.figures_on(self.plan.as_of)).to_string(),
         });
         MessageRow {
             message_key: self.key(message).to_string(),
@@ -145,8 +148,10 @@ impl Composer<'_> {
             customer_name: customer.name.to_string(),
             currency: message.currency.to_string(),
             total: crate::domain::money::plain(message.total, message.currency),
-            level_id: message.level(self.rules).id.to_string(),
-            level_repeat: u32::from(message.lead.repeat),
+            level_id: message.level(self.rules).map_or_else(String::new, |level| level.id.to_string()),
+            level_repeat: u32::from(message.lead().repeat),
+            kind: rule.kind.as_str(),
+            occasion: message.occasion().into_string(),
             state,
             reason,
             detail,
@@ -156,6 +161,25 @@ impl Composer<'_> {
             recipients: composed.as_ref().map_or_else(Vec::new, |composed| composed.recipients.clone()),
             items: items.collect(),
             bytes: composed.map(|composed| composed.bytes),
+        }
+    }
+
+    /// Returns the figures of a statement.
+    fn figures(&self, message: &PlannedMessage) -> Option<OpenItemStatement> {
+        match (&message.matter, &message.rule(self.rules).kind) {
+            (Matter::Statement { period }, RuleKind::Statement(statement)) => {
+                let (customer, currency) = (message.customer, message.currency);
+                Some(OpenItemStatement::of(self.ledger, customer, currency, *period, &statement.ageing))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns what a template is told of an item's level.
+    fn template_level(&self, message: &PlannedMessage, item: &PlannedItem) -> LevelId {
+        match message.matter {
+            Matter::Reminder { .. } => message.item_level(self.rules, item),
+            Matter::Statement { .. } | Matter::Notice { .. } => LevelId::new(message.level_facts(self.rules).id),
         }
     }
 
@@ -169,6 +193,7 @@ fn blocked(fault: &ComposeFault) -> Blocked {
     let reason = match fault {
         ComposeFault::RecipientMissing | ComposeFault::RecipientsTooMany { .. } => BlockReason::RecipientMissing,
         ComposeFault::NameUnusable { .. } => BlockReason::SenderUnknown,
+        ComposeFault::Unbalanced { .. } => BlockReason::Unbalanced,
         _ => BlockReason::TemplateError,
     };
     Blocked { reason, detail: fault.to_string() }

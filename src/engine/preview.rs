@@ -9,8 +9,8 @@ use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
 use crate::message::Composed;
 use crate::plan::reason::BlockReason;
-use crate::plan::{Plan, forced, plan};
-use crate::rule::RuleSet;
+use crate::plan::{NOTICE_LEVEL, Plan, STATEMENT_LEVEL, forced, plan};
+use crate::rule::{Rule, RuleKind, RuleSet};
 use crate::store::StoreError;
 
 /// Which mail to show.
@@ -90,8 +90,7 @@ pub fn preview(
     let subject = wanted.subject.map(|subject| find(ledger, subject)).transpose()?;
     let planned = match (wanted.level, subject) {
         (Some(level), Some((customer, document))) => {
-            let levels = rules.rules.iter().filter_map(crate::plan::reminder).flat_map(|reminder| &reminder.levels);
-            let known: Vec<&str> = levels.map(|own| own.id.as_str()).collect();
+            let known: Vec<&str> = rules.rules.iter().flat_map(level_words).collect();
             if !known.contains(&level) {
                 return Err(PreviewFault::LevelUnknown { level: level.to_owned(), known: known.join(", ") });
             }
@@ -117,9 +116,18 @@ pub fn preview(
     Ok(Preview {
         rule: rules.rules[usize::from(message.rule)].id.to_string(),
         customer: ledger.customer(message.customer).id.to_string(),
-        level: message.level(rules).id.to_string(),
+        level: message.level_facts(rules).id.into_string(),
         composed,
     })
+}
+
+/// Returns the levels of a rule that can be asked for.
+fn level_words(rule: &Rule) -> Vec<&str> {
+    match &rule.kind {
+        RuleKind::Reminder(reminder) => reminder.levels.iter().map(|own| own.id.as_str()).collect(),
+        RuleKind::Statement(_) => vec![STATEMENT_LEVEL],
+        RuleKind::Notice(_) => vec![NOTICE_LEVEL],
+    }
 }
 
 fn find(ledger: &Ledger, subject: &str) -> Result<(CustomerIndex, Option<DocumentIndex>), PreviewFault> {

@@ -14,7 +14,7 @@ use crate::engine::compose::Composer;
 use crate::engine::deliver::{Recheck, Rechecked};
 use crate::engine::run::mode_word;
 use crate::engine::workspace::Workspace;
-use crate::plan::{PlannedMessage, plan};
+use crate::plan::{PlannedMessage, plan_scheduled};
 use crate::port::Pending;
 use crate::source::csv::FileChange;
 use crate::store::outbox::{Leftover, leftovers};
@@ -48,16 +48,17 @@ pub async fn recheck(
     }
     let past = history(&reader, mode, Queue::LeftOut(as_of))?;
     drop(reader);
-    // Each message is judged by the rules its own run ran: a run of one rule did not weigh it against the others.
-    let mut by_rules: BTreeMap<Option<&str>, Vec<&Leftover>> = BTreeMap::new();
+    // Each message is judged by the rules its own run ran: a run of one rule did not weigh it against the others. And by
+    // the day that run was scheduled for: a statement for October is still one for October in November.
+    let mut by_run: BTreeMap<(Option<&str>, Date), Vec<&Leftover>> = BTreeMap::new();
     for message in &queued {
-        by_rules.entry(message.only_rule.as_deref()).or_default().push(message);
+        by_run.entry((message.only_rule.as_deref(), message.scheduled_on)).or_default().push(message);
     }
     let mut stale = Vec::new();
-    for (only_rule, messages) in by_rules {
+    for ((only_rule, scheduled_on), messages) in by_run {
         let mut rules = workspace.rules.clone();
         rules.rules.retain(|rule| only_rule.is_none_or(|id| rule.id.as_str() == id));
-        let plan = plan(&rules, ledger, &past, as_of);
+        let plan = plan_scheduled(&rules, ledger, &past, as_of, scheduled_on);
         let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now };
         let planned: HashMap<String, &PlannedMessage> =
             plan.messages.iter().map(|message| (composer.key(message).to_string(), message)).collect();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -13,13 +14,14 @@ use crate::domain::ledger::Ledger;
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryReport};
 use crate::engine::recheck::{LedgerRecheck, LedgerState, RecheckCounts, recheck};
-use crate::engine::view::LEVEL_DUE;
+use crate::engine::view::due_reason;
 use crate::engine::workspace::Workspace;
 use crate::outbox::state::State;
 use crate::plan::reason::DeclineReason;
-use crate::plan::{Plan, Verdict, plan};
+use crate::plan::occasion::Occasions;
+use crate::plan::{Decision, Plan, Subject, Verdict, plan_scheduled};
 use crate::port::{Clock, Transport};
-use crate::rule::RuleSet;
+use crate::rule::{RuleKind, RuleSet};
 use crate::store::firings::FiringRow;
 use crate::store::outbox::state_counts;
 use crate::store::{DecisionRow, Queue, RunRow, RunTransaction, Store, StoreError, history};
@@ -119,14 +121,14 @@ pub async fn commit(
     parts: &Parts,
     report: Arc<ComposeProgress>,
 ) -> Result<Committed, StoreError> {
-    let Order { rules, only_rule, ledger, as_of, scheduled_on: _, cause } = order;
+    let Order { rules, only_rule, ledger, as_of, scheduled_on, cause } = order;
     let (store, now) = (&parts.store, parts.clock.now());
     let mode = mode_word(&workspace.config.mode);
 
     let left = settle_leftovers(&workspace, &ledger, as_of, parts).await?;
 
     let past = history(&store.reader()?, history_mode(&workspace.config.mode), Queue::Counts)?;
-    let plan = Arc::new(plan(&rules, &ledger, &past, as_of));
+    let plan = Arc::new(plan_scheduled(&rules, &ledger, &past, as_of, scheduled_on));
     drop(past);
 
     // A run for a day long past must not make everything since then look new: what goes to customers starts today. A
@@ -241,7 +243,7 @@ fn store_plan(run: &mut RunTransaction<'_>, composer: &Composer<'_>, report: &Co
             Some("dry")
         } else if is_beyond_guard {
             Some("run_guard")
-        } else if message.reminder(rules).approve {
+        } else if message.rule(rules).approve {
             Some("approval")
         } else {
             None
@@ -255,24 +257,36 @@ fn store_plan(run: &mut RunTransaction<'_>, composer: &Composer<'_>, report: &Co
     }
 
     for (rule, rule_plan) in rules.rules.iter().zip(&plan.rules) {
-        if crate::plan::reminder(rule).is_none() {
-            continue;
-        }
         run.add_rule_start(rule.id.as_str())?;
+        let mut occasions = Occasions::new(composer.ledger);
+        if rule_plan.takes_baseline {
+            let there = rule_plan.decisions.iter().filter(|decision| is_backlog(decision));
+            run.add_baseline(rule.id.as_str(), there.filter_map(|decision| occasions.of(decision)))?;
+        }
+        let is_notice = matches!(rule.kind, RuleKind::Notice(_));
         for decision in &rule_plan.decisions {
+            // What is on record already, as a mail or in the baseline, is not recorded again by each of a day's many runs.
+            if is_notice && is_on_record(decision) {
+                continue;
+            }
+            let document = match decision.subject {
+                Subject::Invoice(document) => composer.ledger.document(document).number.as_str().into(),
+                Subject::Payment(_) => occasions.of(decision).unwrap_or_default(),
+                Subject::Account | Subject::Customer => CompactString::default(),
+            };
             let (verdict, reason, message_id) = match decision.verdict {
                 Verdict::Declined(reason) => ("declined", reason.as_str(), None),
                 Verdict::Message(place) => match stored[place as usize] {
                     (None, ..) => ("declined", DeclineReason::UnderWay.as_str(), None),
                     (id, State::Blocked, reason) => ("blocked", reason.unwrap_or_default(), id),
-                    (id, ..) => ("due", LEVEL_DUE, id),
+                    (id, ..) => ("due", due_reason(&rule.kind), id),
                 },
             };
             run.add_decision(&DecisionRow {
                 rule_id: rule.id.as_str(),
                 customer_id: composer.ledger.customer(decision.customer).id.as_str(),
                 currency: decision.currency.as_ref().map_or("", |currency| currency.as_str()),
-                document: decision.document.map_or("", |document| composer.ledger.document(document).number.as_str()),
+                document: &document,
                 verdict,
                 reason,
                 message_id,
@@ -280,4 +294,14 @@ fn store_plan(run: &mut RunTransaction<'_>, composer: &Composer<'_>, report: &Co
         }
     }
     Ok(())
+}
+
+/// Returns whether a decision says that its event was there before the rule first ran.
+fn is_backlog(decision: &Decision) -> bool {
+    decision.verdict == Verdict::Declined(DeclineReason::Backlog)
+}
+
+/// Returns whether a notice's decision repeats what the outbox or the baseline says.
+fn is_on_record(decision: &Decision) -> bool {
+    is_backlog(decision) || decision.verdict == Verdict::Declined(DeclineReason::AlreadySent)
 }

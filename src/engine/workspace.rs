@@ -216,7 +216,7 @@ impl Workspace {
             );
         }
         for rule in &self.rules.rules {
-            let Some(reminder) = crate::plan::reminder(rule) else { continue };
+            let Some(reminder) = rule.reminder() else { continue };
             for id in history.level_ids(rule) {
                 if !reminder.levels.iter().any(|level| level.id == *id || level.formerly.contains(id)) {
                     let message = format!("The level `{id}` of the rule `{}` has sent mails and is no longer there", rule.id);

@@ -7,9 +7,10 @@ use thiserror::Error;
 
 use crate::domain::date::Date;
 use crate::domain::id::{Language, LevelId, RuleId, TemplateName};
-use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::mailbox::{Recipient, RecipientRole, Sender, is_address};
-use crate::domain::money::Currency;
+use crate::domain::money::{Currency, plain};
+use crate::domain::statement::OpenItemStatement;
 use crate::domain::variable::Variable;
 use crate::message::context::context;
 use crate::message::mime::{Envelope, message_bytes};
@@ -25,6 +26,17 @@ pub const NAME_CHARACTERS_MAX: usize = 200;
 /// How many characters a message key may have: a SHA-256 in hex.
 pub const KEY_CHARACTERS_MAX: usize = 64;
 
+/// What a mail tells beside its items.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// A reminder: its items say it all.
+    Reminder,
+    /// A statement of account.
+    Statement(&'a OpenItemStatement),
+    /// A notice; of a payment where there is one.
+    Notice(Option<PaymentIndex>),
+}
+
 /// Everything a mail is made from.
 #[derive(Clone, Debug)]
 pub struct Letter<'a> {
@@ -36,12 +48,14 @@ pub struct Letter<'a> {
     pub rule_id: &'a RuleId,
     /// What the rule's author says of it.
     pub rule_description: &'a str,
-    /// Who is reminded.
+    /// Who it is for.
     pub customer: CustomerIndex,
     /// The currency of all amounts.
     pub currency: Currency,
     /// What the mail is about, each with the level it reaches; all of `customer` and in `currency`.
     pub items: &'a [(DocumentIndex, LevelId)],
+    /// What it tells beside them.
+    pub content: Content<'a>,
     /// The level of the mail.
     pub level: &'a LevelFacts,
     /// The template to fill.
@@ -86,6 +100,12 @@ pub enum ComposeFault {
     /// Nobody to address.
     #[error("The mail has nobody to be addressed to")]
     RecipientMissing,
+    /// A statement that does not add up.
+    #[error("The lines of the statement, its age columns and its balance {balance} are not the same sum")]
+    Unbalanced {
+        /// The balance by the ledger's account.
+        balance: String,
+    },
     /// Nothing to read.
     #[error("The template `{template}` gives a mail without a word in it")]
     BodyEmpty {
@@ -132,6 +152,11 @@ pub enum ComposeFault {
 /// The first thing that stands in the way; nothing of the mail exists then.
 pub fn compose(letter: &Letter<'_>, templates: &Templates) -> Result<Composed, ComposeFault> {
     let envelope = envelope(letter)?;
+    if let Content::Statement(statement) = letter.content
+        && !statement.is_balanced()
+    {
+        return Err(ComposeFault::Unbalanced { balance: plain(statement.balance, statement.currency) });
+    }
     let language = letter.ledger.customer(letter.customer).language.as_ref();
     let choice = templates.choose(letter.template, language)?;
     let rendered = choice.render(&context(letter, &choice))?;

@@ -8,5 +8,5 @@ mod context;
 mod mime;
 mod variables;
 
-pub use crate::message::compose::{ComposeFault, Composed, Letter, RECIPIENTS_MAX, compose};
-pub use crate::message::variables::{TemplateVariable, VARIABLES, known_names, reference};
+pub use crate::message::compose::{ComposeFault, Composed, Content, Letter, RECIPIENTS_MAX, compose};
+pub use crate::message::variables::{EVERY, RECEIPTS, STATEMENTS, TemplateVariable, VARIABLES, known_names, reference};

@@ -111,7 +111,11 @@ fn told(plan: &Plan, rules: &RuleSet, ledger: &Ledger) -> Vec<String> {
     for (place, (rule, rule_plan)) in rules.rules.iter().zip(&plan.rules).enumerate() {
         for decision in &rule_plan.decisions {
             let mut line = format!("{} {}", rule.id, ledger.customer(decision.customer).id);
-            line.extend(decision.document.map(|document| format!(" {}", number(document))));
+            match decision.subject {
+                Subject::Invoice(document) => line += &format!(" {}", number(document)),
+                Subject::Payment(payment) => line += &format!(" {}", ledger.payment(payment).reference),
+                Subject::Account | Subject::Customer => {}
+            }
             line.extend(decision.currency.map(|currency| format!(" {currency}")));
             let (mailed, usual) = match decision.verdict {
                 Verdict::Declined(reason) => {
@@ -122,7 +126,7 @@ fn told(plan: &Plan, rules: &RuleSet, ledger: &Ledger) -> Vec<String> {
                     let message = &plan.messages[message as usize];
                     line += ":";
                     for item in plan.items(message) {
-                        let level = &message.reminder(rules).levels[usize::from(item.step.level)].id;
+                        let level = message.item_level(rules, item);
                         line += &format!(" {} {level}#{}", number(item.document), item.step.repeat);
                     }
                     let to: Vec<_> = message.recipients(rules, ledger).into_iter().map(|to| to.address).collect();

@@ -9,6 +9,8 @@ pub(crate) enum Owner {
     Level,
     /// In `repeat`.
     Repeat,
+    /// In `ageing`.
+    Ageing,
 }
 
 /// One key.
@@ -74,26 +76,41 @@ pub(crate) const KEYS: &[Key] = &[
         ALL,
         "`reminder`, `statement`, `notice`",
         REQUIRED,
-        "What the rule sends. Statements and notices are read, but not run by this release.",
+        "What the rule sends: reminders ask for money, statements tell a whole account, notices tell of one event.",
     ),
     key(Owner::Rule, "description", ALL, "a text", "empty", "What the rule is for, in a sentence."),
     key(Owner::Rule, "schedule", ALL, "`{ cron, time_zone, missed, on, shift }`", "only by hand", "When it runs."),
     key(
         Owner::Rule,
         "for_each",
-        &[REMINDER, NOTICE],
-        "`customer`, `invoice`; a notice also `payment`",
+        &[REMINDER],
+        "`customer`, `invoice`",
         "`customer`",
         "One mail per customer and currency with all its items, or one per invoice.",
     ),
-    key(Owner::Rule, "where", ALL, "a condition", "every open item", "Which items the rule concerns; see script-functions.md."),
+    key(
+        Owner::Rule,
+        "for_each",
+        &[NOTICE],
+        "`invoice`, `payment`, `customer`",
+        REQUIRED,
+        "What gets a mail when it is new. Credit notes are no invoices, and money paid back is no payment.",
+    ),
+    key(
+        Owner::Rule,
+        "where",
+        ALL,
+        "a condition",
+        "everything",
+        "Which items, accounts or events the rule concerns; see script-functions.md for what each kind can ask.",
+    ),
     key(
         Owner::Rule,
         "minimum",
-        ALL,
+        &[REMINDER, STATEMENT],
         "`{ EUR: 20.00 }`",
         "none",
-        "The least a mail must be about, per currency, over all its items.",
+        "The least a mail must be about, per currency: over all items of a reminder, or the balance of a statement, be it owed or credit.",
     ),
     key(Owner::Rule, "levels", &[REMINDER], "a list of levels", REQUIRED, "The ladder, from the earliest to the latest."),
     key(
@@ -111,6 +128,14 @@ pub(crate) const KEYS: &[Key] = &[
         "`from_now`, `first_level`, `to_age`",
         "`from_now`",
         "What happens to items already overdue when the rule first runs: only new levels count, or they start at the first level, or at the level of their age.",
+    ),
+    key(
+        Owner::Rule,
+        "start",
+        &[NOTICE],
+        "`from_now`, `all`",
+        "`from_now`",
+        "What happens to what was there when the rule first ran: it is not new and gets no mail, or it counts like the rest; then let `where` keep the old ones away.",
     ),
     key(Owner::Rule, "from", ALL, "a sender", REQUIRED, "The sender profile of config.yaml."),
     key(Owner::Rule, "to", ALL, "recipients", REQUIRED, "Recipient keys of config.yaml, or addresses."),
@@ -131,10 +156,40 @@ pub(crate) const KEYS: &[Key] = &[
         &[STATEMENT],
         "`previous month`, `previous week`, `month to date`, `30 days`",
         "`previous month`",
-        "What the statement covers.",
+        "Which days it covers, counted from the day it was scheduled for; its figures are those at the end of the last one.",
     ),
-    key(Owner::Rule, "form", &[STATEMENT], "`open_item`, `balance_forward`, `activity`", "`open_item`", "How it is laid out."),
-    key(Owner::Rule, "ageing", &[STATEMENT], "`{ by: due, days: [30, 60, 90] }`", "30, 60, 90 days", "Its age columns."),
+    key(
+        Owner::Rule,
+        "form",
+        &[STATEMENT],
+        "`open_item`",
+        "`open_item`",
+        "How it is laid out: everything with a balance on the last day of the period. The forms `balance_forward` and `activity` cannot be made yet.",
+    ),
+    key(
+        Owner::Rule,
+        "ageing",
+        &[STATEMENT],
+        "`{ by: due, days: [30, 60, 90] }`",
+        "`{ by: due, days: [30, 60, 90] }`",
+        "Its age columns.",
+    ),
+    key(
+        Owner::Ageing,
+        "by",
+        &[STATEMENT],
+        "`due`, `issued`",
+        "`due`",
+        "From which day ages are counted. By due date, an item without one stands in the column of what is not overdue.",
+    ),
+    key(
+        Owner::Ageing,
+        "days",
+        &[STATEMENT],
+        "up to 6 whole numbers, ascending",
+        REQUIRED,
+        "The last day of each column; a column for what is not overdue stands before them, one for the oldest after them.",
+    ),
     key(
         Owner::Rule,
         "attach",
@@ -179,6 +234,7 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// Returns the keys that a rule of `kind` may have at its top.
+#[cfg(test)]
 pub(crate) fn rule_keys(kind: &str) -> impl Iterator<Item = &'static Key> {
     KEYS.iter().filter(move |key| key.owner == Owner::Rule && key.kinds.contains(&kind))
 }

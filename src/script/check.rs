@@ -186,7 +186,7 @@ impl Walk<'_> {
                 }
                 known.iter().map(String::as_str).collect()
             }
-            Kind::Invoice | Kind::Customer | Kind::Level | Kind::Date | Kind::MaybeDate => {
+            Kind::Invoice | Kind::Payment | Kind::Customer | Kind::Level | Kind::Date | Kind::MaybeDate => {
                 if let Some(field) = find_field(owner, name) {
                     self.need(name);
                     self.judged.insert(key(position));
@@ -201,6 +201,7 @@ impl Walk<'_> {
             Kind::InvoiceAttributes => "The documents' files have no column",
             Kind::CustomerAttributes => "The customers' file has no column",
             Kind::Invoice => "An invoice has no",
+            Kind::Payment => "A payment has no",
             Kind::Customer => "A customer has no",
             Kind::Level => "A level has no",
             _ => "A date has no",

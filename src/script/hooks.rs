@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, Engine, FnAccess, Position, Scope, Stmt};
 
-use crate::domain::date::Date;
 use crate::domain::id::RecipientKey;
-use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::ledger::DocumentIndex;
 use crate::domain::problem::{Problem, Severity, nearest};
 use crate::domain::variable::Variable;
 use crate::script::check::{self, Defined, Names};
@@ -155,21 +154,17 @@ impl Script {
         self.call("recipients", &call, read).map(|result| result.map_err(|(fault, _)| fault))
     }
 
-    /// Calls `variables(customer, items, level)`; empty where the script does not define it, or without items.
+    /// Calls `variables(customer, items, level)` with items of `account`; empty where the script does not define it.
     ///
     /// # Errors
     /// What the script met, or a result that is no map of values.
     pub fn variables(
         &self,
-        ledger: &Ledger,
-        customer: CustomerIndex,
+        account: &Account<'_>,
         items: &[DocumentIndex],
         level: &LevelFacts,
-        as_of: Date,
     ) -> Result<BTreeMap<String, Variable>, ScriptFault> {
-        let Some(first) = items.first() else { return Ok(BTreeMap::new()) };
-        let account = Account::new(ledger, customer, ledger.document(*first).currency, as_of);
-        let call = Call { account: &account, items, level: Some(level) };
+        let call = Call { account, items, level: Some(level) };
         match self.call("variables", &call, results::variables) {
             Some(result) => result.map_err(|(fault, _)| fault),
             None => Ok(BTreeMap::new()),

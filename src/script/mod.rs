@@ -25,7 +25,7 @@ use crate::domain::id::RecipientKey;
 
 pub use account::Account;
 pub use check::Names;
-pub use condition::Condition;
+pub use condition::{About, Condition, Topic};
 pub use explain::Seen;
 pub use fault::{Locate, ScriptFault};
 pub use hooks::Script;

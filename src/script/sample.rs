@@ -15,11 +15,13 @@ use crate::domain::customer::{Contact, Customer};
 use crate::domain::date::Date;
 use crate::domain::document::{Document, DocumentKind, Payment};
 use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
-use crate::domain::ledger::{Ledger, LedgerBuilder};
+use crate::domain::ledger::{DocumentIndex, Ledger, LedgerBuilder};
 use crate::domain::money::Currency;
 use crate::domain::problem::Problem;
 use crate::script::check::Names;
+use crate::script::condition::{About, Topic};
 use crate::script::fault::{Blame, ScriptFault};
+use crate::script::Account;
 
 /// The sample and its day.
 pub(crate) struct Sample {
@@ -83,8 +85,35 @@ impl Sample {
             received_on: date(2026, 11, 2),
             reference: CompactString::default(),
         };
+        let unapplied = Payment { document: None, currency: usd, reference: "TR-7".into(), ..part.clone() };
         builder.add_payment(part).expect("the payment is in the invoice's currency");
+        builder.add_payment(unapplied).expect("a payment without an invoice contradicts nothing");
         Self { ledger: builder.finish(), as_of: date(2026, 11, 21) }
+    }
+
+    /// Returns everything in the sample that a condition of this topic can be about, each with its account.
+    pub(crate) fn subjects(&self, topic: Topic) -> Vec<(Account<'_>, About)> {
+        let Self { ledger, as_of } = self;
+        let account = |customer, currency| Account::new(ledger, customer, currency, *as_of);
+        let of_customer = |customer| -> Vec<(Account<'_>, About)> {
+            match topic {
+                Topic::Invoice => {
+                    let documents = ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
+                    documents.map(|index| (Account::of(ledger, index, *as_of), About::Document(index))).collect()
+                }
+                Topic::Payment => {
+                    let payments = ledger.payment_indexes_of(customer);
+                    payments
+                        .map(|index| (account(customer, ledger.payment(index).currency), About::Payment(index)))
+                        .collect()
+                }
+                Topic::Account | Topic::Customer => {
+                    let currencies = ledger.currencies_of(customer).into_iter();
+                    currencies.map(|currency| (account(customer, currency), About::Account)).collect()
+                }
+            }
+        };
+        ledger.customer_indexes().flat_map(of_customer).collect()
     }
 
     /// Returns the problem of a rule that a fault on the sample is.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::domain::date::Timestamp;
+use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::{SenderId, ServerId};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::attempt::Attempt;
 use crate::outbox::retry::{Entry, Next};
 use crate::outbox::state::State;
 use crate::port::Outgoing;
+use crate::store::history::date;
 use crate::store::runs::ItemRow;
 use crate::store::{Store, StoreError, timestamp};
 
@@ -41,6 +42,8 @@ pub struct Leftover {
     pub recipients: Vec<Recipient>,
     /// The one rule that its run ran; `None`: all.
     pub only_rule: Option<String>,
+    /// The day its run was scheduled for, which a statement's period is counted from.
+    pub scheduled_on: Date,
 }
 
 impl Store {
@@ -235,7 +238,10 @@ pub fn earliest(
 /// # Errors
 /// Why the database could not be read.
 pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, StoreError> {
-    let select = "select message.id, message_key, total, sender_id, run.rule_id from message join run on run.id = run_id
+    // A firing's name begins with its day; a run that a person asked for is of its own day.
+    let select = "select message.id, message_key, total, sender_id, run.rule_id,
+            coalesce((select substr(local_time, 1, 10) from firing where firing.run_id = run.id limit 1), message.as_of)
+        from message join run on run.id = run_id
         where state = 'queued' and message.mode = ?1 order by message.id";
     let mut statement = connection.prepare(select)?;
     let mut rows = statement.query((mode,))?;
@@ -243,7 +249,9 @@ pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, S
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
         let (message_key, total, sender_id, only_rule) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        found.push(Leftover { id, message_key, total, sender_id, recipients: recipients(connection, id)?, only_rule });
+        let scheduled_on = date(&row.get::<_, String>(5)?)?;
+        let recipients = recipients(connection, id)?;
+        found.push(Leftover { id, message_key, total, sender_id, recipients, only_rule, scheduled_on });
     }
     Ok(found)
 }

@@ -79,7 +79,11 @@ pub struct MessageView {
     pub customer: String,
     /// The customer's name.
     pub customer_name: String,
-    /// The level that leads.
+    /// `reminder`, `statement` or `notice`.
+    pub kind: String,
+    /// The period or event it is about; empty for a reminder.
+    pub occasion: String,
+    /// The level that leads; empty but for a reminder.
     pub level: String,
     /// Which repeat of it.
     pub repeat: u32,
@@ -117,7 +121,7 @@ pub struct MessageView {
 /// Why the database could not be read.
 pub fn messages(connection: &Connection, filter: &MessageFilter, mut take: impl FnMut(MessageView)) -> Result<(), StoreError> {
     let select = "select id, message_key, run_id, rule_id, customer_id, customer_name, level_id, level_repeat, currency, total,
-            state, reason, detail, subject, as_of, mode, state_at_ms, next_attempt_at_ms, attempt_count
+            state, reason, detail, subject, as_of, mode, state_at_ms, next_attempt_at_ms, attempt_count, kind, occasion
         from message
         where (?1 is null or id = ?1) and (?2 is null or run_id = ?2) and (?3 is null or customer_id = ?3)
             and (?4 is null or rule_id = ?4) and (?5 is null or state = ?5)
@@ -135,6 +139,8 @@ pub fn messages(connection: &Connection, filter: &MessageFilter, mut take: impl 
             rule: row.get(3)?,
             customer: row.get(4)?,
             customer_name: row.get(5)?,
+            kind: row.get(19)?,
+            occasion: row.get(20)?,
             level: row.get(6)?,
             repeat: row.get(7)?,
             items: items(connection, id)?.into_iter().map(|item| item.document).collect(),

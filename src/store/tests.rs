@@ -40,6 +40,8 @@ fn message(key: &str, document: &str, state: State) -> MessageRow {
         total: "5.00".into(),
         level_id: "first".into(),
         level_repeat: 0,
+        kind: "reminder",
+        occasion: String::new(),
         state,
         reason: None,
         detail: None,
