@@ -124,7 +124,8 @@ fn part(kind: ContentType, text: &str) -> SinglePart {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     // lettre ends the part with a line end of its own.
     let text = text.trim_end_matches('\n').to_owned();
-    let is_plain = |line: &str| line.len() <= LINE_OCTETS && line.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    // lettre counts the line end before a line as part of it, and refuses to send a longer one as it is.
+    let is_plain = |line: &str| line.len() + 1 < LINE_OCTETS && line.chars().all(|c| c == ' ' || c.is_ascii_graphic());
     // Trailing blanks and `From ` at the start of a line do not survive every relay.
     let is_safe = |line: &str| is_plain(line) && !line.ends_with(' ') && !line.starts_with("From ");
     let encoding = match text.lines().all(is_safe) {
