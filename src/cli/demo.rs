@@ -193,7 +193,9 @@ fn tell_what_next(counts: &Counts, page: &Path, out_dir: &Path, workspace: &Work
     out(format!("  see what is due       {called} plan"));
     out(format!("  your own receivables  point `ledger` in config.yaml at your CSV export, then `{called} check`"));
     out("  your own server       set `smtp` in config.yaml; with `mode: redirect` all mail goes to you first");
-    let rule = workspace.rules.rules.first().map_or("rules/", |rule| &rule.file);
+    // The README walks through a reminder.
+    let rules = &workspace.rules.rules;
+    let rule = rules.iter().find(|rule| rule.reminder().is_some()).or(rules.first()).map_or("rules/", |rule| &rule.file);
     out(format!("  your own rule         copy {rule}; README.md walks through it"));
 }
 
