@@ -268,9 +268,7 @@ fn the_shipped_mails_are_as_committed() {
 #[test]
 fn the_shipped_statements_and_notices_are_as_committed() {
     let templates = shipped();
-    for (name, tells) in
-        [("statement", Tells::Statement(dec!(0))), ("receipt", Tells::Receipt), ("invoice", Tells::Invoice)]
-    {
+    for (name, tells) in [("statement", Tells::Statement(dec!(0))), ("receipt", Tells::Receipt), ("invoice", Tells::Invoice)] {
         for (customer, language) in [("C-1", "en"), ("C-2", "de")] {
             let mut setting = Setting { tells, variables: BTreeMap::new(), ..Setting::statement(customer, name) };
             if name != "statement" {
@@ -415,9 +413,8 @@ fn what_only_statements_and_receipts_have_is_there_and_no_other() {
         let paths = of_kind.map(|variable| variable.path.replace("[]", "[0]")).filter(|path| !whole.contains(&path.as_str()));
         paths.map(|path| format!("{{{{ {path} }}}}\n").replace("ageing[0].from_days", "ageing[1].from_days")).collect::<String>()
     };
-    let text = |setting: Setting, body: &str| {
-        setting.compose(&templates(&[("a.subject.txt", "S"), ("a.txt", body)])).unwrap().text
-    };
+    let text =
+        |setting: Setting, body: &str| setting.compose(&templates(&[("a.subject.txt", "S"), ("a.txt", body)])).unwrap().text;
     assert_eq!(
         text(Setting::statement("C-1", "a"), &every(message::STATEMENTS)),
         "1 March 2027\n31 March 2027\ninvoice\nR-2027-0042\n26 February 2027\n12 March 2027\n19\n€1,190.00\n€690.00\nFalse\n\

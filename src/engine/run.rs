@@ -17,8 +17,8 @@ use crate::engine::recheck::{LedgerRecheck, LedgerState, RecheckCounts, recheck}
 use crate::engine::view::due_reason;
 use crate::engine::workspace::Workspace;
 use crate::outbox::state::State;
-use crate::plan::reason::DeclineReason;
 use crate::plan::occasion::Occasions;
+use crate::plan::reason::DeclineReason;
 use crate::plan::{Decision, Plan, Subject, Verdict, plan_scheduled};
 use crate::port::{Clock, Transport};
 use crate::rule::{RuleKind, RuleSet};

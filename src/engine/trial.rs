@@ -44,8 +44,7 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
                 {
                     if said.insert(blocked.detail.clone()) {
                         let who = &ledger.customer(*customer).id;
-                        let message =
-                            format!("The mail of level `{level}` fails, tried for customer {who}: {}", blocked.detail);
+                        let message = format!("The mail of level `{level}` fails, tried for customer {who}: {}", blocked.detail);
                         problems.push(Problem::error(message).at(Place::file(rule.file.clone())));
                     }
                 }

@@ -148,10 +148,7 @@ fn message_line(plan: &Plan, rules: &RuleSet, ledger: &Ledger, message: &Planned
             .items(message)
             .iter()
             .filter(|_| message.level(rules).is_some())
-            .map(|item| ItemLevel {
-                item: number(ledger, item.document),
-                level: message.item_level(rules, item).to_string(),
-            })
+            .map(|item| ItemLevel { item: number(ledger, item.document), level: message.item_level(rules, item).to_string() })
             .collect(),
         currency: message.currency.to_string(),
         total: plain(message.total, message.currency),

@@ -87,29 +87,61 @@ pub const VARIABLES: &[TemplateVariable] = &[
     only(STATEMENTS, date("period.from", "The first of them", "1 March 2027")),
     only(STATEMENTS, date("period.to", "The last of them; `as_of` is the same day", "31 March 2027")),
     only(STATEMENTS, plain("statement", "The figures at the end of the period", "")),
-    only(STATEMENTS, plain("statement.lines", "Everything with a balance: documents by due date, then payments not yet matched", "")),
+    only(
+        STATEMENTS,
+        plain("statement.lines", "Everything with a balance: documents by due date, then payments not yet matched", ""),
+    ),
     only(STATEMENTS, plain("statement.lines[].kind", "`invoice`, `credit_note` or `payment`", "invoice")),
-    only(STATEMENTS, plain("statement.lines[].number", "The printed number, or the payment's reference, which may be empty", "R-2027-0042")),
+    only(
+        STATEMENTS,
+        plain("statement.lines[].number", "The printed number, or the payment's reference, which may be empty", "R-2027-0042"),
+    ),
     only(STATEMENTS, date("statement.lines[].date", "The day of issue, or of receipt", "26 February 2027")),
-    only(STATEMENTS, date("statement.lines[].due_on", "The last day of payment in time; not defined where there is none", "12 March 2027")),
-    only(STATEMENTS, plain("statement.lines[].days_overdue", "Whole days since the due date; 0 or less before the day after it, 0 on credit", "19")),
+    only(
+        STATEMENTS,
+        date("statement.lines[].due_on", "The last day of payment in time; not defined where there is none", "12 March 2027"),
+    ),
+    only(
+        STATEMENTS,
+        plain(
+            "statement.lines[].days_overdue",
+            "Whole days since the due date; 0 or less before the day after it, 0 on credit",
+            "19",
+        ),
+    ),
     only(STATEMENTS, money("statement.lines[].original", "The whole amount; negative where it is the customer's", "€1,190.00")),
     only(STATEMENTS, money("statement.lines[].open", "What is open of it; negative where it is the customer's", "€690.00")),
     only(STATEMENTS, plain("statement.lines[].disputed", "Whether the books mark it disputed", "False")),
     only(STATEMENTS, plain("statement.lines[].bucket", "The label of its age column; not defined on credit", "1–30")),
     only(STATEMENTS, money("statement.balance", "What the customer owes: the sum of the lines", "€987.50")),
     only(STATEMENTS, money("statement.overdue", "The overdue part of it; credit is not set against it", "€690.00")),
-    only(STATEMENTS, money("statement.unapplied", "Credit notes, overpaid invoices and payments not yet matched, as a negative amount", "-€40.00")),
-    only(STATEMENTS, plain("ageing", "The age columns, the youngest first; with `statement.unapplied` they add up to the balance", "")),
+    only(
+        STATEMENTS,
+        money(
+            "statement.unapplied",
+            "Credit notes, overpaid invoices and payments not yet matched, as a negative amount",
+            "-€40.00",
+        ),
+    ),
+    only(
+        STATEMENTS,
+        plain("ageing", "The age columns, the youngest first; with `statement.unapplied` they add up to the balance", ""),
+    ),
     only(STATEMENTS, plain("ageing[].label", "`current`, `1–30`, `> 90`", "current")),
-    only(STATEMENTS, plain("ageing[].from_days", "The first day past due; not defined in the column of what is not overdue", "1")),
+    only(
+        STATEMENTS,
+        plain("ageing[].from_days", "The first day past due; not defined in the column of what is not overdue", "1"),
+    ),
     only(STATEMENTS, plain("ageing[].to_days", "The last day; not defined in the column of the oldest", "30")),
     only(STATEMENTS, money("ageing[].amount", "What is open in it", "€337.50")),
     only(RECEIPTS, plain("payment", "The payment that the notice tells of; the invoice it settles is the one item", "")),
     only(RECEIPTS, date("payment.received_on", "The day it counts from", "30 March 2027")),
     only(RECEIPTS, money("payment.amount", "How much", "€500.00")),
     only(RECEIPTS, plain("payment.reference", "The books' own reference; may be empty", "TR-7")),
-    only(RECEIPTS, plain("payment.invoice", "The number of the invoice it settles; not defined where it is not matched yet", "R-2027-0042")),
+    only(
+        RECEIPTS,
+        plain("payment.invoice", "The number of the invoice it settles; not defined where it is not matched yet", "R-2027-0042"),
+    ),
 ];
 
 /// Returns the table in the form templates are checked against.

@@ -12,8 +12,8 @@ use crate::plan::notices::NoticeCourse;
 use crate::plan::reason::{BlockReason, DeclineReason};
 use crate::plan::statements::StatementCourse;
 use crate::plan::{
-    Decision, Matter, NOTICE_LEVEL, Plan, PlannedItem, PlannedMessage, RulePlan, STATEMENT_LEVEL, Subject, Verdict,
-    is_reachable, level_facts,
+    Decision, Matter, NOTICE_LEVEL, Plan, PlannedItem, PlannedMessage, RulePlan, STATEMENT_LEVEL, Subject, Verdict, is_reachable,
+    level_facts,
 };
 use crate::rule::{ForEach, Level, NoticeStart, Reminder, Rule, RuleKind, RuleSet};
 use crate::script::{About, Account, LevelFacts, RecipientChoice, ScriptFault};

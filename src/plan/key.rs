@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(key("overdue", &[("INV-1", "first", 0)]).as_str(), "2085ded6790f23188651d7bd6249171f");
         for (kind, occasion, expected) in [
             ("statement", "2026-10-01/2026-10-31", "d565691a7e6e7028dde3e32730ccdc69"),
-            ("notice", "invoice:INV-1", "TODO-B"),
+            ("notice", "invoice:INV-1", "b55389b8ed695780458913f50efba6e6"),
         ] {
             assert_eq!(occasion_key(Audience::Customers, kind, "EUR", occasion).as_str(), expected);
         }

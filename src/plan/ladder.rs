@@ -165,13 +165,7 @@ mod tests {
     fn ladder(climb: Climb, start: Start) -> Reminder {
         let mut levels = vec![level("upcoming", -3), level("first", 7), level("second", 21), level("final", 30)];
         levels[3].repeat = Some(Repeat { every: Days::new(14).unwrap(), at_most: 2 });
-        Reminder {
-            for_each: ForEach::Customer,
-            minimum: vec![],
-            levels,
-            climb,
-            start,
-        }
+        Reminder { for_each: ForEach::Customer, minimum: vec![], levels, climb, start }
     }
 
     fn step(level: &str, repeat: u32, standing: Standing, on: i32) -> Step {

@@ -15,6 +15,7 @@ use crate::rule::{ForEach, Known, RuleFile};
 
 use rust_decimal::dec;
 
+mod occasions;
 mod property;
 
 const AS_OF: Date = Date::constant(2028, 2, 29);
@@ -137,7 +138,7 @@ fn told(plan: &Plan, rules: &RuleSet, ledger: &Ledger) -> Vec<String> {
             };
             for document in plan.subject_documents(decision, ledger) {
                 let reason = plan.item_reason(place, document);
-                if !mailed.contains(&document) && Some(reason) != usual {
+                if rule.reminder().is_some() && !mailed.contains(&document) && Some(reason) != usual {
                     line += &format!(" [{} {}]", number(document), reason.as_str());
                 }
             }

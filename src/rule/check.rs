@@ -211,8 +211,8 @@ fn check_disputed(
     known: &Known,
     problems: &mut Problems<'_>,
 ) {
-    let asks = condition.is_some_and(|condition| condition.value.asks_disputed())
-        || script.is_some_and(|script| script.asks_disputed());
+    let asks =
+        condition.is_some_and(|condition| condition.value.asks_disputed()) || script.is_some_and(|script| script.asks_disputed());
     if known.disputed_is_mapped && !asks {
         let (span, hint) = match condition {
             Some(condition) => (condition.span, "add `&& !invoice.disputed` to `where`"),

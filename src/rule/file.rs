@@ -172,7 +172,12 @@ pub(crate) enum Emptiness {
     Refused,
 }
 
-pub(crate) fn recipients(node: &Node, emptiness: Emptiness, known: &Known, problems: &mut Problems<'_>) -> Option<Vec<RecipientName>> {
+pub(crate) fn recipients(
+    node: &Node,
+    emptiness: Emptiness,
+    known: &Known,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<RecipientName>> {
     let recipients = yaml::one_or_list(|node, problems: &mut Problems<'_>| recipient(node, known, problems))(node, problems)?;
     if let Value::List(items) = &node.value {
         if items.is_empty() && emptiness == Emptiness::Refused {

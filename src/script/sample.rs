@@ -18,10 +18,10 @@ use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
 use crate::domain::ledger::{DocumentIndex, Ledger, LedgerBuilder};
 use crate::domain::money::Currency;
 use crate::domain::problem::Problem;
+use crate::script::Account;
 use crate::script::check::Names;
 use crate::script::condition::{About, Topic};
 use crate::script::fault::{Blame, ScriptFault};
-use crate::script::Account;
 
 /// The sample and its day.
 pub(crate) struct Sample {
@@ -103,9 +103,7 @@ impl Sample {
                 }
                 Topic::Payment => {
                     let payments = ledger.payment_indexes_of(customer);
-                    payments
-                        .map(|index| (account(customer, ledger.payment(index).currency), About::Payment(index)))
-                        .collect()
+                    payments.map(|index| (account(customer, ledger.payment(index).currency), About::Payment(index))).collect()
                 }
                 Topic::Account | Topic::Customer => {
                     let currencies = ledger.currencies_of(customer).into_iter();

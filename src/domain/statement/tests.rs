@@ -180,11 +180,7 @@ fn rows() -> impl Strategy<Value = String> {
     let invoice = (0..2_usize, cents.clone(), -150..5_i32, prop::option::weighted(0.8, -120..40_i32), 0..6_usize);
     let credit = (0..2_usize, 1..5_000_i64, -40..5_i32);
     let payment = (0..2_usize, cents, -40..5_i32, any::<prop::sample::Index>(), prop::bool::ANY);
-    let all = (
-        prop::collection::vec(invoice, 1..12),
-        prop::collection::vec(credit, 0..4),
-        prop::collection::vec(payment, 0..8),
-    );
+    let all = (prop::collection::vec(invoice, 1..12), prop::collection::vec(credit, 0..4), prop::collection::vec(payment, 0..8));
     all.prop_map(|(invoices, credits, payments)| {
         let (mut text, mut codes) = (String::new(), Vec::new());
         let code = |place: usize| ["EUR", "USD"][place];
@@ -199,8 +195,7 @@ fn rows() -> impl Strategy<Value = String> {
         }
         for (place, cents, received, invoice, is_applied) in payments {
             let number = invoice.index(codes.len());
-            let (code, applied) =
-                if is_applied { (codes[number], number.to_string()) } else { (code(place), String::new()) };
+            let (code, applied) = if is_applied { (codes[number], number.to_string()) } else { (code(place), String::new()) };
             text += &format!("payment {code} {} {received} {applied}\n", Decimal::new(cents, 2));
         }
         text

@@ -77,8 +77,12 @@ type Key = (CustomerIndex, Subject, Option<Currency>);
 fn subjects(for_each: ForEach, ledger: &Ledger, open: &[DocumentIndex]) -> BTreeSet<Key> {
     let of = |document: &DocumentIndex| (ledger.document(*document).customer, ledger.document(*document).currency);
     let mut subjects: BTreeSet<Key> = match for_each {
-        ForEach::Customer => open.iter().map(of).map(|(customer, currency)| (customer, Subject::Account, Some(currency))).collect(),
-        ForEach::Invoice => open.iter().map(|document| (of(document).0, Subject::Invoice(*document), Some(of(document).1))).collect(),
+        ForEach::Customer => {
+            open.iter().map(of).map(|(customer, currency)| (customer, Subject::Account, Some(currency))).collect()
+        }
+        ForEach::Invoice => {
+            open.iter().map(|document| (of(document).0, Subject::Invoice(*document), Some(of(document).1))).collect()
+        }
     };
     let is_idle = |customer: &CustomerIndex| !open.iter().any(|document| of(document).0 == *customer);
     subjects.extend(ledger.customer_indexes().filter(is_idle).map(|customer| (customer, Subject::Account, None)));

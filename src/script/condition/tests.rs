@@ -19,9 +19,10 @@ fn names() -> Names {
 }
 
 fn compile(text: &str) -> Condition {
-    let (condition, warnings) = Condition::compile(text, Topic::Invoice, &names(), &Locate::file("where", text)).unwrap_or_else(|problems| {
-        panic!("{text}: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-    });
+    let (condition, warnings) =
+        Condition::compile(text, Topic::Invoice, &names(), &Locate::file("where", text)).unwrap_or_else(|problems| {
+            panic!("{text}: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        });
     assert_eq!(warnings, [], "{text}");
     condition
 }

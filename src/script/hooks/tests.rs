@@ -208,7 +208,8 @@ fn variables_keep_their_exact_kind() {
         "fn variables(customer, items, level) {\n  #{ pay_by: as_of + 7, name: customer.name, n: 3, rate: 0.1 + 0.2, flag: true, none: (),\n     \
          fee: money(40, \"EUR\"), list: [1, \"a\"], map: #{ third: 1 / 3 * 3 } }\n}",
     );
-    let given = with_first_customer(|ledger, _, items, as_of| script.variables(&Account::of(ledger, items[0], as_of), items, &level()));
+    let given =
+        with_first_customer(|ledger, _, items, as_of| script.variables(&Account::of(ledger, items[0], as_of), items, &level()));
     let fee = Money { amount: dec!(40), currency: Currency::parse("EUR").unwrap() };
     let expected = [
         ("pay_by", Variable::Date(date(2026, 11, 28))),
@@ -239,7 +240,8 @@ fn a_fault_at_run_time_names_its_line() {
         warnings[0],
         format!("a.rhai:4:24: {message} (met on made-up data); make sure that the real data cannot do the same")
     );
-    let fault = with_first_customer(|ledger, _, items, as_of| script.variables(&Account::of(ledger, items[0], as_of), items, &level()));
+    let fault =
+        with_first_customer(|ledger, _, items, as_of| script.variables(&Account::of(ledger, items[0], as_of), items, &level()));
     assert_eq!(
         fault,
         Err(ScriptFault { message: message.into(), place: crate::domain::problem::Place::within("a.rhai", text, 4, 24, 1) })
