@@ -418,7 +418,7 @@ fn what_only_statements_and_receipts_have_is_there_and_no_other() {
     assert_eq!(
         text(Setting::statement("C-1", "a"), &every(message::STATEMENTS)),
         "1 March 2027\n31 March 2027\ninvoice\nR-2027-0042\n26 February 2027\n12 March 2027\n19\n€1,190.00\n€690.00\nFalse\n\
-         1–30\n€987.50\n€777.50\n-€40.00\ncurrent\n1\n0\n€250.00"
+         1–30\n€987.50\n€777.50\n-€40.00\ndue\ncurrent\n1\n0\n€250.00"
     );
     let receipt = Setting { tells: Tells::Receipt, ..Setting::new("C-1", "a") };
     assert_eq!(text(receipt, &every(message::RECEIPTS)), "30 March 2027\n€500.00\nTR-7\nR-2027-0042");

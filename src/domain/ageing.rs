@@ -16,6 +16,16 @@ pub enum AgeBy {
     Issued,
 }
 
+impl AgeBy {
+    /// Returns the word rule files and templates use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Issued => "issued",
+        }
+    }
+}
+
 /// The age columns of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ageing {
@@ -57,6 +67,11 @@ impl Ageing {
         let is_ascending = days.windows(2).all(|pair| pair[0] < pair[1]);
         let starts_right = days.first().is_some_and(|first| first.count() > 0);
         (is_ascending && starts_right).then_some(Self { by, days })
+    }
+
+    /// Returns from which day ages are counted.
+    pub fn by(&self) -> AgeBy {
+        self.by
     }
 
     /// Returns the columns from the youngest to the oldest. By due date the first is that of what is not overdue.

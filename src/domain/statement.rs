@@ -6,7 +6,7 @@
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
-use crate::domain::ageing::{Ageing, Bucket};
+use crate::domain::ageing::{AgeBy, Ageing, Bucket};
 use crate::domain::date::Date;
 use crate::domain::document::DocumentKind;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
@@ -69,6 +69,8 @@ pub struct OpenItemStatement {
     pub currency: Currency,
     /// Documents by due date, then payments by day.
     pub lines: Vec<StatementLine>,
+    /// From which day ages are counted.
+    pub aged_by: AgeBy,
     /// What is open in each age column.
     pub ages: Vec<(Bucket, Decimal)>,
     /// Credit: credit notes, overpaid invoices and payments not yet applied, as a negative amount.
@@ -129,7 +131,8 @@ impl OpenItemStatement {
                 bucket: None,
             });
         }
-        Self { period, currency, lines, ages, unapplied, balance: ledger.balance_on(customer, currency, as_of) }
+        let balance = ledger.balance_on(customer, currency, as_of);
+        Self { period, currency, lines, aged_by: ageing.by(), ages, unapplied, balance }
     }
 
     /// Returns whether the lines, the age columns with the credit, and the balance are one and the same sum.

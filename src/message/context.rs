@@ -106,6 +106,7 @@ fn statement_values(statement: &OpenItemStatement, reader: &Arc<Reader>) -> Vec<
     let period = [("from", date_value(statement.period.from, reader)), ("to", date_value(statement.period.to, reader))];
     let whole = [
         ("lines", statement.lines.iter().map(line).collect()),
+        ("aged_by", statement.aged_by.as_str().into()),
         ("balance", money(statement.balance)),
         ("overdue", money(statement.overdue())),
         ("unapplied", money(statement.unapplied)),

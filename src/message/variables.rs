@@ -123,6 +123,7 @@ pub const VARIABLES: &[TemplateVariable] = &[
             "-€40.00",
         ),
     ),
+    only(STATEMENTS, plain("statement.aged_by", "`due` or `issued`: from which day ages are counted", "due")),
     only(
         STATEMENTS,
         plain("ageing", "The age columns, the youngest first; with `statement.unapplied` they add up to the balance", ""),

@@ -239,9 +239,10 @@ pub fn earliest(
 /// Why the database could not be read.
 pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, StoreError> {
     // A firing's name begins with its day; a run that a person asked for is of its own day.
-    let select = "select message.id, message_key, total, sender_id, run.rule_id,
-            coalesce((select substr(local_time, 1, 10) from firing where firing.run_id = run.id limit 1), message.as_of)
-        from message join run on run.id = run_id
+    let select =
+        "with scheduled as (select run_id, min(local_time) as local_time from firing where run_id is not null group by run_id)
+        select message.id, message_key, total, sender_id, run.rule_id, coalesce(substr(local_time, 1, 10), message.as_of)
+        from message join run on run.id = message.run_id left join scheduled on scheduled.run_id = run.id
         where state = 'queued' and message.mode = ?1 order by message.id";
     let mut statement = connection.prepare(select)?;
     let mut rows = statement.query((mode,))?;

@@ -6,6 +6,7 @@ mod faults;
 mod guarantees;
 mod kill;
 mod main_job;
+mod occasions;
 mod outbox;
 mod problems;
 mod recheck;
