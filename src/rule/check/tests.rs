@@ -11,6 +11,8 @@ use crate::rule::{Climb, ForEach, Level, Repeat, Start};
 use crate::script::{Account, LevelFacts, RecipientChoice, RecipientName};
 use rust_decimal::dec;
 
+mod kinds;
+
 fn known() -> Known {
     Known {
         senders: ["receivables", "head-of-finance"].map(SenderId::new).into(),
@@ -168,7 +170,7 @@ colour: red
             "rules/a.yaml:14:6: There is no recipient key `biling`; did you mean `billing`?",
             "rules/a.yaml:14:14: `a@@b` is not an e-mail address",
             "rules/a.yaml:16:1: Unknown field `colour`; a rule has: id, formerly, description, kind, schedule, approve, for_each, \
-             where, minimum, levels, climb, start, from, to, cc, bcc, script, attach",
+             minimum, levels, climb, start, where, from, to, cc, bcc, script, attach",
         ]
     );
 }
