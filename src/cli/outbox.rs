@@ -159,7 +159,7 @@ fn list(common: &Common, outbox: &Outbox, args: &OutboxArgs) -> Result<Exit, Sto
         out("No mail matches");
         return Ok(Exit::Done);
     }
-    keep_whole(&mut rows, &[6, 7]);
+    keep_whole(&mut rows, &[4, 6, 7]);
     out(rows.to_string());
     let more = if limit.is_some_and(|limit| count as u32 == limit) { "; --limit shows more" } else { "" };
     out(format!("{}{more}", counted(count, "mail", "mails")));

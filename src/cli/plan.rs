@@ -104,7 +104,7 @@ pub(crate) fn show_messages(messages: &[MessageLine]) {
             state.into(),
         ]);
     }
-    keep_whole(&mut rows, &[4, 5]);
+    keep_whole(&mut rows, &[2, 4, 5]);
     out(rows.to_string());
 }
 
@@ -134,11 +134,11 @@ pub(crate) fn show_declined(declined: &[DeclinedLine], one_by_one: bool) {
     out(rows.to_string());
 }
 
-/// Returns what a mail is about in a table's cell: the level of a reminder, a statement's days, or `notice`, whose event
-/// stands beside it.
+/// Returns what a mail is about in a table's cell: the level of a reminder, the last day of a statement's period, or
+/// `notice`, whose event stands beside it.
 pub(crate) fn about(level: &str, occasion: &str) -> String {
     match occasion.split_once('/') {
-        Some((from, to)) if !occasion.contains(':') => format!("{from} to {to}"),
+        Some((_, to)) if !occasion.contains(':') => format!("to\n{to}"),
         _ if level.is_empty() => NOTICE_LEVEL.to_owned(),
         _ => level.to_owned(),
     }

@@ -87,6 +87,21 @@ fn a_statement_goes_once_a_period() {
 }
 
 #[test]
+fn a_statement_is_no_contact_and_no_step_of_a_reminder() {
+    let server = Server::willing();
+    let workspace = workspace(server.port, STATEMENT);
+    let payments = "  payments: { csv: payments.csv }\nlimits: { contact_gap: 9 days }\n";
+    workspace.write("config.yaml", &Workspace::config(server.port, payments));
+    assert_eq!(run(&workspace, AS_OF), "accepted=2");
+    let reminder = "id: overdue\nkind: reminder\nlevels: [{ id: first, when: 7 days after due, template: note }]\nstart: to_age\n\
+                    from: receivables\nto: [billing]\n";
+    workspace.write("rules/reminder.yaml", reminder);
+    assert_eq!(run(&workspace, AS_OF), "accepted=2");
+    // The other way round: a reminder keeps the next statement away as little.
+    assert_eq!(run(&workspace, "2026-04-01"), "accepted=2");
+}
+
+#[test]
 fn a_statement_that_waits_stays_right_across_the_end_of_a_month_and_goes_only_as_it_would_be_made_again() {
     for (corrected, expected) in [(false, "accepted=2"), (true, "accepted=1 withdrawn=1")] {
         let server = Server::willing();
