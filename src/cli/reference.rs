@@ -162,7 +162,7 @@ may be added, so a reader must pass over those it does not know.
 | key | what it holds |
 | --- | --- |
 | `as_of` | the day |
-| `messages` | what is due: `rule`, `customer`, `customer_name`, `kind` (`reminder`, `statement`, `notice`), `level` (null but for reminders), `occasion` (the period of a statement, `2026-10-01/2026-10-31`, or the event of a notice, `invoice:R-1`; null for reminders), `repeat` (0 for the first mail at the level), `items` (invoice numbers), `item_levels` (`item`, `level`), `currency`, `total`, `to`, `copies`, `state` (`due` or `blocked`), `reason`, and `detail` where a fault has words of its own |
+| `messages` | what is due: `rule`, `customer`, `customer_name`, `kind` (`reminder`, `statement`, `notice`), `level` (null but for reminders), `occasion` (the period of a statement, `2026-10-01/2026-10-31`, or the event of a notice, `invoice:R-1`; null for reminders), `repeat` (0 for the first mail at the level), `items` (invoice numbers), `item_levels` (`item`, `level`), `currency`, `total`, `to`, `copies`, `state` (`due` or `blocked`), `reason` (`level_due`, `period_due`, `event_new`, or why it is blocked), and `detail` where a fault has words of its own |
 | `declined` | everything else: `rule`, `customer`, `customer_name`, `currency` (null where nothing is open), `items`, `reason`, `item_reasons` (`item`, `reason`) |
 
 **preview**: one object: `rule`, `customer`, `level`, `language`, `from`, `to`, `cc` and `bcc` (addresses),
