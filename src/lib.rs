@@ -23,8 +23,9 @@ pub mod outbox;
 pub mod plan;
 // What the operator wrote (pure).
 pub mod rule;
-// Four small languages (pure).
+// Four small languages (pure), and what tells editors of the files written in them.
 pub mod schedule;
+pub mod schema;
 pub mod script;
 pub mod template;
 pub mod yaml;

@@ -17,7 +17,7 @@ use crate::port::Clock;
 pub(crate) struct CheckArgs {
     /// Leave the rows of the ledger unread
     #[arg(long)]
-    no_ledger: bool,
+    pub(crate) no_ledger: bool,
 }
 
 #[derive(Debug, Serialize)]

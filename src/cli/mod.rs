@@ -6,7 +6,9 @@
 mod check;
 mod demo;
 mod gallery;
+mod init;
 mod intervene;
+mod manual;
 mod outbox;
 mod plan;
 mod preview;
@@ -14,6 +16,7 @@ mod print;
 pub mod problems;
 pub mod reference;
 mod run;
+mod schema;
 mod session;
 
 use std::path::PathBuf;
@@ -78,6 +81,8 @@ pub(crate) struct Common {
 enum Verb {
     /// Show the whole job on sample receivables, with a mail server of its own
     Demo(demo::DemoArgs),
+    /// Write a small workspace to begin with, from your own export if you have one
+    Init(init::InitArgs),
     /// Find every problem in config, rules, templates, scripts and ledger
     Check(check::CheckArgs),
     /// Show what would be sent, and why everybody else gets nothing
@@ -88,6 +93,12 @@ enum Verb {
     Run(run::RunArgs),
     /// Look into the outbox: every mail, its state and every attempt to send it; and decide about mails
     Outbox(outbox::OutboxArgs),
+    /// Print the JSON Schema of config.yaml or of rules, by which editors complete and check
+    Schema(schema::SchemaArgs),
+    /// Print the completions of a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual
+    Man(manual::ManArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -97,11 +108,15 @@ pub fn main() -> ExitCode {
     let common = &cli.common;
     let exit = match cli.verb {
         Verb::Demo(args) => demo::demo(common, &args),
+        Verb::Init(args) => init::init(common, &args),
         Verb::Check(args) => check::check(common, &args),
         Verb::Plan(args) => plan::plan(common, &args),
         Verb::Preview(args) => preview::preview(common, &args),
         Verb::Run(args) => run::run(common, &args),
         Verb::Outbox(args) => outbox::outbox(common, &args),
+        Verb::Schema(args) => schema::schema(common, &args),
+        Verb::Completions(args) => manual::completions(common, &args),
+        Verb::Man(args) => manual::man(common, &args),
     };
     exit.into()
 }
@@ -133,8 +148,9 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 10] = [
+    const LINES: [&str; 14] = [
         "demo",
+        "init somewhere",
         "check",
         "plan",
         "preview",
@@ -144,6 +160,9 @@ mod tests {
         "outbox renew 1",
         "outbox cancel 1",
         "outbox accept 1",
+        "schema",
+        "completions bash",
+        "man",
     ];
 
     fn count(command: &clap::Command) -> usize {

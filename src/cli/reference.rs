@@ -154,6 +154,8 @@ const JSON: &str = "
 Amounts are texts with exact digits, never numbers; days are `YYYY-MM-DD`; times are UTC (`2027-03-15T09:00:00Z`). New keys
 may be added, so a reader must pass over those it does not know.
 
+**init**: two objects, one a line: `folder`, `files` (those written) and `notes`; then what `check` prints.
+
 **check**: one object: `errors`, `warnings` (counts) and `problems`, each with its `severity`, `message`, `place`
 (`file`, `line`, `column`, `width` and the line's `text`) and `hint`.
 
@@ -183,4 +185,6 @@ may be added, so a reader must pass over those it does not know.
 **outbox renew**, **outbox cancel**, **outbox accept**: one object: `verb` and `ids`, the mails that were changed.
 
 **demo**: one object: `run`, `as_of`, `counts`, `page` (the path of its index.html) and `plan` (as above).
+
+**schema**, **completions** and **man** print the same with and without it.
 ";

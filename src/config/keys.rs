@@ -1,8 +1,12 @@
-//! The one table of config.yaml's keys. The reference page is made from it, and a test holds the reader to it.
+//! The one table of config.yaml's keys. The reference page and the schema are made from it, and a test holds the reader to it.
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use crate::config::server::preset_words;
+use crate::schema::{Need, Row, file_schema};
+use crate::source::field::Kind;
 
 /// Whether a key does anything in this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,7 +243,7 @@ pub fn reference() -> String {
          Every key the file may have. `<id>` and `<key>` stand for names of your own, `<file>` for `customers`, `invoices`,\n\
          `credit_notes` or `payments`. A key that is not listed here is an error, not silence.\n",
     );
-    let presets = preset_words().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let presets = presets();
     let mut section = String::new();
     for key in KEYS {
         let top = key.path.split('.').next().unwrap_or_default();
@@ -248,12 +252,41 @@ pub fn reference() -> String {
             line(&mut page, &format!("\n## {title}\n\n| Key | Write | Without it | Meaning |\n|---|---|---|---|"));
             section = title;
         }
-        let form = if key.form == "PRESETS" { &presets } else { key.form };
+        let form = form(key, &presets);
         let note = if key.effect == Effect::NotYet { " **Read, but not enforced by this release.**" } else { "" };
         let Key { path, default, meaning, .. } = key;
         line(&mut page, &format!("| `{path}` | {form} | {default} | {meaning}.{note} |"));
     }
     page
+}
+
+/// Returns the JSON Schema of config.yaml.
+pub fn schema() -> Value {
+    let files = Kind::ALL.map(Kind::key);
+    let mut rows = Vec::new();
+    for key in KEYS {
+        // What holds of every file of the ledger stands in the table once.
+        let paths: Vec<String> = match key.path.contains("<file>") {
+            true => files.iter().map(|file| key.path.replace("<file>", file)).collect(),
+            false => vec![key.path.to_owned()],
+        };
+        let need = if key.default == "required" { Need::Required } else { Need::Optional };
+        rows.extend(paths.into_iter().map(|path| (path, key, need)));
+    }
+    let presets = presets();
+    let rows: Vec<Row<'_>> = rows
+        .into_iter()
+        .map(|(path, key, need)| Row { path, form: form(key, &presets), default: key.default, meaning: key.meaning, need })
+        .collect();
+    file_schema("Dunlin: config.yaml", &rows)
+}
+
+fn presets() -> String {
+    preset_words().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn form<'k>(key: &'k Key, presets: &'k str) -> &'k str {
+    if key.form == "PRESETS" { presets } else { key.form }
 }
 
 fn has_children(top: &str) -> bool {

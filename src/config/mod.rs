@@ -10,7 +10,7 @@ mod secret;
 mod server;
 mod settings;
 
-pub use keys::{Effect, KEYS, Key, reference};
+pub use keys::{Effect, KEYS, Key, reference, schema};
 pub use read::{ConfigNames, names, read};
 pub use secret::{SECRET_BYTES_MAX, SecretRef, SecretSource, Secrets, SystemSecrets};
 pub use server::CA_FILE_BYTES_MAX;

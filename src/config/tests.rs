@@ -399,6 +399,16 @@ fn the_reader_knows_exactly_the_keys_of_the_table() {
 }
 
 #[test]
+fn every_phrase_of_the_table_has_a_meaning_for_the_schema() {
+    let plain = |path: &str| path.replace("<file>", "customers");
+    let has_keys = |key: &Key| KEYS.iter().any(|other| plain(other.path).starts_with(&format!("{}.", plain(key.path))));
+    let is_unknown =
+        |key: &&Key| key.form != "PRESETS" && !has_keys(key) && crate::schema::form::value_schema(key.form).is_none();
+    let unknown: Vec<&str> = KEYS.iter().filter(is_unknown).map(|key| key.form).collect();
+    assert!(unknown.is_empty(), "give these a meaning in src/schema/form.rs: {unknown:?}");
+}
+
+#[test]
 fn the_reference_page_is_current() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/reference/config.md");
     if std::env::var_os("DUNLIN_BLESS").is_some() {

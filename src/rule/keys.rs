@@ -5,6 +5,8 @@
 pub(crate) enum Owner {
     /// At the top of a rule.
     Rule,
+    /// In `schedule`.
+    Schedule,
     /// In a member of `levels`.
     Level,
     /// In `repeat`.
@@ -144,6 +146,24 @@ pub(crate) const KEYS: &[Key] = &[
         "What is attached. This release cannot make attachments: such mails are blocked, never sent bare.",
     ),
     key(Owner::Rule, "approve", ALL, "`true`, `false`", "`false`", "Whether a run waits for a person before anything is sent."),
+    key(Owner::Schedule, "cron", ALL, "a cron expression", REQUIRED, "At which times: five fields, or `@daily` and its like."),
+    key(Owner::Schedule, "time_zone", ALL, "a time zone", "the one of config.yaml", "By whose clock."),
+    key(
+        Owner::Schedule,
+        "missed",
+        ALL,
+        "`skip`, `latest`, `all`",
+        "`latest`",
+        "What becomes of runs that were missed while nothing ran: none, the last one, or each.",
+    ),
+    key(
+        Owner::Schedule,
+        "on",
+        ALL,
+        "`first business day`, `last business day`",
+        "every day that `cron` names",
+        "Only on this day of the month.",
+    ),
     key(
         Owner::Level,
         "id",

@@ -8,6 +8,7 @@ mod check;
 mod file;
 mod keys;
 mod reference;
+mod schema;
 
 pub mod schedule;
 
@@ -23,6 +24,7 @@ use crate::script::RecipientName;
 pub use check::{Known, RULES_MAX, RuleFile, load};
 pub use file::{LEVELS_MAX, REPEATS_MAX};
 pub use reference::rules_page;
+pub use schema::schema;
 
 /// What one mail of a rule gathers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

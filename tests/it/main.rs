@@ -4,6 +4,7 @@
 
 mod faults;
 mod guarantees;
+mod init;
 mod kill;
 mod main_job;
 mod outbox;

@@ -337,6 +337,7 @@ fn the_table_of_keys_and_the_reader_agree() {
         assert_eq!(listed(&LEAST.replace(REMINDER, kind).replace("id: a", "zzzzzzzz: 1\nid: a")), table, "{kind}");
     }
     for (owner, text) in [
+        (Owner::Schedule, format!("{LEAST}schedule: {{ cron: \"@daily\", zzzzzzzz: 1 }}\n")),
         (Owner::Level, LEAST.replace("{ id", "{ zzzzzzzz: 1, id")),
         (Owner::Repeat, LEAST.replace("{ id", "{ repeat: { every: 1 day, at_most: 1, zzzzzzzz: 1 }, id")),
     ] {

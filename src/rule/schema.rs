@@ -1,0 +1,52 @@
+//! The JSON Schema of a rule file, made from the list of keys.
+
+use serde_json::{Value, json};
+
+use crate::rule::keys::{KEYS, KINDS, Key, Owner, REQUIRED, rule_keys};
+use crate::schema::{Need, Row, file_schema};
+
+/// Returns the JSON Schema of a rule file: the keys of all kinds, and for each kind which of them it has.
+pub fn schema() -> Value {
+    let rows: Vec<Row<'_>> = KEYS.iter().map(row).collect();
+    let mut schema = file_schema("Dunlin: a rule", &rows);
+    let by_kind: Vec<Value> = KINDS
+        .iter()
+        .map(|kind| {
+            let names: Vec<&str> = rule_keys(kind).map(|key| key.name).collect();
+            let required: Vec<&str> = rule_keys(kind).filter(|key| key.default == REQUIRED).map(|key| key.name).collect();
+            json!({
+                "if": { "properties": { "kind": { "const": kind } }, "required": ["kind"] },
+                "then": { "propertyNames": { "enum": names }, "required": required }
+            })
+        })
+        .collect();
+    schema["allOf"] = Value::Array(by_kind);
+    schema
+}
+
+fn row(key: &Key) -> Row<'_> {
+    let below = match key.owner {
+        Owner::Rule => "",
+        Owner::Schedule => "schedule.",
+        Owner::Level => "levels.[].",
+        Owner::Repeat => "levels.[].repeat.",
+    };
+    // A key that only some kinds must have is asked for by its kind.
+    let is_needed = key.default == REQUIRED && (key.owner != Owner::Rule || key.kinds.len() == KINDS.len());
+    let need = if is_needed { Need::Required } else { Need::Optional };
+    Row { path: format!("{below}{}", key.name), form: key.value, default: key.default, meaning: key.meaning, need }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::form::value_schema;
+
+    #[test]
+    fn every_phrase_of_the_table_has_a_meaning() {
+        let has_keys = |key: &Key| KEYS.iter().any(|other| row(other).path.starts_with(&format!("{}.", row(key).path)));
+        let unknown: Vec<&str> =
+            KEYS.iter().filter(|key| !has_keys(key) && value_schema(key.value).is_none()).map(|key| key.value).collect();
+        assert!(unknown.is_empty(), "give these a meaning in src/schema/form.rs: {unknown:?}");
+    }
+}
