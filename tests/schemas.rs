@@ -75,6 +75,7 @@ const WORDS: &[&str] = &[
     "maximum",
     "exclusiveMinimum",
     "oneOf",
+    "anyOf",
     "allOf",
     "if",
     "then",
@@ -124,6 +125,7 @@ fn faults(schema: &Value, value: &Value, at: &str) -> Vec<String> {
                 let is_there = |name: &Value| value.as_object().is_none_or(|map| map.contains_key(name.as_str().unwrap()));
                 hold(rule.as_array().unwrap().iter().all(is_there), word);
             }
+            "anyOf" => hold(rule.as_array().unwrap().iter().any(|one| faults(one, value, at).is_empty()), word),
             "oneOf" => {
                 let fitting = rule.as_array().unwrap().iter().filter(|one| faults(one, value, at).is_empty()).count();
                 hold(fitting == 1, word);

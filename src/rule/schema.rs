@@ -1,8 +1,9 @@
 //! The JSON Schema of a rule file, made from the list of keys.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::rule::keys::{KEYS, KINDS, Key, Owner, REQUIRED, rule_keys};
+use crate::schema::form::value_schema;
 use crate::schema::{Need, Row, file_schema};
 
 /// Returns the JSON Schema of a rule file: the keys of all kinds, and for each kind which of them it has.
@@ -14,9 +15,16 @@ pub fn schema() -> Value {
         .map(|kind| {
             let names: Vec<&str> = rule_keys(kind).map(|key| key.name).collect();
             let required: Vec<&str> = rule_keys(kind).filter(|key| key.default == REQUIRED).map(|key| key.name).collect();
+            // A key that other kinds have too, with another meaning, takes what this kind takes.
+            let is_shared =
+                |key: &&Key| KEYS.iter().filter(|other| other.owner == Owner::Rule && other.name == key.name).count() > 1;
+            let own: Map<String, Value> = rule_keys(kind)
+                .filter(is_shared)
+                .filter_map(|key| Some((key.name.to_owned(), Value::Object(value_schema(key.value)?))))
+                .collect();
             json!({
                 "if": { "properties": { "kind": { "const": kind } }, "required": ["kind"] },
-                "then": { "propertyNames": { "enum": names }, "required": required }
+                "then": { "propertyNames": { "enum": names }, "required": required, "properties": own }
             })
         })
         .collect();
@@ -40,7 +48,6 @@ fn row(key: &Key) -> Row<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::form::value_schema;
 
     #[test]
     fn every_phrase_of_the_table_has_a_meaning() {

@@ -55,6 +55,8 @@ const CRON: Shape = Shape::Pattern("^ *(@[a-z]+|[^ ]+( +[^ ]+){4}) *$");
 const DATES: Shape = Shape::Pattern("^(relative|.*%.*)$");
 /// A day counted from the due date.
 const OFFSET: Shape = Shape::Pattern("^ *[0-9]+ +days? +(before|after) +due *$");
+/// A business day of the month.
+const BUSINESS_DAY: Shape = Shape::Pattern("^ *(first|last|[0-9]+(st|nd|rd|th)) business day *$");
 /// The time a statement covers.
 const PERIOD: Shape = Shape::Pattern("^ *(previous (month|week|quarter|year)|(month|year) to date|[0-9]+ days?) *$");
 
@@ -68,6 +70,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("a time zone", TIME_ZONE),
     ("a path", Shape::Name),
     ("a file", Shape::Name),
+    ("a file, or a list", Shape::OneOrMany(&Shape::Name)),
     ("a heading", Shape::Text),
     ("a name or an IP address", Shape::Name),
     ("a host's name", Shape::Name),
@@ -95,6 +98,10 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("small letters, digits, `-`, `_`", ID),
     ("a list of ids", Shape::OneOrMany(&ID)),
     ("a cron expression", CRON),
+    ("five fields, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`", CRON),
+    ("a place: `Europe/Berlin`", TIME_ZONE),
+    ("`first business day`, `last business day`, `2nd business day` to `23rd business day`", BUSINESS_DAY),
+    ("`24 h`, `3 days`", DURATION),
     ("`customer`, `invoice`; a notice also `payment`", Shape::Words(&["customer", "invoice", "payment"])),
     ("a condition", Shape::Condition),
     ("`{ EUR: 20.00 }`", Shape::By(CURRENCY, &Shape::Amount)),
@@ -107,6 +114,8 @@ pub const FORMS: &[(&str, Shape)] = &[
         "`{ by: due, days: [30, 60, 90] }`",
         Shape::Keys(&[("by", Shape::Words(&["due", "issued"])), ("days", Shape::List(&Shape::From(1)))]),
     ),
+    ("up to 6 whole numbers, ascending", Shape::List(&Shape::From(1))),
+    ("`127.0.0.1:9645`, `\"[::1]:9645\"` or `off`", Shape::Pattern("^(off|.+:[0-9]{1,5})$")),
     ("a list of documents", Shape::List(&Shape::By("^[a-z_]+$", &Shape::Text))),
     ("`3 days before due`, `7 days after due`", OFFSET),
 ];
@@ -150,7 +159,7 @@ fn schema(shape: &Shape) -> Map<String, Value> {
     value.as_object().cloned().expect("every arm makes an object")
 }
 
-/// Reads `` `a`, `b` or `c` ``.
+/// Reads `` `a`, `b` or `c` ``. What starts with a digit or a sign is an example of something, not a word.
 fn words(form: &str) -> Option<Vec<&str>> {
     let parts: Vec<&str> = form.split('`').collect();
     let is_list = parts.len() >= 3
@@ -158,7 +167,12 @@ fn words(form: &str) -> Option<Vec<&str>> {
         && parts[0].is_empty()
         && parts[parts.len() - 1].is_empty()
         && parts[1..parts.len() - 1].iter().skip(1).step_by(2).all(|between| [", ", " or ", ", or "].contains(between));
-    is_list.then(|| parts.into_iter().skip(1).step_by(2).collect())
+    let is_word = |text: &&str| {
+        text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b" _-".contains(&byte))
+    };
+    let words: Vec<&str> = parts.into_iter().skip(1).step_by(2).collect();
+    (is_list && words.iter().all(|word| is_word(&word))).then_some(words)
 }
 
 /// Reads `1 to 100`.
@@ -179,6 +193,8 @@ mod tests {
             ("2 to 1000", Some(json!({ "type": "integer", "minimum": 2, "maximum": 1000 }))),
             ("an address", Some(json!({ "type": "string", "pattern": "^[^@ ]+@[^@ ]+$" }))),
             ("`a`; also `b`", None),
+            ("`3 h`, `4 days`", None),
+            ("`first day` or `off`", Some(json!({ "enum": ["first day", "off"] }))),
             ("something else", None),
             ("one to ten", None),
             ("", None),

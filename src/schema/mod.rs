@@ -45,7 +45,7 @@ pub enum Need {
 pub fn file_schema(title: &str, rows: &[Row<'_>]) -> Value {
     let mut root = Branch::default();
     for row in rows {
-        root.at(&row.path).row = Some(row);
+        root.at(&row.path).rows.push(row);
     }
     let mut schema = Map::new();
     schema.insert("$schema".to_owned(), json!(DIALECT));
@@ -57,7 +57,8 @@ pub fn file_schema(title: &str, rows: &[Row<'_>]) -> Value {
 /// One key with the keys under it, in the order of the table.
 #[derive(Default)]
 struct Branch<'r> {
-    row: Option<&'r Row<'r>>,
+    /// Its rows: several where one key means different things in different kinds of files.
+    rows: Vec<&'r Row<'r>>,
     below: Vec<(&'r str, Branch<'r>)>,
 }
 
@@ -77,19 +78,35 @@ impl<'r> Branch<'r> {
 
     fn schema(&self) -> Map<String, Value> {
         let mut schema = match self.below.as_slice() {
-            [] => self.row.and_then(|row| value_schema(row.form)).unwrap_or_default(),
+            [] => self.value(),
             [("[]", members)] => object_of([("type", json!("array")), ("items", Value::Object(members.schema()))]),
             _ => self.object(),
         };
-        if let Some(row) = self.row {
-            if !row.meaning.is_empty() {
-                schema.insert("description".to_owned(), json!(row.meaning));
-            }
-            if let Some(default) = literal(row.default).filter(|_| self.below.is_empty()) {
-                schema.insert("default".to_owned(), default);
-            }
+        let meanings: Vec<&str> = self.rows.iter().map(|row| row.meaning).filter(|meaning| !meaning.is_empty()).collect();
+        if !meanings.is_empty() {
+            schema.insert("description".to_owned(), json!(meanings.join(" Or: ")));
+        }
+        if let [row] = self.rows.as_slice()
+            && let Some(default) = literal(row.default).filter(|_| self.below.is_empty())
+        {
+            schema.insert("default".to_owned(), default);
         }
         schema
+    }
+
+    /// Returns what a value without keys of its own must be: anything that one of its rows takes.
+    fn value(&self) -> Map<String, Value> {
+        let mut forms: Vec<&str> = self.rows.iter().map(|row| row.form).collect();
+        forms.dedup();
+        let mut values = forms.into_iter().map(|form| value_schema(form).unwrap_or_default());
+        match (values.len(), values.next()) {
+            (0 | 1, first) => first.unwrap_or_default(),
+            (_, first) => object_of([("anyOf", first.into_iter().chain(values).map(Value::Object).collect())]),
+        }
+    }
+
+    fn is_required(&self) -> bool {
+        !self.rows.is_empty() && self.rows.iter().all(|row| row.need == Need::Required)
     }
 
     /// Returns the schema of a map: of keys that are known, or of names of the writer's own.
@@ -99,7 +116,7 @@ impl<'r> Branch<'r> {
             && name.starts_with('<')
         {
             schema.insert("propertyNames".to_owned(), json!({ "pattern": NAME }));
-            if self.row.is_some_and(|row| row.need == Need::Required) {
+            if self.is_required() {
                 schema.insert("minProperties".to_owned(), json!(1));
             }
             schema.insert("additionalProperties".to_owned(), Value::Object(member.schema()));
@@ -107,8 +124,7 @@ impl<'r> Branch<'r> {
         }
         let properties: Map<String, Value> =
             self.below.iter().map(|(name, branch)| ((*name).to_owned(), Value::Object(branch.schema()))).collect();
-        let is_required = |branch: &Branch<'_>| branch.row.is_some_and(|row| row.need == Need::Required);
-        let required: Vec<&str> = self.below.iter().filter(|(_, branch)| is_required(branch)).map(|(name, _)| *name).collect();
+        let required: Vec<&str> = self.below.iter().filter(|(_, branch)| branch.is_required()).map(|(name, _)| *name).collect();
         schema.insert("properties".to_owned(), Value::Object(properties));
         if !required.is_empty() {
             schema.insert("required".to_owned(), json!(required));
@@ -124,7 +140,7 @@ fn object_of<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> 
 
 /// Returns the value that a default in code marks stands for, `None` where it is told in words.
 fn literal(default: &str) -> Option<Value> {
-    let text = default.strip_prefix('`')?.strip_suffix('`').filter(|text| !text.contains('`'))?;
+    let text = default.strip_prefix('`')?.strip_suffix('`').filter(|text| !text.contains(['`', '[', '{']))?;
     Some(match text {
         "true" => json!(true),
         "false" => json!(false),
@@ -196,6 +212,14 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_two_meanings_takes_what_either_takes() {
+        let rows = [row("start", "`a`", "`a`", Need::Optional), row("start", "`b`", "none", Need::Required)];
+        let expected = json!({ "anyOf": [{ "enum": ["a"] }, { "enum": ["b"] }], "description": "What it does Or: What it does" });
+        let schema = file_schema("A file", &rows);
+        assert_eq!((&schema["properties"]["start"], schema.get("required")), (&expected, None));
+    }
+
+    #[test]
     fn only_a_default_in_code_marks_is_a_value() {
         for (default, expected) in [
             ("`live`", Some(json!("live"))),
@@ -203,6 +227,7 @@ mod tests {
             ("`3`", Some(json!(3))),
             ("`\"%Y-%m-%d\"`", Some(json!("%Y-%m-%d"))),
             ("the preset's", None),
+            ("`[sat, sun]`", None),
             ("`a` or `b`", None),
             ("", None),
         ] {
