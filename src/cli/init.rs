@@ -129,9 +129,13 @@ pub(crate) fn init(common: &Common, args: &InitArgs) -> Exit {
     let there = Common { workspace: args.folder.clone(), json: common.json, verbose: common.verbose };
     let exit = check(&there, &CheckArgs { no_ledger: false });
     if exit == Exit::Done && !common.json {
+        let there = match args.folder.as_os_str() == "." {
+            true => String::new(),
+            false => format!(" --workspace {}", args.folder.display()),
+        };
         say(format!(
-            "\nNext: `dunlin plan --workspace {0}` shows who would get what; {0}/README.md goes on.",
-            args.folder.display()
+            "\nNext: `dunlin plan{there}` shows who would get what; {} goes on",
+            args.folder.join("README.md").display()
         ));
     }
     exit
@@ -204,8 +208,8 @@ fn answers<I: io::BufRead, O: io::Write>(args: &InitArgs, person: &mut Person<I,
     if !missing.is_empty() {
         return Err(Stop::Missing(missing));
     }
-    let is_sender_known = sender_address != SENDER.1;
-    let is_host_known = host != HOST;
+    let is_sender_known = args.sender_address.is_some() || sender_address != SENDER.1;
+    let is_host_known = args.smtp_host.is_some() || host != HOST;
     let redirect_to =
         args.redirect_to.as_deref().map(|text| checked(text, address).map_err(wrong("--redirect-to"))).transpose()?;
     let redirect_to = redirect_to.or_else(|| (is_sender_known && is_host_known).then(|| sender_address.clone()));
@@ -348,10 +352,16 @@ fn told(kind: ExportKind, file: &Path, question: &Question) -> String {
 
 /// Says in a sentence what was found in a file.
 fn found(export: &Export) -> String {
-    let Guess { columns, dates, row_count, .. } = &export.guess;
+    let Guess { columns, dates, amounts, row_count, .. } = &export.guess;
+    let mut text = format!("{}: {}", export.path, counted(*row_count, "row", "rows"));
+    if let Some(dates) = dates {
+        text = format!("{text}; dates like {dates}");
+    }
+    if columns.iter().any(|(field, _)| field == "total") {
+        text = format!("{text}; amounts like {}", amounts.example());
+    }
     let columns: Vec<String> = columns.iter().map(|(field, heading)| format!("{field} = {heading}")).collect();
-    let dates = dates.as_ref().map(|dates| format!("; dates {dates}")).unwrap_or_default();
-    format!("{}: {}; {}{dates}", export.path, counted(*row_count, "row", "rows"), columns.join(", "))
+    format!("{text}; {}", columns.join(", "))
 }
 
 fn decimal(word: &str) -> DecimalMark {
@@ -380,3 +390,6 @@ fn checked(text: &str, read: impl Fn(&str) -> Result<String, String>) -> Result<
 fn wrong(argument: &'static str) -> impl Fn(String) -> Stop {
     move |message| Stop::Missing(vec![format!("{argument}: {message}")])
 }
+
+#[cfg(test)]
+mod tests;
