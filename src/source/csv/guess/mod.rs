@@ -26,6 +26,9 @@ use crate::source::field::{CONTACTS, Kind, fields};
 /// The most rows looked at. Every row is read when the ledger is; a form that a later row does not fit is told then.
 pub const ROWS_LOOKED_AT_MAX: usize = 50_000;
 
+/// The most bytes looked at, whatever the number of rows.
+pub const BYTES_LOOKED_AT_MAX: u64 = 64 << 20;
+
 /// What a person has said about a file, which no value can overrule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decided {
@@ -138,7 +141,7 @@ pub fn guess(path: &Path, kind: Kind, decided: &Decided) -> Result<Guess, Vec<Pr
         guess.notes.push(letters_note(&cells));
     }
     if !cells.is_whole {
-        guess.notes.push(format!("Only the first {ROWS_LOOKED_AT_MAX} rows were looked at; the check reads them all"));
+        guess.notes.push(format!("Only the first {} rows were looked at; the check reads them all", cells.row_count));
     }
     let problems = undecidable(&cells, kind, decided, path);
     if !problems.is_empty() {
@@ -149,7 +152,7 @@ pub fn guess(path: &Path, kind: Kind, decided: &Decided) -> Result<Guess, Vec<Pr
     amounts(&cells, decided, &mut guess);
     guess.currency = one_currency(&cells, &guess);
     let is_used = |heading: &&String| !guess.columns.iter().any(|(_, own)| own == *heading);
-    guess.other_columns = cells.headings.iter().filter(is_used).cloned().collect();
+    guess.other_columns = cells.headings.iter().filter(is_used).filter(|heading| !heading.is_empty()).cloned().collect();
     Ok(guess)
 }
 
@@ -190,7 +193,7 @@ fn cells(records: &mut Records<Input>, encoding: Encoding) -> Result<Option<Cell
     let headings: Vec<String> = (0..header.len()).map(|column| header.cell(column).to_owned()).collect();
     let mut columns = vec![Vec::new(); headings.len()];
     let mut row_count = 0;
-    while row_count < ROWS_LOOKED_AT_MAX {
+    while row_count < ROWS_LOOKED_AT_MAX && records.input().bytes_read < BYTES_LOOKED_AT_MAX {
         let Some(record) = records.next()? else {
             return Ok(Some(Cells { headings, columns, row_count, delimiter, encoding, is_whole: true }));
         };

@@ -172,3 +172,13 @@ fn what_fits_most_cells_is_taken_and_the_others_are_told() {
         ]
     );
 }
+
+#[test]
+fn no_more_is_looked_at_than_the_limit_and_that_is_told() {
+    let rows: String = (0..=ROWS_LOOKED_AT_MAX).map(|row| format!("{row},C,2026-01-01,5\n")).collect();
+    let guess = invoices(&format!("number,customer,date,amount\n{rows}"));
+    assert_eq!(guess.row_count, ROWS_LOOKED_AT_MAX);
+    assert_eq!(guess.notes, ["Only the first 50000 rows were looked at; the check reads them all"]);
+    let wide = format!("number,customer,date,amount\n{}", format!("1,{},2026-01-01,5\n", "x".repeat(100_000)).repeat(700));
+    assert!(invoices(&wide).row_count < 700);
+}

@@ -3,6 +3,8 @@
 use crate::source::field::Kind;
 
 /// For each field of a customers' or invoices' file the headings it goes by, folded by [`folded`], the surest first.
+///
+/// A heading that can mean something else is not here: a `balance` may be the account's, a `payment date` that of a part.
 const HEADINGS: &[(Kind, &str, &[&str])] = &[
     (
         Kind::Customers,
@@ -188,13 +190,10 @@ const HEADINGS: &[(Kind, &str, &[&str])] = &[
             "outstandingamount",
             "openbalance",
             "remaining",
-            "balance",
             "amountdue",
             "offenerbetrag",
             "offen",
             "restbetrag",
-            "saldo",
-            "solde",
             "pendiente",
         ],
     ),
@@ -209,14 +208,10 @@ const HEADINGS: &[(Kind, &str, &[&str])] = &[
             "paidon",
             "paiddate",
             "datepaid",
-            "paymentdate",
             "clearingdate",
             "cleared",
             "bezahltam",
-            "zahlungsdatum",
             "ausgleichsdatum",
-            "datepaiement",
-            "fechapago",
         ],
     ),
     (Kind::Invoices, "disputed", &["disputed", "dispute", "indispute", "strittig", "reklamation", "litige"]),
