@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dunlin::engine::init::{Answers, Security, ServerAnswer, files};
 use dunlin::engine::schema::SCHEMAS;
 use dunlin::schema::DIALECT;
 use dunlin::yaml::{self, Node, Style};
@@ -169,6 +170,28 @@ fn the_shipped_files_name_their_schema_and_are_right_by_it() {
         assert!(text.starts_with(&kind.first_line()), "{file} does not begin with {:?}", kind.first_line());
         assert!(page(file).parent().unwrap().join(kind.reference).is_file(), "{file} names a schema that is not there");
         assert_eq!(faults_of(word, &text), [""; 0], "{file}");
+    }
+}
+
+#[test]
+fn a_new_workspace_is_right_by_the_schemas_that_come_with_it() {
+    let answers = Answers {
+        instance: "acme".to_owned(),
+        time_zone: "Europe/Berlin".to_owned(),
+        currency: "EUR".to_owned(),
+        sender_name: "2024".to_owned(),
+        sender_address: "r@acme.example".to_owned(),
+        redirect_to: Some("me@acme.example".to_owned()),
+        server: ServerAnswer { host: "mail.example".to_owned(), port: Some(25), security: Security::StartTls, user: None },
+        exports: None,
+    };
+    let files = files(&answers).unwrap();
+    let text = |path: &str| files.iter().find(|file| file.path == path).unwrap().text.clone();
+    for (path, word) in [("config.yaml", "config"), ("rules/overdue.yaml", "rule")] {
+        assert_eq!(faults_of(word, &text(path)), [""; 0], "{path}");
+    }
+    for kind in SCHEMAS {
+        assert_eq!(text(kind.path), kind.text());
     }
 }
 

@@ -176,7 +176,7 @@ fn answers<I: io::BufRead, O: io::Write>(args: &InitArgs, person: &mut Person<I,
     let exports = exports(args, person, notes, &mut missing)?;
     let told = exports.as_ref().and_then(|exports| exports.invoices.guess.currency);
     let currency = match (&args.currency, told) {
-        (Some(code), _) => checked(code, currency).map_err(wrong("--currency"))?,
+        (Some(code), _) => currency(code).map_err(wrong("--currency"))?,
         (None, Some(code)) => code.to_string(),
         (None, None) if person.asks => {
             let usual = if exports.is_none() { EXAMPLE_CURRENCY } else { "" };
@@ -190,7 +190,7 @@ fn answers<I: io::BufRead, O: io::Write>(args: &InitArgs, person: &mut Person<I,
     };
     let zone = system_time_zone().unwrap_or_else(|| "UTC".to_owned());
     let time_zone = match &args.time_zone {
-        Some(zone) => checked(zone, time_zone).map_err(wrong("--time-zone"))?,
+        Some(zone) => time_zone(zone).map_err(wrong("--time-zone"))?,
         None => person.answer("The place by whose clock days begin", &zone, time_zone)?,
     };
     let sender_name = match &args.sender_name {
@@ -198,7 +198,7 @@ fn answers<I: io::BufRead, O: io::Write>(args: &InitArgs, person: &mut Person<I,
         None => person.answer("The name customers see", SENDER.0, |text| Ok(text.to_owned()))?,
     };
     let sender_address = match &args.sender_address {
-        Some(text) => checked(text, address).map_err(wrong("--sender-address"))?,
+        Some(text) => address(text).map_err(wrong("--sender-address"))?,
         None => person.answer("The address customers see", SENDER.1, address)?,
     };
     let host = match &args.smtp_host {
@@ -210,8 +210,7 @@ fn answers<I: io::BufRead, O: io::Write>(args: &InitArgs, person: &mut Person<I,
     }
     let is_sender_known = args.sender_address.is_some() || sender_address != SENDER.1;
     let is_host_known = args.smtp_host.is_some() || host != HOST;
-    let redirect_to =
-        args.redirect_to.as_deref().map(|text| checked(text, address).map_err(wrong("--redirect-to"))).transpose()?;
+    let redirect_to = args.redirect_to.as_deref().map(|text| address(text).map_err(wrong("--redirect-to"))).transpose()?;
     let redirect_to = redirect_to.or_else(|| (is_sender_known && is_host_known).then(|| sender_address.clone()));
     match &redirect_to {
         Some(to) => notes.push(format!("Every mail goes to {to} for now, none to a customer (`mode: redirect`)")),
@@ -380,10 +379,6 @@ fn time_zone(text: &str) -> Result<String, String> {
 
 fn address(text: &str) -> Result<String, String> {
     if is_address(text) { Ok(text.to_owned()) } else { Err(format!("`{text}` is not an e-mail address")) }
-}
-
-fn checked(text: &str, read: impl Fn(&str) -> Result<String, String>) -> Result<String, String> {
-    read(text)
 }
 
 /// Makes a wrong argument a thing that is missing: nothing is written for it either.

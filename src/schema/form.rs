@@ -172,7 +172,7 @@ fn words(form: &str) -> Option<Vec<&str>> {
             && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b" _-".contains(&byte))
     };
     let words: Vec<&str> = parts.into_iter().skip(1).step_by(2).collect();
-    (is_list && words.iter().all(|word| is_word(word))).then_some(words)
+    (is_list && words.iter().all(is_word)).then_some(words)
 }
 
 /// Reads `1 to 100`.

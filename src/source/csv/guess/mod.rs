@@ -27,7 +27,7 @@ use crate::source::field::{CONTACTS, Kind, fields};
 pub const ROWS_LOOKED_AT_MAX: usize = 50_000;
 
 /// The most bytes looked at, whatever the number of rows.
-pub const BYTES_LOOKED_AT_MAX: u64 = 64 << 20;
+pub const BYTES_LOOKED_AT_MAX: u64 = 16 << 20;
 
 /// What a person has said about a file, which no value can overrule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
