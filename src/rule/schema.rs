@@ -56,4 +56,14 @@ mod tests {
             KEYS.iter().filter(|key| !has_keys(key) && value_schema(key.value).is_none()).map(|key| key.value).collect();
         assert!(unknown.is_empty(), "give these a meaning in src/schema/form.rs: {unknown:?}");
     }
+
+    #[test]
+    fn no_kind_has_a_key_twice() {
+        for (index, key) in KEYS.iter().enumerate() {
+            let is_same = |other: &&Key| {
+                other.owner == key.owner && other.name == key.name && other.kinds.iter().any(|kind| key.kinds.contains(kind))
+            };
+            assert!(!KEYS[..index].iter().any(|other| is_same(&other)), "`{}` stands twice in src/rule/keys.rs", key.name);
+        }
+    }
 }
