@@ -11,6 +11,7 @@ pub mod engine;
 // Adapters: one outside thing each.
 pub mod clock;
 pub mod eml;
+pub mod program;
 pub mod rulebook;
 pub mod smtp;
 pub mod source;
@@ -22,6 +23,7 @@ pub mod message;
 pub mod outbox;
 pub mod plan;
 // What the operator wrote (pure).
+pub mod plugin;
 pub mod rule;
 // Four small languages (pure).
 pub mod schedule;

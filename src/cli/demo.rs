@@ -17,6 +17,7 @@ use crate::cli::{Common, Exit, day};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
 use crate::domain::ledger::Ledger;
+use crate::engine::attach::Attachments;
 use crate::engine::compose::Composer;
 use crate::engine::demo::{DemoServer, Received, redirect};
 use crate::engine::run::{Counts, counts};
@@ -89,8 +90,15 @@ fn demonstrate(common: &Common, args: &DemoArgs) -> Result<Exit, Exit> {
             Exit::Failed
         })?;
         let plan = PlanView::of(&committed.plan, &rules, &ledger);
-        let composer =
-            Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &committed.plan, now: SystemClock.now() };
+        let attachments = Attachments::left_out();
+        let composer = Composer {
+            workspace: &workspace,
+            rules: &rules,
+            ledger: &ledger,
+            plan: &committed.plan,
+            now: SystemClock.now(),
+            attachments: &attachments,
+        };
         let page = write_mails(&folder, &received, &composer, &ledger, &committed.plan)
             .map_err(|error| failed(&format!("Cannot write into {}", folder.display()), &error))?;
         if common.json {

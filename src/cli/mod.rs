@@ -9,6 +9,7 @@ mod gallery;
 mod intervene;
 mod outbox;
 mod plan;
+mod plugin;
 mod preview;
 mod print;
 pub mod problems;
@@ -86,6 +87,8 @@ enum Verb {
     Preview(preview::PreviewArgs),
     /// Decide, record and send what is due
     Run(run::RunArgs),
+    /// Write, list, check and test plugins
+    Plugin(plugin::PluginArgs),
     /// Look into the outbox: every mail, its state and every attempt to send it; and decide about mails
     Outbox(outbox::OutboxArgs),
 }
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::plan(common, &args),
         Verb::Preview(args) => preview::preview(common, &args),
         Verb::Run(args) => run::run(common, &args),
+        Verb::Plugin(args) => plugin::plugin(common, &args),
         Verb::Outbox(args) => outbox::outbox(common, &args),
     };
     exit.into()
@@ -133,12 +137,17 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 10] = [
+    const LINES: [&str; 15] = [
         "demo",
         "check",
         "plan",
         "preview",
         "run",
+        "plugin list",
+        "plugin",
+        "plugin new a",
+        "plugin check",
+        "plugin test",
         "outbox",
         "outbox show 1",
         "outbox renew 1",

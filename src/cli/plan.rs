@@ -10,6 +10,7 @@ use crate::cli::{Common, Exit, day, print};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
 use crate::domain::problem::Severity;
+use crate::engine::attach::Attachments;
 use crate::engine::compose::Composer;
 use crate::engine::view::{DeclinedLine, MessageLine, PlanView};
 use crate::plan::reason::{BlockReason, DeclineReason};
@@ -49,8 +50,16 @@ fn planned(common: &Common, args: &PlanArgs) -> Result<Exit, Exit> {
     }
     let mut view = PlanView::of(&plan, &rules, &ledger);
     // Composed as a run would, and thrown away: a template that fails shows here and not only in the night.
-    let composer =
-        Composer { workspace: &session.workspace, rules: &rules, ledger: &ledger, plan: &plan, now: SystemClock.now() };
+    // Programs of plugins are asked by `preview` and `run` only.
+    let attachments = Attachments::left_out();
+    let composer = Composer {
+        workspace: &session.workspace,
+        rules: &rules,
+        ledger: &ledger,
+        plan: &plan,
+        now: SystemClock.now(),
+        attachments: &attachments,
+    };
     let bar = bar("Composing", "{pos} of {len}");
     bar.set_length(plan.messages.len() as u64);
     for (line, message) in view.messages.iter_mut().zip(&plan.messages) {

@@ -217,9 +217,9 @@ pub const KEYS: &[Key] = &[
     key("limits.run_guard", "keys", "none", "When a run waits for a person instead of sending"),
     key("limits.run_guard.messages", "1 or more", "none", "A run of more messages waits"),
     not_yet("limits.run_guard.times_usual", "2 to 1000", "none", "A run of so many times the usual number waits"),
-    not_yet("alerts", "keys", "none", "Who is told when something needs a person"),
-    key("alerts.to", "an address, or a list", "none", "By mail"),
-    key("alerts.plugin", "a name", "none", "By a plugin"),
+    key("alerts", "keys", "none", "Who is told when something needs a person"),
+    not_yet("alerts.to", "an address, or a list", "none", "By mail"),
+    key("alerts.plugin", "a name", "none", "By the program of a plugin; see plugins.md"),
     key("retry", "keys", "none", "When a mail that a server put off is tried again"),
     key(
         "retry.first",

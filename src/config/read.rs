@@ -122,8 +122,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     fields.optional("calendar", problems, calendar);
     not_enforced("calendar", fields.node("calendar").and(fields.key_span("calendar")), problems);
     let limits = fields.optional("limits", problems, limits).unwrap_or_default();
-    fields.optional("alerts", problems, alerts);
-    not_enforced("alerts", fields.node("alerts").and(fields.key_span("alerts")), problems);
+    let alert_plugin = fields.optional("alerts", problems, alerts).flatten();
     let retry = fields.optional("retry", problems, retry).unwrap_or(RETRY);
     let database = fields.optional("database", problems, file_path).unwrap_or_else(|| DATABASE.to_owned());
     fields.close(problems);
@@ -138,6 +137,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         contact_gap: limits.contact_gap,
         run_guard_messages: limits.run_guard_messages,
         retry,
+        alert_plugin,
         database,
     })
 }
@@ -274,12 +274,14 @@ fn calendar(node: &Node, problems: &mut Problems<'_>) -> Option<()> {
     Some(())
 }
 
-fn alerts(node: &Node, problems: &mut Problems<'_>) -> Option<()> {
+/// Reads who is told; returns the plugin and where it is named.
+fn alerts(node: &Node, problems: &mut Problems<'_>) -> Option<Option<(String, Place)>> {
     let mut fields = Fields::open(node, "a set of alerts", problems)?;
     fields.optional("to", problems, one_or_list(address));
-    fields.optional("plugin", problems, text);
+    not_enforced("alerts.to", fields.node("to").and(fields.key_span("to")), problems);
+    let plugin = fields.optional("plugin", problems, |node, problems| Some((text(node, problems)?, problems.place(node.span))));
     fields.close(problems);
-    Some(())
+    Some(plugin)
 }
 
 fn retry(node: &Node, problems: &mut Problems<'_>) -> Option<Retry> {

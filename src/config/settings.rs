@@ -37,6 +37,8 @@ pub struct Config {
     pub run_guard_messages: Option<u64>,
     /// When a message that a server put off is tried again.
     pub retry: Retry,
+    /// The plugin whose program tells a person, and where it is named.
+    pub alert_plugin: Option<(String, Place)>,
     /// The database's file, relative to the workspace unless absolute.
     pub database: String,
 }

@@ -11,8 +11,9 @@ use crate::domain::id::LevelId;
 use crate::domain::ledger::{DocumentIndex, Ledger};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::domain::variable::Variable;
+use crate::engine::attach::Attachments;
 use crate::engine::workspace::Workspace;
-use crate::message::{ComposeFault, Composed, Letter, compose};
+use crate::message::{ComposeFault, Composed, Letter, compose_with};
 use crate::outbox::state::State;
 use crate::plan::key::{Audience, MessageKey};
 use crate::plan::reason::BlockReason;
@@ -42,6 +43,8 @@ pub struct Composer<'a> {
     pub plan: &'a Plan,
     /// What the Date header says.
     pub now: Timestamp,
+    /// The files that go with mails, asked for before.
+    pub attachments: &'a Attachments,
 }
 
 impl Composer<'_> {
@@ -78,15 +81,7 @@ impl Composer<'_> {
             .iter()
             .map(|item| (item.document, reminder.levels[usize::from(item.step.level)].id.clone()))
             .collect();
-        let variables: BTreeMap<String, Variable> = match &reminder.script {
-            Some(script) => {
-                let documents: Vec<DocumentIndex> = items.iter().map(|(document, _)| *document).collect();
-                script
-                    .variables(self.ledger, message.customer, &documents, &facts, self.plan.as_of)
-                    .map_err(|fault| Blocked { reason: BlockReason::ScriptError, detail: fault_words(&fault) })?
-            }
-            None => BTreeMap::new(),
-        };
+        let variables = self.variables(message, &items)?;
         let meant = message.recipients(self.rules, self.ledger);
         let recipients = match &self.workspace.config.mode {
             Mode::Redirect { to } => vec![Recipient { address: to.clone(), role: RecipientRole::To }],
@@ -109,11 +104,37 @@ impl Composer<'_> {
             message_id: key.as_str(),
             date: self.date(),
         };
-        let mut composed = compose(&letter, &self.workspace.templates).map_err(|fault| blocked(&fault))?;
+        let missing = |detail| Blocked { reason: BlockReason::DocumentMissing, detail };
+        let attachments = self.attachments.of(&reminder.attach_plugins, key.as_str()).map_err(missing)?;
+        let composed = compose_with(&letter, &attachments, &self.workspace.templates);
+        let mut composed = composed.map_err(|fault| blocked(&fault))?;
         if let Mode::Redirect { .. } = self.workspace.config.mode {
             composed.bytes = with_original_recipients(&meant, composed.bytes);
         }
         Ok(composed)
+    }
+
+    /// Returns the values for the template: those of the rule's pickers in their order, then those of its script.
+    fn variables(
+        &self,
+        message: &PlannedMessage,
+        items: &[(DocumentIndex, LevelId)],
+    ) -> Result<BTreeMap<String, Variable>, Blocked> {
+        let (reminder, facts) = (message.reminder(self.rules), message.level_facts(self.rules));
+        let documents: Vec<DocumentIndex> = items.iter().map(|(document, _)| *document).collect();
+        let mut variables = BTreeMap::new();
+        let mut add = |given: Result<BTreeMap<String, Variable>, ScriptFault>| {
+            let blocked = |fault| Blocked { reason: BlockReason::ScriptError, detail: fault_words(&fault) };
+            given.map(|given| variables.extend(given)).map_err(blocked)
+        };
+        let (ledger, as_of) = (self.ledger, self.plan.as_of);
+        for picker in &reminder.variables {
+            add(picker.variables(ledger, message.customer, &documents, &facts, as_of))?;
+        }
+        if let Some(script) = &reminder.script {
+            add(script.variables(ledger, message.customer, &documents, &facts, as_of))?;
+        }
+        Ok(variables)
     }
 
     /// Returns the row of a message, composed or blocked. `waits` holds why a composed one must not go yet.
@@ -169,6 +190,7 @@ fn blocked(fault: &ComposeFault) -> Blocked {
     let reason = match fault {
         ComposeFault::RecipientMissing | ComposeFault::RecipientsTooMany { .. } => BlockReason::RecipientMissing,
         ComposeFault::NameUnusable { .. } => BlockReason::SenderUnknown,
+        ComposeFault::AttachmentUnusable { .. } | ComposeFault::AttachmentsTooLarge { .. } => BlockReason::DocumentMissing,
         _ => BlockReason::TemplateError,
     };
     Blocked { reason, detail: fault.to_string() }

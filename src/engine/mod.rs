@@ -4,12 +4,16 @@
 //! Faces (`cli`) reach the world only through here.
 
 pub mod act;
+pub mod alert;
+pub mod attach;
 pub mod compose;
 pub mod deliver;
 pub mod demo;
 pub mod left_out;
 pub mod outbox;
+pub mod plugins;
 pub mod preview;
+pub mod programs;
 pub mod recheck;
 pub mod run;
 pub mod trial;

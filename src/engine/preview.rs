@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::engine::attach::{Attachments, fetch_blocking};
 use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
 use crate::message::Composed;
@@ -112,7 +113,12 @@ pub fn preview(
     let Some(message) = planned.messages.iter().find(|message| is_wanted(&planned, message)) else {
         return Err(nothing_due(&planned, rules, wanted, subject, as_of));
     };
-    let composer = Composer { workspace, rules, ledger, plan: &planned, now };
+    // Only the one mail's documents are asked for.
+    let single = planned.only(message);
+    let bare = Attachments::left_out();
+    let composer = Composer { workspace, rules, ledger, plan: &single, now, attachments: &bare };
+    let attachments = fetch_blocking(&composer);
+    let composer = Composer { attachments: &attachments, ..composer };
     let composed = composer.compose(message).map_err(|Blocked { reason, detail }| PreviewFault::Blocked { reason, detail })?;
     Ok(Preview {
         rule: rules.rules[usize::from(message.rule)].id.to_string(),

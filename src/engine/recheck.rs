@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::Ledger;
 use crate::domain::money::plain;
+use crate::engine::attach::Attachments;
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Recheck, Rechecked};
 use crate::engine::run::mode_word;
@@ -58,7 +59,9 @@ pub async fn recheck(
         let mut rules = workspace.rules.clone();
         rules.rules.retain(|rule| only_rule.is_none_or(|id| rule.id.as_str() == id));
         let plan = plan(&rules, ledger, &past, as_of);
-        let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now };
+        // What is attached does not tell whether a mail is still due.
+        let attachments = Attachments::left_out();
+        let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &attachments };
         let planned: HashMap<String, &PlannedMessage> =
             plan.messages.iter().map(|message| (composer.key(message).to_string(), message)).collect();
         let is_still_due = |message: &Leftover| {

@@ -10,6 +10,7 @@ use crate::config::Mode;
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::SenderId;
 use crate::domain::ledger::Ledger;
+use crate::engine::attach::{Attachments, fetch};
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryReport};
 use crate::engine::recheck::{LedgerRecheck, LedgerState, RecheckCounts, recheck};
@@ -139,9 +140,14 @@ pub async fn commit(
     };
     let row = RunRow { as_of, rule_id: only_rule, mode, generation, started_at: now, rules_start_on, person, only_subject: None };
     let in_run = plan.clone();
+    // Programs are asked before the transaction, which waits for nobody.
+    let bare = Attachments::left_out();
+    let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &plan, now, attachments: &bare };
+    let attachments = fetch(&composer).await;
     let (run_id, ()) = store
         .write_run(row, move |run| {
-            let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now };
+            let composer =
+                Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now, attachments: &attachments };
             store_plan(run, &composer, &*report)?;
             firing.map_or(Ok(()), |firing| run.add_firing(&firing))
         })

@@ -8,7 +8,8 @@ use rust_decimal::Decimal;
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::problem::{Place, Problem};
-use crate::engine::compose::Composer;
+use crate::engine::attach::{Attachments, fetch_blocking};
+use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
 use crate::plan::reason::BlockReason;
 use crate::plan::{forced, reminder};
@@ -31,13 +32,20 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
         let Some(levels) = reminder(rule).map(|reminder| &reminder.levels) else { continue };
         let rules = RuleSet { rules: vec![rule.clone()], contact_gap: workspace.rules.contact_gap };
         for level in levels {
-            for (customer, documents) in &owing {
+            for (place, (customer, documents)) in owing.iter().enumerate() {
                 let plan = forced(&rules, ledger, level.id.as_str(), *customer, documents, as_of);
-                let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now };
+                let bare = Attachments::left_out();
+                let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &bare };
+                // A program is tried once a level: it may be slow, and does the same for everybody.
+                let attachments = if place == 0 { fetch_blocking(&composer) } else { Attachments::left_out() };
+                let composer = Composer { attachments: &attachments, ..composer };
                 let faults = plan.messages.iter().filter_map(|message| composer.compose(message).err());
-                for blocked in
-                    faults.filter(|blocked| matches!(blocked.reason, BlockReason::TemplateError | BlockReason::ScriptError))
-                {
+                let is_of_the_rule = |blocked: &Blocked| match blocked.reason {
+                    BlockReason::TemplateError | BlockReason::ScriptError => true,
+                    BlockReason::DocumentMissing => !blocked.detail.is_empty(),
+                    _ => false,
+                };
+                for blocked in faults.filter(is_of_the_rule) {
                     if said.insert(blocked.detail.clone()) {
                         let who = &ledger.customer(*customer).id;
                         let message =

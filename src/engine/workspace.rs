@@ -10,23 +10,25 @@ use thiserror::Error;
 
 use crate::config::{self, Config, Mode, SystemSecrets};
 use crate::domain::date::{Date, Days, Timestamp};
-use crate::domain::id::RuleId;
+use crate::domain::id::{RecipientKey, RuleId};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::engine::run::{Parts, history_mode};
 use crate::message::known_names;
 use crate::outbox::retry::RetryPolicy;
 use crate::plan::history::History;
+use crate::plugin::{self, PluginFolder, Plugins, Program};
 use crate::port::{Clock, LedgerSource, Transport};
 use crate::rule::{self, Known, RuleFile, RuleSet};
-use crate::rulebook::{self, Texts};
+use crate::rulebook::{self, PluginTexts, Texts};
 use crate::schedule::Calendar;
+use crate::script::{BusinessDays, Library, Names, WorkingWeek};
 use crate::smtp::pool::SmtpTransport;
 use crate::smtp::tls::TlsFault;
 use crate::source::csv::{CsvLedger, CsvSource, CsvTable, FileChange};
 use crate::store::outbox::recent_attempts;
 use crate::store::{Queue, Store, StoreError, history, open_reader};
-use crate::template::{TemplateFile, Templates};
+use crate::template::{LentFilter, TemplateFile, Templates};
 
 /// How far back attempts count for a server's rate: the longest window a rate can name.
 const RATE_WINDOW: Duration = Duration::from_secs(86_400);
@@ -42,6 +44,8 @@ pub struct Workspace {
     pub rules: RuleSet,
     /// The templates.
     pub templates: Templates,
+    /// The plugins that are right.
+    pub plugins: Plugins,
     /// Which days are not business days.
     pub calendar: Calendar,
     /// A hash of every text it was made from, in hex.
@@ -106,14 +110,19 @@ pub fn load(root: &Path) -> Loaded {
         problems.extend(found);
         config
     });
-    let files = texts.templates.iter().map(|file| TemplateFile { path: file.path.to_string(), text: file.text.clone() });
-    let (templates, found) = Templates::load(files.collect(), &known_names());
-    problems.extend(found);
     let rule_files: Vec<RuleFile> =
         texts.rules.iter().map(|file| RuleFile { path: file.path.to_string(), text: file.text.clone() }).collect();
+    let folders: Vec<PluginFolder> = texts.plugins.iter().map(plugin_folder).collect();
     let Some(config) = config else {
         // The rules' own problems come along as far as the names they use can be read; the ledger's columns cannot.
-        if let Some(names) = texts.config.as_ref().and_then(config::names) {
+        let names = texts.config.as_ref().and_then(config::names);
+        let recipient_keys = names.as_ref().map_or_else(Vec::new, |names| names.recipient_keys.clone());
+        let known = Names { recipient_keys, ..Names::default() };
+        let (plugins, found) = plugin::load(&folders, &known, business_days(&Calendar::default()));
+        problems.extend(found);
+        let (templates, found) = templates(&texts, &plugins.library);
+        problems.extend(found);
+        if let Some(names) = names {
             let known = Known {
                 senders: names.senders,
                 recipient_keys: names.recipient_keys,
@@ -122,6 +131,9 @@ pub fn load(root: &Path) -> Loaded {
                 invoice_attributes: None,
                 disputed_is_mapped: false,
                 contact_gap: Days::default(),
+                pickers: plugins.pickers(),
+                attachment_plugins: plugins.attachment_names(),
+                library: plugins.library,
             };
             problems.extend(rule::load(&rule_files, &texts.scripts, &known).1);
         }
@@ -132,23 +144,41 @@ pub fn load(root: &Path) -> Loaded {
     let header = CsvSource::new(ledger_files(root, &config), Date::MIN).header();
     let header = header.map_err(|found| problems.extend(found)).ok();
     let names = |columns: &[compact_str::CompactString]| columns.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let calendar = Calendar::default();
+    let recipient_keys: Vec<RecipientKey> = config.recipient_keys.iter().map(|role| role.key.clone()).collect();
+    let customer_attributes = header.as_ref().map(|header| names(&header.customers));
+    let invoice_attributes = header.as_ref().map(|header| {
+        let mut all = names(&header.invoices);
+        all.extend(names(&header.credit_notes));
+        all
+    });
+    let of_plugins = Names {
+        recipient_keys: recipient_keys.clone(),
+        invoice_attributes: invoice_attributes.clone(),
+        customer_attributes: customer_attributes.clone(),
+        ..Names::default()
+    };
+    let (plugins, found) = plugin::load(&folders, &of_plugins, business_days(&calendar));
+    problems.extend(found);
+    problems.extend(alert_problem(&config, &plugins));
+    let (templates, found) = templates(&texts, &plugins.library);
+    problems.extend(found);
     let known = Known {
         senders: config.senders.iter().map(|sender| sender.id.clone()).collect(),
-        recipient_keys: config.recipient_keys.iter().map(|role| role.key.clone()).collect(),
+        recipient_keys,
         templates: templates.names().cloned().collect(),
-        customer_attributes: header.as_ref().map(|header| names(&header.customers)),
-        invoice_attributes: header.as_ref().map(|header| {
-            let mut all = names(&header.invoices);
-            all.extend(names(&header.credit_notes));
-            all
-        }),
+        customer_attributes,
+        invoice_attributes,
         disputed_is_mapped: config.ledger.invoices.columns.iter().any(|column| column.field == "disputed"),
         contact_gap: config.contact_gap,
+        library: plugins.library.clone(),
+        pickers: plugins.pickers(),
+        attachment_plugins: plugins.attachment_names(),
     };
     let (rules, found) = rule::load(&rule_files, &texts.scripts, &known);
     problems.extend(found);
     Loaded {
-        workspace: Some(Workspace { root: root.to_owned(), config, rules, templates, calendar: Calendar::default(), generation }),
+        workspace: Some(Workspace { root: root.to_owned(), config, rules, templates, plugins, calendar, generation }),
         problems,
     }
 }
@@ -162,6 +192,13 @@ impl Workspace {
     /// Returns whether mails go to the customers.
     pub fn is_live(&self) -> bool {
         self.config.mode == Mode::Live
+    }
+
+    /// Returns the program that alerts go to, and its plugin's name.
+    pub fn alert_plugin(&self) -> Option<(&str, &Program)> {
+        let (name, _) = self.config.alert_plugin.as_ref()?;
+        let plugin = self.plugins.find(name)?;
+        plugin.alert.as_ref().map(|program| (plugin.name.as_str(), program))
     }
 
     /// Returns where the database is.
@@ -261,6 +298,48 @@ impl Workspace {
     }
 }
 
+/// Returns the workspace's calendar, as the sandbox asks it: Monday to Friday, as long as the calendar tells no more.
+pub(crate) fn business_days(_: &Calendar) -> Arc<dyn BusinessDays> {
+    Arc::new(WorkingWeek)
+}
+
+/// Returns what the rulebook read of a plugin's folder, by what it is.
+pub(crate) fn plugin_folder(texts: &PluginTexts) -> PluginFolder {
+    let text = |file: &str| texts.texts.get(file).cloned();
+    let scripts = texts.texts.iter().filter(|(file, _)| file.ends_with(".rhai"));
+    PluginFolder {
+        name: texts.name.clone(),
+        manifest: text("plugin.yaml"),
+        scripts: scripts.map(|(file, text)| (format!("plugins/{}/{file}", texts.name), text.clone())).collect(),
+        tests: text("test.yaml"),
+        files: texts.texts.keys().chain(texts.others.keys()).cloned().collect(),
+    }
+}
+
+/// Returns the problem of an `alerts.plugin` that cannot be told anything: a warning, since no mail depends on it.
+fn alert_problem(config: &Config, plugins: &Plugins) -> Option<Problem> {
+    let (name, place) = config.alert_plugin.as_ref()?;
+    if plugins.find(name).is_some_and(|plugin| plugin.alert.is_some()) {
+        return None;
+    }
+    let able = || plugins.plugins.iter().filter(|plugin| plugin.alert.is_some()).map(|plugin| plugin.name.as_str());
+    let problem = Problem::warning(format!("There is no plugin `{name}` with a program for alerts")).at(place.clone());
+    Some(match crate::domain::problem::nearest(name, able()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint("`dunlin plugin list` shows what there is"),
+    })
+}
+
+/// Loads the templates, with the plugins' functions as filters.
+fn templates(texts: &Texts, library: &Library) -> (Templates, Vec<Problem>) {
+    let files = texts.templates.iter().map(|file| TemplateFile { path: file.path.to_string(), text: file.text.clone() });
+    let lent = library.filter_names().map(|name| {
+        let (own, called) = (library.clone(), name.to_owned());
+        LentFilter { name: name.to_owned(), call: Arc::new(move |values| own.call(&called, values)) }
+    });
+    Templates::load_with(files.collect(), &known_names(), lent.collect())
+}
+
 /// Returns the ledger's files with their paths as seen from here.
 fn ledger_files(root: &Path, config: &Config) -> CsvLedger {
     let mut files = config.ledger.clone();
@@ -276,9 +355,18 @@ fn generation(texts: &Texts) -> String {
     all.extend(texts.config.iter().chain(&texts.rules).chain(&texts.templates).map(|file| (&*file.path, file.text.as_str())));
     all.extend(texts.scripts.iter().map(|(path, text)| (path.as_str(), text.as_str())));
     let mut hash = Sha256::new();
-    for part in all.into_iter().flat_map(|(path, text)| [path, text]) {
+    let mut part = |part: &[u8]| {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
+    };
+    all.into_iter().flat_map(|(path, text)| [path, text]).for_each(|text| part(text.as_bytes()));
+    for plugin in &texts.plugins {
+        part(plugin.name.as_bytes());
+        plugin.texts.iter().flat_map(|(file, text)| [file, text]).for_each(|text| part(text.as_bytes()));
+        plugin.others.iter().for_each(|(file, own)| {
+            part(file.as_bytes());
+            part(own);
+        });
     }
     hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

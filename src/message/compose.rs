@@ -11,6 +11,7 @@ use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::mailbox::{Recipient, RecipientRole, Sender, is_address};
 use crate::domain::money::Currency;
 use crate::domain::variable::Variable;
+use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, attachment_fault};
 use crate::message::context::context;
 use crate::message::mime::{Envelope, message_bytes};
 use crate::script::LevelFacts;
@@ -118,6 +119,18 @@ pub enum ComposeFault {
         /// The date.
         date: String,
     },
+    /// A file that cannot be attached.
+    #[error("A file cannot be attached: {fault}")]
+    AttachmentUnusable {
+        /// Why.
+        fault: String,
+    },
+    /// Files that no server would take.
+    #[error("The attachments have {byte_count} bytes, more than {ATTACHMENTS_BYTES_MAX}")]
+    AttachmentsTooLarge {
+        /// How many they have.
+        byte_count: usize,
+    },
     /// A message key that cannot stand in a header.
     #[error("The message key {key:?} cannot be used in a mail")]
     KeyUnusable {
@@ -126,11 +139,19 @@ pub enum ComposeFault {
     },
 }
 
-/// Composes a letter. The same letter and templates always give the same bytes.
+/// Composes a letter without attachments. The same letter and templates always give the same bytes.
 ///
 /// # Errors
 /// The first thing that stands in the way; nothing of the mail exists then.
 pub fn compose(letter: &Letter<'_>, templates: &Templates) -> Result<Composed, ComposeFault> {
+    compose_with(letter, &[], templates)
+}
+
+/// Composes a letter with files attached. The same letter, files and templates always give the same bytes.
+///
+/// # Errors
+/// The first thing that stands in the way; nothing of the mail exists then.
+pub fn compose_with(letter: &Letter<'_>, attachments: &[Attachment], templates: &Templates) -> Result<Composed, ComposeFault> {
     let envelope = envelope(letter)?;
     let language = letter.ledger.customer(letter.customer).language.as_ref();
     let choice = templates.choose(letter.template, language)?;
@@ -138,7 +159,8 @@ pub fn compose(letter: &Letter<'_>, templates: &Templates) -> Result<Composed, C
     if rendered.text.trim().is_empty() {
         return Err(ComposeFault::BodyEmpty { template: letter.template.to_string() });
     }
-    let bytes = message_bytes(&envelope, &rendered)?;
+    check_attachments(attachments)?;
+    let bytes = message_bytes(&envelope, &rendered, attachments)?;
     Ok(Composed {
         subject: rendered.subject,
         envelope_from: envelope.from,
@@ -148,6 +170,15 @@ pub fn compose(letter: &Letter<'_>, templates: &Templates) -> Result<Composed, C
         html: rendered.html,
         language: rendered.language,
     })
+}
+
+fn check_attachments(attachments: &[Attachment]) -> Result<(), ComposeFault> {
+    let byte_count: usize = attachments.iter().map(|attachment| attachment.contents.len()).sum();
+    if byte_count > ATTACHMENTS_BYTES_MAX {
+        return Err(ComposeFault::AttachmentsTooLarge { byte_count });
+    }
+    let mut faults = attachments.iter().filter_map(|attachment| attachment_fault(&attachment.name, &attachment.content_type));
+    faults.next().map_or(Ok(()), |fault| Err(ComposeFault::AttachmentUnusable { fault }))
 }
 
 fn envelope<'l>(letter: &'l Letter<'_>) -> Result<Envelope<'l>, ComposeFault> {

@@ -5,13 +5,16 @@ use rust_decimal::Decimal;
 use crate::domain::date::{Date, days_between};
 use crate::domain::document::DocumentKind;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::mailbox::RecipientRole;
 use crate::domain::money::Currency;
 use crate::plan::history::{History, RuleHistory};
 use crate::plan::ladder::{DueStep, Rung, rung};
 use crate::plan::reason::{BlockReason, DeclineReason};
-use crate::plan::{Decision, Plan, PlannedItem, PlannedMessage, RulePlan, Verdict, is_reachable, level_facts, reminder};
+use crate::plan::{
+    Decision, Plan, PlannedItem, PlannedMessage, RulePlan, Verdict, is_reachable, level_facts, recipient_names, reminder,
+};
 use crate::rule::{ForEach, Reminder, Rule, RuleSet};
-use crate::script::{Account, RecipientChoice, ScriptFault};
+use crate::script::{Account, LevelFacts, RecipientChoice, RecipientName, ScriptFault};
 
 /// The most script faults a plan lists; the decisions themselves are all there.
 const FAULTS_MAX: usize = 100;
@@ -287,11 +290,22 @@ impl<'a> Planner<'a> {
         items: &[PlannedItem],
         lead: DueStep,
     ) -> Result<Option<Box<RecipientChoice>>, ScriptFault> {
-        let Some(script) = &course.reminder.script else { return Ok(None) };
+        let level = &course.reminder.levels[usize::from(lead.level)];
+        let names = |choice| RecipientRole::ALL.map(|role| recipient_names(role, course.reminder, level, choice));
+        let is_picked = names(None).iter().any(|names| has_picker(names));
+        if course.reminder.script.is_none() && !is_picked {
+            return Ok(None);
+        }
         let documents: Vec<DocumentIndex> = items.iter().map(|item| item.document).collect();
         let facts = level_facts(course.reminder, lead);
-        let chosen = script.recipients(account, &documents, &facts);
-        chosen.transpose().map(|choice| choice.map(Box::new))
+        let script = course.reminder.script.as_ref();
+        let chosen = script.and_then(|script| script.recipients(account, &documents, &facts)).transpose()?;
+        if !names(chosen.as_ref()).iter().any(|names| has_picker(names)) {
+            return Ok(chosen.map(Box::new));
+        }
+        // What the script chose stands; pickers of the roles it left alone are asked now.
+        let [to, cc, bcc] = names(chosen.as_ref()).map(|names| picked(names, account, &documents, &facts));
+        Ok(Some(Box::new(RecipientChoice { to: Some(to?), cc: Some(cc?), bcc: Some(bcc?) })))
     }
 
     fn decline_all(&mut self, course: &Course<'a>, items: &[PlannedItem], reason: DeclineReason) -> Gathered {
@@ -349,6 +363,27 @@ impl<'a> Planner<'a> {
             self.plan.faults.push((course.place, fault));
         }
     }
+}
+
+fn has_picker(names: &[RecipientName]) -> bool {
+    names.iter().any(|name| matches!(name, RecipientName::Picker(_)))
+}
+
+/// Returns the names with those that its pickers pick in their places.
+fn picked(
+    names: &[RecipientName],
+    account: &Account<'_>,
+    items: &[DocumentIndex],
+    level: &LevelFacts,
+) -> Result<Vec<RecipientName>, ScriptFault> {
+    let mut all = Vec::with_capacity(names.len());
+    for name in names {
+        match name {
+            RecipientName::Picker(picker) => all.extend(picker.recipients(account, items, level)?),
+            own => all.push(own.clone()),
+        }
+    }
+    Ok(all)
 }
 
 /// Returns the highest step; `items` is not empty.

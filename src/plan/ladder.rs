@@ -176,8 +176,10 @@ mod tests {
             to: vec![],
             cc: vec![],
             bcc: vec![],
+            variables: vec![],
             script: None,
             attaches: false,
+            attach_plugins: vec![],
             approve: false,
         }
     }

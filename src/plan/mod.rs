@@ -133,6 +133,13 @@ impl Plan {
         &self.items[message.items.start as usize..message.items.end as usize]
     }
 
+    /// Returns a plan with one of its messages only, as it stands.
+    pub fn only(&self, message: &PlannedMessage) -> Self {
+        let mut single = self.clone();
+        single.messages = vec![message.clone()];
+        single
+    }
+
     /// Returns why `document` is in no message of the rule at place `rule`.
     pub fn item_reason(&self, rule: usize, document: DocumentIndex) -> DeclineReason {
         self.rules[rule].item_reasons.get(document.0 as usize).copied().unwrap_or_default()
@@ -227,6 +234,8 @@ fn addresses<'n>(name: &'n RecipientName, customer: &'n Customer) -> impl Iterat
     let addresses = match name {
         RecipientName::Key(key) => customer.addresses(key),
         RecipientName::Address(address) => std::slice::from_ref(address),
+        // The plan puts those it picked in its place before anybody asks for addresses.
+        RecipientName::Picker(_) => &[],
     };
     addresses.iter().filter(|address| is_address(address))
 }
@@ -241,7 +250,7 @@ fn is_reachable(reminder: &Reminder, level: &Level, choice: Option<&RecipientCho
 /// alone (no `to`) count as nobody.
 fn recipients(reminder: &Reminder, level: &Level, choice: Option<&RecipientChoice>, customer: &Customer) -> Vec<Recipient> {
     let mut found: Vec<Recipient> = Vec::new();
-    for role in [RecipientRole::To, RecipientRole::Cc, RecipientRole::Bcc] {
+    for role in RecipientRole::ALL {
         for name in recipient_names(role, reminder, level, choice) {
             for address in addresses(name, customer) {
                 if !found.iter().any(|known| known.address.eq_ignore_ascii_case(address)) {

@@ -11,7 +11,7 @@ use crate::domain::id::{RecipientKey, RuleId, SenderId, TemplateName};
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::rule::file::{self, At, Body, Draft, LevelDraft, ReminderDraft, look_up};
 use crate::rule::{Reminder, Rule, RuleKind, RuleSet};
-use crate::script::{Locate, Script};
+use crate::script::{Library, Locate, Picker, Script};
 use crate::yaml::{Problems, Span};
 
 /// The most rule files of a workspace.
@@ -43,6 +43,12 @@ pub struct Known {
     pub disputed_is_mapped: bool,
     /// The least number of days between two mails to one customer, over all rules.
     pub contact_gap: Days,
+    /// The functions of plugins.
+    pub library: Library,
+    /// The pickers of plugins.
+    pub pickers: Vec<Picker>,
+    /// The plugins that can make attachments.
+    pub attachment_plugins: Vec<String>,
 }
 
 /// Reads all rules of a workspace. `scripts` holds the texts of the .rhai files by path.
@@ -144,8 +150,10 @@ impl ReminderDraft {
             to: self.to,
             cc: self.cc,
             bcc: self.bcc,
+            variables: self.variables,
             script,
             attaches: self.attach.is_some(),
+            attach_plugins: self.attach_plugins,
             approve,
         }
     }
@@ -221,8 +229,8 @@ fn check_disputed(reminder: &ReminderDraft, script: Option<&Arc<Script>>, id: Sp
 
 fn check_attach(reminder: &ReminderDraft, problems: &mut Problems<'_>) {
     if let Some(span) = reminder.attach {
-        let message = "Attachments cannot be made yet: every mail of this rule stays blocked as `document_missing`";
-        problems.warning_hint(span, message, "remove `attach` to send without them");
+        let message = "Such a document cannot be made yet: every mail of this rule stays blocked as `document_missing`";
+        problems.warning_hint(span, message, "write `{ plugin: name }`, or remove `attach` to send without");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::rule::check::Known;
 use crate::rule::keys::{KINDS, REMINDER, rule_keys};
 use crate::rule::schedule::RuleSchedule;
 use crate::rule::{Climb, ForEach, Level, Repeat, Start};
-use crate::script::{Condition, Locate, Names, RECIPIENTS_MAX, RecipientName, recipient_name};
+use crate::script::{Condition, Locate, Names, Picker, PickerKind, RECIPIENTS_MAX, RecipientName, recipient_name};
 use crate::yaml::{self, Entry, Fields, Node, Problems, Span, Value};
 
 /// The most levels a rule may have.
@@ -63,8 +63,11 @@ pub(crate) struct ReminderDraft {
     pub(crate) to: Vec<RecipientName>,
     pub(crate) cc: Vec<RecipientName>,
     pub(crate) bcc: Vec<RecipientName>,
+    pub(crate) variables: Vec<Picker>,
     pub(crate) script: Option<At<String>>,
+    /// Where it asks for a document that cannot be made.
     pub(crate) attach: Option<Span>,
+    pub(crate) attach_plugins: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -130,9 +133,10 @@ fn reminder(
     let copies = |node: &Node, problems: &mut Problems<'_>| recipients(node, Emptiness::Allowed, known, problems);
     let cc = fields.optional("cc", problems, copies).unwrap_or_default();
     let bcc = fields.optional("bcc", problems, copies).unwrap_or_default();
+    let picker = |node: &Node, problems: &mut Problems<'_>| variables(node, known, problems);
+    let variables = fields.optional("variables", problems, yaml::one_or_list(picker)).unwrap_or_default();
     let script = fields.optional("script", problems, at(yaml::text));
-    let attach = fields.node("attach");
-    let attach = attach.filter(|node| node.value != Value::List(Vec::new())).map(|node| node.span);
+    let (attach, attach_plugins) = fields.node("attach").map_or((None, Vec::new()), |node| attachments(node, known, problems));
     Some(ReminderDraft {
         for_each,
         condition,
@@ -144,8 +148,10 @@ fn reminder(
         to: to?,
         cc,
         bcc,
+        variables,
         script,
         attach,
+        attach_plugins,
     })
 }
 
@@ -246,6 +252,7 @@ pub(crate) fn names(known: &Known) -> Names {
         recipient_keys: known.recipient_keys.clone(),
         invoice_attributes: known.invoice_attributes.clone(),
         customer_attributes: known.customer_attributes.clone(),
+        library: known.library.clone(),
     }
 }
 
@@ -318,6 +325,9 @@ fn recipients(node: &Node, emptiness: Emptiness, known: &Known, problems: &mut P
 
 fn recipient(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<RecipientName> {
     let name = yaml::text(node, problems)?;
+    if let Some(picker) = name.strip_suffix("()") {
+        return self::picker(picker, PickerKind::Recipients, node.span, known, problems).map(RecipientName::Picker);
+    }
     match recipient_name(&name, &known.recipient_keys) {
         Ok(recipient) => Some(recipient),
         Err(_) if name.contains('@') => {
@@ -330,6 +340,54 @@ fn recipient(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<
             None
         }
     }
+}
+
+/// Reads what is attached: plugins by name. Returns where something else is asked for, and the plugins.
+fn attachments(node: &Node, known: &Known, problems: &mut Problems<'_>) -> (Option<Span>, Vec<String>) {
+    let members = match &node.value {
+        Value::List(members) => members.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let (mut other, mut plugins) = (None, Vec::new());
+    for member in members {
+        if !matches!(&member.value, Value::Map(entries) if entries.iter().any(|entry| entry.key == "plugin")) {
+            other = other.or(Some(node.span));
+            continue;
+        }
+        let Some(mut fields) = Fields::open(member, "an attachment", problems) else { continue };
+        if let Some(node) = fields.node("plugin")
+            && let Some(name) = yaml::text(node, problems)
+        {
+            let names = || known.attachment_plugins.iter().map(String::as_str);
+            look_up(&name, "plugin for attachments", "plugins/", names, node.span, problems);
+            if plugins.contains(&name) {
+                problems.error(node.span, format!("The plugin `{name}` is named twice"));
+            }
+            plugins.push(name);
+        }
+        fields.close(problems);
+    }
+    (other, plugins)
+}
+
+fn variables(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<Picker> {
+    let name = yaml::text(node, problems)?;
+    let Some(name) = name.strip_suffix("()") else {
+        problems.error_hint(node.span, format!("`{name}` is not a picker"), format!("write `{name}()`"));
+        return None;
+    };
+    picker(name, PickerKind::Variables, node.span, known, problems)
+}
+
+/// Returns the plugins' picker of that name.
+fn picker(name: &str, kind: PickerKind, span: Span, known: &Known, problems: &mut Problems<'_>) -> Option<Picker> {
+    let of_kind = || known.pickers.iter().filter(|picker| picker.kind() == kind);
+    let sort = match kind {
+        PickerKind::Recipients => "picker of recipients",
+        PickerKind::Variables => "picker of variables",
+    };
+    look_up(name, sort, "plugins/", || of_kind().map(Picker::name), span, problems);
+    of_kind().find(|picker| picker.name() == name).cloned()
 }
 
 fn former_ids(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> Vec<At<String>> {

@@ -108,10 +108,14 @@ pub struct Reminder {
     pub cc: Vec<RecipientName>,
     /// Who gets an invisible copy.
     pub bcc: Vec<RecipientName>,
+    /// The plugins' pickers that compute variables for the template; a later one wins, the script over all.
+    pub variables: Vec<crate::script::Picker>,
     /// The rule's script, where it has one.
     pub script: Option<Arc<crate::script::Script>>,
-    /// Whether it asks for attachments, which no release can make yet: its mails are blocked, never sent bare.
+    /// Whether it asks for documents that this release cannot make: its mails are blocked, never sent bare.
     pub attaches: bool,
+    /// The plugins whose programs make files for its mails, in their order.
+    pub attach_plugins: Vec<String>,
     /// Whether its runs wait for a person.
     pub approve: bool,
 }

@@ -14,7 +14,7 @@ use crate::script::explain::{Seen, explain};
 use crate::script::fast::{Test, View};
 use crate::script::fault::{self, Blame, Locate, ScriptFault};
 use crate::script::sample::Sample;
-use crate::script::sandbox::{self, AS_OF, SOURCE_BYTES_MAX};
+use crate::script::sandbox::{AS_OF, SOURCE_BYTES_MAX};
 use crate::script::values::{CustomerValue, InvoiceValue, Kind, Needs};
 
 /// The names a condition can use.
@@ -46,7 +46,7 @@ impl Condition {
             let message = format!("The condition has {} bytes; at most {SOURCE_BYTES_MAX} are read", text.len());
             return Err(vec![Problem::error(message).at(locate.whole())]);
         }
-        let engine = sandbox::engine();
+        let engine = names.library.engine().clone();
         let mut scope = Scope::new();
         for (name, _) in VARIABLES {
             scope.push_constant(name, ());

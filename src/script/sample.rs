@@ -5,7 +5,7 @@
 //! limit passed) is an error of the rule. A fault that depends on figures (a division by zero, a text that is no
 //! number, a member that a short list does not have) is a warning, since the real data may never hold it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 use jiff::civil::date;
@@ -15,11 +15,12 @@ use crate::domain::customer::{Contact, Customer};
 use crate::domain::date::Date;
 use crate::domain::document::{Document, DocumentKind, Payment};
 use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
-use crate::domain::ledger::{Ledger, LedgerBuilder};
+use crate::domain::ledger::{DocumentIndex, Ledger, LedgerBuilder};
 use crate::domain::money::Currency;
 use crate::domain::problem::Problem;
 use crate::script::check::Names;
 use crate::script::fault::{Blame, ScriptFault};
+use crate::script::{Account, LevelFacts};
 
 /// The sample and its day.
 pub(crate) struct Sample {
@@ -98,6 +99,29 @@ impl Sample {
             Blame::Data => Problem::warning(format!("{} (met on made-up data)", fault.message))
                 .at(fault.place)
                 .hint("make sure that the real data cannot do the same"),
+        }
+    }
+}
+
+/// Calls `visit` for every customer and currency of the sample, at some levels.
+pub(crate) fn for_each_mail(sample: &Sample, mut visit: impl FnMut(&Account<'_>, &[DocumentIndex], &LevelFacts)) {
+    let Sample { ledger, as_of } = sample;
+    let levels = [("upcoming", 1, 0), ("first", 2, 0), ("final", 4, 1)].map(|(id, number, repeat)| LevelFacts {
+        id: id.into(),
+        number,
+        repeat,
+    });
+    for customer in ledger.customer_indexes() {
+        let mut groups: BTreeMap<_, Vec<DocumentIndex>> = BTreeMap::new();
+        for place in ledger.documents_of(customer) {
+            let index = DocumentIndex(place as u32);
+            groups.entry(ledger.document(index).currency).or_default().push(index);
+        }
+        for (currency, items) in &groups {
+            let account = Account::new(ledger, customer, *currency, *as_of);
+            for level in &levels {
+                visit(&account, items, level);
+            }
         }
     }
 }

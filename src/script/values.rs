@@ -126,6 +126,17 @@ pub(crate) struct Needs {
     pub(crate) attributes: bool,
 }
 
+impl Needs {
+    /// Returns what either asks for.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            balance: self.balance || other.balance,
+            overdue: self.overdue || other.overdue,
+            attributes: self.attributes || other.attributes,
+        }
+    }
+}
+
 /// An invoice as a script sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct InvoiceValue(Arc<InvoiceFacts>);

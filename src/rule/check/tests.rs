@@ -20,6 +20,7 @@ fn known() -> Known {
         customer_attributes: Some(vec![]),
         disputed_is_mapped: false,
         contact_gap: Days::new(3).unwrap(),
+        ..Known::default()
     }
 }
 
@@ -167,7 +168,7 @@ colour: red
             "rules/a.yaml:14:6: There is no recipient key `biling`; did you mean `billing`?",
             "rules/a.yaml:14:14: `a@@b` is not an e-mail address",
             "rules/a.yaml:16:1: Unknown field `colour`; a rule has: id, formerly, description, kind, schedule, approve, for_each, \
-             where, minimum, levels, climb, start, from, to, cc, bcc, script, attach",
+             where, minimum, levels, climb, start, from, to, cc, bcc, variables, script, attach",
         ]
     );
 }
@@ -290,8 +291,8 @@ fn what_probably_is_not_meant_is_a_warning_and_the_rule_stays() {
         (
             "where: \"!invoice.disputed\"\nattach: [{ document: invoice }]\n",
             vec![
-                "rules/a.yaml:7:9: Attachments cannot be made yet: every mail of this rule stays blocked as `document_missing`; \
-                 remove `attach` to send without them",
+                "rules/a.yaml:7:9: Such a document cannot be made yet: every mail of this rule stays blocked as `document_missing`; \
+                 write `{ plugin: name }`, or remove `attach` to send without",
             ],
         ),
         ("where: \"!invoice.disputed\"\nattach: []\napprove: true\n", vec![]),
@@ -301,7 +302,7 @@ fn what_probably_is_not_meant_is_a_warning_and_the_rule_stays() {
         problems.retain(|problem| !problem.contains("No rule uses"));
         assert_eq!(problems, expected, "{more}");
         assert_eq!(ids(&set), ["a"], "{more}");
-        assert_eq!(reminder(&set).attaches, problems.iter().any(|problem| problem.contains("Attachments")));
+        assert_eq!(reminder(&set).attaches, problems.iter().any(|problem| problem.contains("Such a document")));
     }
 }
 

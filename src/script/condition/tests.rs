@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::ledger::LedgerBuilder;
 use crate::script::functions::FUNCTIONS;
+use crate::script::sandbox;
 use crate::script::values::FIELDS;
 use jiff::civil::date;
 
@@ -15,6 +16,7 @@ fn names() -> Names {
         recipient_keys: vec![],
         invoice_attributes: Some(vec!["project".into(), "region".into()]),
         customer_attributes: Some(vec!["segment".into()]),
+        ..Names::default()
     }
 }
 

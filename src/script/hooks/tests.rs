@@ -8,7 +8,7 @@ use rust_decimal::dec;
 
 fn names() -> Names {
     let recipient_keys = ["billing", "management"].map(RecipientKey::new).into();
-    Names { recipient_keys, invoice_attributes: None, customer_attributes: None }
+    Names { recipient_keys, ..Names::default() }
 }
 
 fn problems(text: &str) -> Vec<String> {

@@ -1,0 +1,1 @@
+//! Programs for attachments that behave, and all those that do not.

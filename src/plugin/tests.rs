@@ -1,0 +1,1 @@
+//! Plugins as their authors meet them: what is read, what is refused, and where.
