@@ -19,7 +19,7 @@ use dunlin::domain::mailbox::{Recipient, RecipientRole, Sender};
 use dunlin::domain::money::Currency;
 use dunlin::domain::problem::Problem;
 use dunlin::domain::variable::Variable;
-use dunlin::message::{self, ComposeFault, Composed, Letter, compose};
+use dunlin::message::{self, ATTACHMENTS_BYTES_MAX, Attachment, ComposeFault, Composed, Letter, compose_with};
 use dunlin::script::LevelFacts;
 use dunlin::template::{TemplateFile, Templates};
 use jiff::civil::date;
@@ -176,6 +176,10 @@ impl Setting {
     }
 
     fn compose(&self, templates: &Templates) -> Result<Composed, ComposeFault> {
+        self.compose_with(&[], templates)
+    }
+
+    fn compose_with(&self, attachments: &[Attachment], templates: &Templates) -> Result<Composed, ComposeFault> {
         let ledger = ledger();
         let customer = ledger.find_customer(self.customer).unwrap();
         let is_old = |index: &DocumentIndex| {
@@ -202,7 +206,48 @@ impl Setting {
             message_id: self.key,
             date: date(2027, 4, 5).at(9, 0, 0, 0).in_tz("Europe/Berlin").unwrap(),
         };
-        compose(&letter, templates)
+        compose_with(&letter, attachments, templates)
+    }
+}
+
+#[test]
+fn files_go_along_byte_for_byte_under_their_names() {
+    let file = |name: &str, content_type: &str, contents: &[u8]| Attachment {
+        name: name.into(),
+        content_type: content_type.into(),
+        contents: contents.into(),
+    };
+    let all_bytes: Vec<u8> = (0..=255).collect();
+    let files = [
+        file("INV-1.pdf", "application/pdf", &all_bytes),
+        file("Kontoauszug März (2).csv", "text/csv", b"a;b\n.\n--=_m\r\nFrom x"),
+        file("請求書.txt", "text/plain", b"x"),
+    ];
+    let setting = Setting::new("C-1", "first");
+    let (bare, whole) = (setting.compose(&shipped()).unwrap(), setting.compose_with(&files, &shipped()).unwrap());
+    assert_eq!(setting.compose_with(&files, &shipped()).unwrap().bytes, whole.bytes, "the same letter gives the same bytes");
+    let message = MessageParser::new().parse(&whole.bytes).unwrap();
+    let read: Vec<Attachment> = message
+        .attachments()
+        .map(|part| {
+            let kind = part.content_type().unwrap();
+            let content_type = format!("{}/{}", kind.ctype(), kind.subtype().unwrap());
+            Attachment { name: part.attachment_name().unwrap().into(), content_type, contents: part.contents().into() }
+        })
+        .collect();
+    assert_eq!(read, files);
+    let plain = MessageParser::new().parse(&bare.bytes).unwrap();
+    assert_eq!((message.body_text(0), message.body_html(0)), (plain.body_text(0), plain.body_html(0)));
+    assert!(whole.bytes.split(|byte| *byte == b'\n').all(|line| line.len() <= 998), "a line is too long for SMTP");
+
+    for (wrong, expected) in [
+        (
+            file("../x", "text/plain", b"x"),
+            "A file cannot be attached: \"../x\" is no name of a file: use letters, digits, spaces and -_.,()+",
+        ),
+        (file("x", "text/plain", &vec![0; ATTACHMENTS_BYTES_MAX + 1]), "The attachments have 25000001 bytes, more than 25000000"),
+    ] {
+        assert_eq!(setting.compose_with(&[wrong], &shipped()).unwrap_err().to_string(), expected);
     }
 }
 

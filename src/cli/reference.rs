@@ -182,5 +182,8 @@ may be added, so a reader must pass over those it does not know.
 
 **outbox renew**, **outbox cancel**, **outbox accept**: one object: `verb` and `ids`, the mails that were changed.
 
+**plugin list**: a list: `name`, `description`, `version`, `usable`, `offers`. **plugin new**: `files`. **plugin check**: as check.
+**plugin test**: one object: `passed`, `failed` (counts) and `cases`, each with `plugin`, `case`, `place`, `passed`, `expected` and `got`.
+
 **demo**: one object: `run`, `as_of`, `counts`, `page` (the path of its index.html) and `plan` (as above).
 ";

@@ -27,6 +27,9 @@ use crate::program::{Conversation, Start, last_words};
 /// The most that the attachments of one run may have together, in bytes: they lie on the disk until it is stored.
 pub const RUN_BYTES_MAX: u64 = 2 << 30;
 
+/// How many blank lines a program may write; each is no answer, but shows that it lives.
+const BLANK_LINES_MAX: usize = 1_000;
+
 /// The files of a mail, or why there are none.
 pub(crate) type Answer = Result<Vec<AttachedFile>, String>;
 
@@ -230,8 +233,15 @@ pub(crate) async fn answered(
 ) -> BTreeMap<String, Answer> {
     let name = program.command.first().cloned().unwrap_or_default();
     let mut requests = requests.into_iter();
-    let mut taker =
-        Taker { program, files, bytes_left: RUN_BYTES_MAX, asked: BTreeSet::new(), next: None, answers: BTreeMap::new() };
+    let mut taker = Taker {
+        program,
+        files,
+        bytes_left: RUN_BYTES_MAX,
+        asked: BTreeSet::new(),
+        next: None,
+        answers: BTreeMap::new(),
+        blank_lines: 0,
+    };
     let outcome = match Conversation::start(start) {
         Ok((conversation, questions)) => taker.converse(&name, conversation, questions, &mut requests).await,
         Err(fault) => Err(Distrust::OfTheRest(fault.to_string())),
@@ -268,6 +278,7 @@ struct Taker<'p> {
     /// The mail to be asked about next.
     next: Option<(String, Value)>,
     answers: BTreeMap<String, Answer>,
+    blank_lines: usize,
 }
 
 impl Taker<'_> {
@@ -324,7 +335,11 @@ impl Taker<'_> {
     /// Takes one answer over.
     fn take(&mut self, name: &str, line: &[u8]) -> Result<(), Distrust> {
         if line.iter().all(u8::is_ascii_whitespace) {
-            return Ok(());
+            self.blank_lines += 1;
+            return match self.blank_lines > BLANK_LINES_MAX {
+                true => Err(Distrust::OfTheRest(format!("`{name}` wrote too many lines that say nothing"))),
+                false => Ok(()),
+            };
         }
         let read = serde_json::from_slice::<Line>(line);
         let read = read.map_err(|error| Distrust::OfTheRest(format!("`{name}` answered what is no answer: {error}")))?;

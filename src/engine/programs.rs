@@ -80,6 +80,8 @@ pub struct Told {
 pub async fn tell(start: Start, request: &impl Serialize) -> Result<Told, ProgramFault> {
     let line = serde_json::to_vec(request).expect("requests are maps with text keys, lists and texts");
     let bytes_max = start.line_bytes_max;
+    // However much it prints, its time is its time.
+    let start = Start { timeout_whole: start.timeout, ..start };
     let (mut conversation, questions) = Conversation::start(start)?;
     // A program that ends without reading is judged by its exit code.
     if questions.send(line).await.is_err() {

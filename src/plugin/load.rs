@@ -290,6 +290,13 @@ fn command(node: &Node, folder: &PluginFolder, problems: &mut Problems<'_>) -> O
         problems.error_hint(node.span, message, format!("write `[{}]`", parts.join(", ")));
         return None;
     }
+    for word in words.iter().skip(1).filter_map(|word| word.strip_prefix("./")).filter(|own| !folder.files.contains(*own)) {
+        let hint = match nearest(word, folder.files.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `./{near}`?"),
+            None => "it is looked for in the plugin's folder".to_owned(),
+        };
+        problems.warning_hint(node.span, format!("There is no file `{word}`"), hint);
+    }
     if !program.contains('/') {
         return Some(words);
     }

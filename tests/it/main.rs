@@ -7,6 +7,7 @@ mod guarantees;
 mod kill;
 mod main_job;
 mod outbox;
+mod plugins;
 mod problems;
 mod recheck;
 mod server;
