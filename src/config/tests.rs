@@ -435,7 +435,7 @@ fn the_remarks_of_the_shipped_configuration_are_right() {
         text.lines().map(|line| setting(line).filter(|_| !explains(line)).unwrap_or_else(|| line.to_owned())).collect();
     let (config, problems) = read_text(&lines.join("\n"), Readers::Few);
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    let not_yet = ["ledger.max_age", "calendar", "alerts.to"];
+    let not_yet = ["ledger.max_age", "calendar"];
     assert_eq!(messages, not_yet.map(|path| format!("`{path}` is read, but not enforced by this release")));
     let ids: Vec<String> = config.unwrap().servers.iter().map(|server| server.id.to_string()).collect();
     assert_eq!(ids, ["primary", "company", "microsoft"]);

@@ -87,7 +87,8 @@ pub fn reference() -> String {
         An amount prints with its currency and a date in full, both the way the reader's language writes them. An amount has\n\
         `amount` (plain digits), `currency`, `is_zero` and `is_negative`; a date has `iso`, `year`, `month` and `day`.\n\
         Amounts and dates are compared with the tests at the end of this page, not with `>` and `==`. Beside the filters and\n\
-        tests listed here all of MiniJinja's own can be used.\n\n\
+        tests listed here all of MiniJinja's own can be used, and the functions of plugins (`{{ as_of|next_business_day }}`) with the\n\
+        built-in ones about days: `add_days`, `add_business_days`, `days_between`, `business_days_between`, `is_business_day`, `month_end`.\n\n\
         | name | meaning | example |\n|---|---|---|\n",
     );
     for TemplateVariable { path, meaning, example, .. } in VARIABLES {

@@ -265,5 +265,6 @@ async fn listen(mut stderr: ChildStderr, kept: Arc<Mutex<Vec<u8>>>) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -194,3 +194,36 @@ fn it_is_told_who_may_read_the_configuration() {
     }
     assert_eq!(summary(&folder).1, NONE);
 }
+
+#[test]
+fn a_plugins_texts_are_read_and_its_other_files_known_by_their_hash() {
+    let folder = workspace(&[
+        ("config.yaml", b"instance: x\n"),
+        ("rules/a.yaml", b"id: a\n"),
+        ("plugins/README.md", b""),
+        ("plugins/loose.rhai", b""),
+        ("plugins/p/plugin.yaml", b"name: p\n"),
+        ("plugins/p/f.rhai", b"fn f() {}\n"),
+        ("plugins/p/README.md", b"words"),
+        ("plugins/p/run.py", b"\xff"),
+        ("plugins/p/data/more.yaml", b""),
+        ("plugins/p/__pycache__/run.pyc", b"x"),
+        ("plugins/p/run.py~", b"x"),
+    ]);
+    let (texts, problems) = read(folder.path());
+    let read: Vec<(&str, Vec<&str>, Vec<&str>)> = texts
+        .plugins
+        .iter()
+        .map(|plugin| {
+            let names = (plugin.texts.keys().map(String::as_str), plugin.others.keys().map(String::as_str));
+            (plugin.name.as_str(), names.0.collect(), names.1.collect())
+        })
+        .collect();
+    assert_eq!(read, [("p", vec!["f.rhai", "plugin.yaml"], vec!["data/more.yaml", "run.py"])]);
+    assert_eq!(texts.plugins[0].others["run.py"], <[u8; 32]>::from(Sha256::digest(b"\xff")));
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        ["plugins/loose.rhai: `plugins/loose.rhai` is not read; a plugin is a folder in `plugins/` with a plugin.yaml"]
+    );
+}

@@ -11,6 +11,9 @@ const READ: &str = r#"ask() { IFS= read -r line && id=$(printf %s "$line" | sed 
 const SAY: &str =
     r#"say() { printf '{"id":"%s","files":[{"name":"%s.txt","content_type":"text/plain","base64":"YWJj"}]}\n' "$1" "$1"; }; "#;
 
+/// What came for a mail: file names and contents, or the fault.
+type Came = Result<Vec<(String, Vec<u8>)>, String>;
+
 fn program() -> Program {
     Program {
         command: vec!["sh".into()],
@@ -23,11 +26,11 @@ fn program() -> Program {
 }
 
 /// Asks `script` about the mails a, b and c; returns each one's file names and contents, or the fault.
-fn ask(script: &str) -> Vec<Result<Vec<(String, Vec<u8>)>, String>> {
+fn ask(script: &str) -> Vec<Came> {
     ask_within(program().timeout, script)
 }
 
-fn ask_within(timeout: Duration, script: &str) -> Vec<Result<Vec<(String, Vec<u8>)>, String>> {
+fn ask_within(timeout: Duration, script: &str) -> Vec<Came> {
     let files = Files::new().unwrap();
     let variables = [("PATH", std::env::var_os("PATH").unwrap()), (Files::VARIABLE, files.path().into())];
     let start = Start {
@@ -46,7 +49,7 @@ fn ask_within(timeout: Duration, script: &str) -> Vec<Result<Vec<(String, Vec<u8
     answers.into_values().map(|answer| answer.map(|files| files.into_iter().map(read).collect())).collect()
 }
 
-fn file(id: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+fn file(id: &str) -> Came {
     Ok(vec![(format!("{id}.txt"), b"abc".to_vec())])
 }
 
