@@ -53,7 +53,12 @@ pub(crate) const PROGRAM: &[Key] = &[
         REQUIRED,
         "The program and its arguments, started without a shell. `./name` lies in the plugin's folder, a bare name is looked for along `PATH`.",
     ),
-    key("timeout", "`10 s`, at most 300 s", "`10 s`", "How long one start may take; then it and all it started is killed."),
+    key(
+        "timeout",
+        "`10 s`, at most 300 s",
+        "`10 s`",
+        "How long an alert may take, or the next answer about a mail; then it and all it started is killed. One start for attachments ends after an hour in any case.",
+    ),
     key("bytes_max", "`10 MB`, at most 25 MB", "`10 MB`", "The most it may answer about one mail or alert."),
     key("count_max", "1 to 20", "5", "The most files for one mail."),
     key(

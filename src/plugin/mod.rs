@@ -20,9 +20,9 @@ pub use load::{PLUGINS_MAX, PluginFolder, is_name, load, names};
 pub use measure::{duration, size};
 pub use reference::plugins_page;
 
-/// How long a program may take where its plugin does not say.
+/// How long an answer may take where its plugin does not say.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest time a plugin may give a program.
+/// The longest time a plugin may give a program for an answer.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(300);
 /// How much a program may answer where its plugin does not say: what most mail servers take in one mail.
 pub const ANSWER_BYTES: u64 = 10_000_000;
@@ -38,7 +38,7 @@ pub const FILES_MAX: u32 = 20;
 pub struct Program {
     /// The program and its arguments; one that starts with `./` lies in the plugin's folder. Never empty.
     pub command: Vec<String>,
-    /// How long one start of it may take, all mails of a run together for attachments.
+    /// How long an alert may take, or the next answer about a mail.
     pub timeout: Duration,
     /// The most bytes it may answer about one mail or alert.
     pub bytes_max: u64,
