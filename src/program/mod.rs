@@ -214,10 +214,10 @@ impl Conversation {
         }
     }
 
-    /// Kills the program and everything in its process group.
+    /// Kills the program and everything in its process group; once only, since the group's number may be another's later.
     fn kill(&mut self) {
         #[cfg(unix)]
-        if let Some(group) = self.group.and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)) {
+        if let Some(group) = self.group.take().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)) {
             let killed = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
             // Nobody is left in a group that is gone already.
             if let Err(error) = killed.or_else(|error| if error == rustix::io::Errno::SRCH { Ok(()) } else { Err(error) }) {
