@@ -3,14 +3,18 @@
 //! The modules stand on floors; one imports only from floors below its own (`tests/architecture.rs` holds this up).
 //! ARCHITECTURE.md tells what each is for.
 
-// Faces: a command line.
+// Faces: a command line, a page.
 pub mod cli;
+pub mod daemon;
+pub mod web;
 // Service: where decisions meet effects.
 pub mod config;
 pub mod engine;
 // Adapters: one outside thing each.
 pub mod clock;
+pub mod control;
 pub mod eml;
+pub mod program;
 pub mod rulebook;
 pub mod smtp;
 pub mod source;
@@ -22,9 +26,11 @@ pub mod message;
 pub mod outbox;
 pub mod plan;
 // What the operator wrote (pure).
+pub mod plugin;
 pub mod rule;
-// Four small languages (pure).
+// Four small languages (pure), and what tells editors of the files written in them.
 pub mod schedule;
+pub mod schema;
 pub mod script;
 pub mod template;
 pub mod yaml;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 /// Bottom floor first. Modules on one line are neighbours and may not import each other.
 const FLOORS: &[&[&str]] = &[
     &["domain"],
-    &["yaml", "script", "schedule", "template"],
+    &["yaml", "script", "schedule", "schema", "template"],
+    &["plugin"],
     &["rule"],
     &["plan", "message", "outbox"],
     &["port"],
@@ -21,7 +22,8 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Floors that may not touch the outside world: no clock, file, socket, database, environment, randomness or `async`.
-const PURE: &[&str] = &["domain", "yaml", "script", "schedule", "template", "rule", "plan", "message", "outbox"];
+const PURE: &[&str] =
+    &["domain", "yaml", "script", "schedule", "schema", "template", "plugin", "rule", "plan", "message", "outbox"];
 
 /// What a pure floor may not say.
 const IMPURE: &[&str] = &[
@@ -138,8 +140,8 @@ fn only_the_clock_reads_the_clock() {
 
 /// What a face may use: the engine, the pure floors that give it its words, and the clock to hand on.
 const FACE_USES: &[&str] = &[
-    "cli", "daemon", "web", "engine", "clock", "port", "domain", "yaml", "script", "schedule", "template", "rule", "plan",
-    "message", "outbox",
+    "cli", "daemon", "web", "engine", "clock", "port", "domain", "yaml", "script", "schedule", "schema", "template", "plugin",
+    "rule", "plan", "message", "outbox",
 ];
 
 #[test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use compact_str::CompactString;
+use dunlin::domain::ageing::Ageing;
 use dunlin::domain::customer::Customer;
 use dunlin::domain::date::{Date, shifted};
 use dunlin::domain::document::{Document, DocumentKind, Payment};
@@ -17,9 +18,11 @@ use dunlin::domain::id::{CustomerId, DocumentNumber, Language, LevelId, RuleId, 
 use dunlin::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, LedgerBuilder};
 use dunlin::domain::mailbox::{Recipient, RecipientRole, Sender};
 use dunlin::domain::money::Currency;
+use dunlin::domain::period::Period;
 use dunlin::domain::problem::Problem;
+use dunlin::domain::statement::OpenItemStatement;
 use dunlin::domain::variable::Variable;
-use dunlin::message::{self, ComposeFault, Composed, Letter, compose};
+use dunlin::message::{self, ATTACHMENTS_BYTES_MAX, Attachment, ComposeFault, Composed, Content, Letter, compose_with};
 use dunlin::script::LevelFacts;
 use dunlin::template::{TemplateFile, Templates};
 use jiff::civil::date;
@@ -92,6 +95,7 @@ fn invoice(number: &str, customer: CustomerIndex, issued_on: Date, total: Decima
         total,
         open: None,
         disputed: false,
+        approved: true,
         hold_until: None,
         row: 0,
     }
@@ -125,7 +129,7 @@ fn ledger() -> Ledger {
             amount: dec!(500),
             currency: Currency::parse("EUR").unwrap(),
             received_on: date(2027, 3, 30),
-            reference: CompactString::default(),
+            reference: "TR-7".into(),
         };
         builder.add_payment(payment).unwrap();
     }
@@ -144,6 +148,17 @@ struct Setting {
     as_of: Date,
     /// Invoices from this day on are not among the items.
     issued_before: Date,
+    tells: Tells,
+}
+
+/// What kind of mail it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tells {
+    Reminder,
+    /// A statement, whose balance is off by so much.
+    Statement(Decimal),
+    Receipt,
+    Invoice,
 }
 
 impl Setting {
@@ -172,10 +187,21 @@ impl Setting {
             items_max: usize::MAX,
             as_of: AS_OF,
             issued_before: date(2027, 3, 10),
+            tells: Tells::Reminder,
         }
     }
 
+    /// Returns the setting of a statement for March.
+    fn statement(customer: &'static str, template: &'static str) -> Self {
+        let (as_of, issued_before) = (date(2027, 3, 31), date(2027, 12, 31));
+        Self { as_of, issued_before, tells: Tells::Statement(dec!(0)), ..Self::new(customer, template) }
+    }
+
     fn compose(&self, templates: &Templates) -> Result<Composed, ComposeFault> {
+        self.compose_with(&[], templates)
+    }
+
+    fn compose_with(&self, attachments: &[Attachment], templates: &Templates) -> Result<Composed, ComposeFault> {
         let ledger = ledger();
         let customer = ledger.find_customer(self.customer).unwrap();
         let is_old = |index: &DocumentIndex| {
@@ -186,6 +212,12 @@ impl Setting {
         let items: Vec<(DocumentIndex, LevelId)> =
             documents.filter(is_old).take(self.items_max).map(|index| (index, LevelId::new(self.template))).collect();
         let level = LevelFacts { id: self.template.into(), number: 3, repeat: 0 };
+        let currency = Currency::parse("EUR").unwrap();
+        let period = Period::PreviousMonth.days(AS_OF);
+        let mut statement = OpenItemStatement::of(&ledger, customer, currency, period, &Ageing::default());
+        if let Tells::Statement(off) = self.tells {
+            statement.balance += off;
+        }
         let letter = Letter {
             ledger: &ledger,
             as_of: self.as_of,
@@ -194,6 +226,12 @@ impl Setting {
             customer,
             currency: Currency::parse("EUR").unwrap(),
             items: &items,
+            content: match self.tells {
+                Tells::Reminder => Content::Reminder,
+                Tells::Statement(_) => Content::Statement(&statement),
+                Tells::Receipt => Content::Notice(ledger.payment_indexes_of(customer).next()),
+                Tells::Invoice => Content::Notice(None),
+            },
             level: &level,
             template: &TemplateName::new(self.template),
             sender: &self.sender,
@@ -202,7 +240,48 @@ impl Setting {
             message_id: self.key,
             date: date(2027, 4, 5).at(9, 0, 0, 0).in_tz("Europe/Berlin").unwrap(),
         };
-        compose(&letter, templates)
+        compose_with(&letter, attachments, templates)
+    }
+}
+
+#[test]
+fn files_go_along_byte_for_byte_under_their_names() {
+    let file = |name: &str, content_type: &str, contents: &[u8]| Attachment {
+        name: name.into(),
+        content_type: content_type.into(),
+        contents: contents.into(),
+    };
+    let all_bytes: Vec<u8> = (0..=255).collect();
+    let files = [
+        file("INV-1.pdf", "application/pdf", &all_bytes),
+        file("Kontoauszug März (2).csv", "text/csv", b"a;b\n.\n--=_m\r\nFrom x"),
+        file("請求書.txt", "text/plain", b"x"),
+    ];
+    let setting = Setting::new("C-1", "first");
+    let (bare, whole) = (setting.compose(&shipped()).unwrap(), setting.compose_with(&files, &shipped()).unwrap());
+    assert_eq!(setting.compose_with(&files, &shipped()).unwrap().bytes, whole.bytes, "the same letter gives the same bytes");
+    let message = MessageParser::new().parse(&whole.bytes).unwrap();
+    let read: Vec<Attachment> = message
+        .attachments()
+        .map(|part| {
+            let kind = part.content_type().unwrap();
+            let content_type = format!("{}/{}", kind.ctype(), kind.subtype().unwrap());
+            Attachment { name: part.attachment_name().unwrap().into(), content_type, contents: part.contents().into() }
+        })
+        .collect();
+    assert_eq!(read, files);
+    let plain = MessageParser::new().parse(&bare.bytes).unwrap();
+    assert_eq!((message.body_text(0), message.body_html(0)), (plain.body_text(0), plain.body_html(0)));
+    assert!(whole.bytes.split(|byte| *byte == b'\n').all(|line| line.len() <= 998), "a line is too long for SMTP");
+
+    for (wrong, expected) in [
+        (
+            file("../x", "text/plain", b"x"),
+            "A file cannot be attached: \"../x\" is no name of a file: use letters, digits, spaces and -_.,()+",
+        ),
+        (file("x", "text/plain", &vec![0; ATTACHMENTS_BYTES_MAX + 1]), "The attachments have 25000001 bytes, more than 25000000"),
+    ] {
+        assert_eq!(setting.compose_with(&[wrong], &shipped()).unwrap_err().to_string(), expected);
     }
 }
 
@@ -233,6 +312,45 @@ fn the_shipped_mails_are_as_committed() {
 }
 
 #[test]
+fn the_shipped_statements_and_notices_are_as_committed() {
+    let templates = shipped();
+    for (name, tells) in [("statement", Tells::Statement(dec!(0))), ("receipt", Tells::Receipt), ("invoice", Tells::Invoice)] {
+        for (customer, language) in [("C-1", "en"), ("C-2", "de")] {
+            let mut setting = Setting { tells, variables: BTreeMap::new(), ..Setting::statement(customer, name) };
+            if name != "statement" {
+                (setting.as_of, setting.items_max) = (AS_OF, 1);
+            }
+            let composed = setting.compose(&templates).unwrap();
+            assert_committed(&format!("tests/mails/{name}.{language}.eml"), &composed.bytes);
+            assert_committed(&format!("tests/mails/{name}.{language}.txt"), composed.text.as_bytes());
+            if let Some(folder) = env::var_os("DUNLIN_HTML") {
+                fs::write(Path::new(&folder).join(format!("{name}.{language}.html")), composed.html.unwrap()).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_receipt_says_what_is_left_and_when_nothing_is_matched() {
+    let templates = shipped();
+    let text = |items_max| {
+        let setting = Setting { tells: Tells::Receipt, items_max, variables: BTreeMap::new(), ..Setting::new("C-1", "receipt") };
+        setting.compose(&templates).unwrap().text.replace('\n', " ")
+    };
+    assert!(text(1).contains("set against invoice R-2027-0042, of which €690.00 are left"), "{}", text(1));
+    assert!(text(0).contains("not matched to an invoice yet"), "{}", text(0));
+}
+
+#[test]
+fn a_statement_that_does_not_add_up_is_no_mail() {
+    let templates = shipped();
+    let setting = |off| Setting { tells: Tells::Statement(off), ..Setting::statement("C-1", "statement") };
+    assert!(setting(dec!(0)).compose(&templates).is_ok());
+    let fault = setting(dec!(0.01)).compose(&templates).unwrap_err();
+    assert_eq!(fault, ComposeFault::Unbalanced { balance: "987.51".into() });
+}
+
+#[test]
 fn the_shipped_mails_need_nothing_from_a_script_and_know_the_singular() {
     let templates = shipped();
     for (name, english, german) in [
@@ -246,6 +364,17 @@ fn the_shipped_mails_need_nothing_from_a_script_and_know_the_singular() {
             let text = setting.compose(&templates).unwrap().text.replace('\n', " ");
             assert!(text.contains(expected), "{name}: {text}");
         }
+    }
+}
+
+#[test]
+fn a_plain_line_of_any_length_finds_its_way_into_a_mail() {
+    for length in 70..80 {
+        let body = format!("first\n{}\nlast", "x".repeat(length));
+        let composed = Setting::new("C-1", "a").compose(&templates(&[("a.subject.txt", "S"), ("a.txt", &body)])).unwrap();
+        let mail = MessageParser::default().parse(&composed.bytes).unwrap();
+        assert_eq!(mail.body_text(0).unwrap().replace("\r\n", "\n").trim_end(), body, "{length} octets");
+        assert!(composed.bytes.split(|byte| *byte == b'\n').all(|line| line.len() <= 79), "{length} octets");
     }
 }
 
@@ -300,7 +429,7 @@ fn the_reference_page_is_as_committed() {
 #[test]
 fn every_variable_of_the_table_is_there_and_no_other() {
     let mut body = String::new();
-    for variable in message::VARIABLES {
+    for variable in message::VARIABLES.iter().filter(|variable| variable.mails == message::EVERY) {
         let path = variable.path.replace("[]", "[0]");
         body.push_str(&match path.as_str() {
             "customer.attributes.*" => "{{ customer.attributes.region }}".to_owned(),
@@ -320,6 +449,27 @@ fn every_variable_of_the_table_is_there_and_no_other() {
         €690.00\n24\nFalse\na\nPO 7781\nR-2027-0057\n[]\nR-2027-0071\n€777.50\n€777.50\n€0.00\n€250.00\n€1,027.50\n€40.00\n€987.50\nEUR\na\n3\n0\n\
         overdue\nFriendly first, firm later\nACME Receivables\nar@acme.example\nar-team@acme.example\n5 April 2027\nen\n12 April 2027";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn what_only_statements_and_receipts_have_is_there_and_no_other() {
+    let every = |mails: &str| {
+        let of_kind = message::VARIABLES.iter().filter(|variable| variable.mails == mails);
+        let whole = ["period", "statement", "statement.lines", "ageing", "payment"];
+        let paths = of_kind.map(|variable| variable.path.replace("[]", "[0]")).filter(|path| !whole.contains(&path.as_str()));
+        paths.map(|path| format!("{{{{ {path} }}}}\n").replace("ageing[0].from_days", "ageing[1].from_days")).collect::<String>()
+    };
+    let text =
+        |setting: Setting, body: &str| setting.compose(&templates(&[("a.subject.txt", "S"), ("a.txt", body)])).unwrap().text;
+    assert_eq!(
+        text(Setting::statement("C-1", "a"), &every(message::STATEMENTS)),
+        "1 March 2027\n31 March 2027\ninvoice\nR-2027-0042\n26 February 2027\n12 March 2027\n19\n€1,190.00\n€690.00\nFalse\n\
+         1–30\n€987.50\n€777.50\n-€40.00\ndue\ncurrent\n1\n0\n€250.00"
+    );
+    let receipt = Setting { tells: Tells::Receipt, ..Setting::new("C-1", "a") };
+    assert_eq!(text(receipt, &every(message::RECEIPTS)), "30 March 2027\n€500.00\nTR-7\nR-2027-0042");
+    let credit = "{% for line in statement.lines if line.bucket is not defined %}{{ line.kind }} {{ line.open }}{% endfor %}";
+    assert_eq!(text(Setting::statement("C-1", "a"), credit), "credit_note -€40.00");
 }
 
 #[test]

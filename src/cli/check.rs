@@ -17,7 +17,7 @@ use crate::port::Clock;
 pub(crate) struct CheckArgs {
     /// Leave the rows of the ledger unread
     #[arg(long)]
-    no_ledger: bool,
+    pub(crate) no_ledger: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,6 +32,7 @@ pub(crate) fn check(common: &Common, args: &CheckArgs) -> Exit {
     let mut ledger_words = String::new();
     if let Some(workspace) = &loaded.workspace {
         loaded.problems.extend(workspace.history_problems());
+        loaded.problems.extend(workspace.schedule_problems(SystemClock.now()));
         if !args.no_ledger {
             let bar = bar("Reading the ledger", "{bytes} of {total_bytes}");
             let read = workspace.read_ledger(workspace.today(SystemClock.now()), &mut |done, all| {

@@ -9,17 +9,21 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::gallery::{MARK, Picture, page};
+use crate::cli::outbox::failed as store_failed;
 use crate::cli::plan::{show_declined, show_messages};
 use crate::cli::print::{counted, fail, json, out, say};
-use crate::cli::run::{decide, deliver, runtime, tell_end, words};
+use crate::cli::send::{composing, deliver, runtime, tell_end, words};
 use crate::cli::session::Session;
 use crate::cli::{Common, Exit, day};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
 use crate::domain::ledger::Ledger;
+use crate::engine::act::person;
+use crate::engine::attach::Attachments;
 use crate::engine::compose::Composer;
 use crate::engine::demo::{DemoServer, Received, redirect};
-use crate::engine::run::{Counts, counts};
+use crate::engine::generation::RunGenerations;
+use crate::engine::run::{Cause, Counts, Order, commit, counts};
 use crate::engine::view::PlanView;
 use crate::engine::workspace::Workspace;
 use crate::plan::Plan;
@@ -81,7 +85,20 @@ fn demonstrate(common: &Common, args: &DemoArgs) -> Result<Exit, Exit> {
             fail(fault.to_string(), fault.hint());
             Exit::Failed
         })?;
-        let committed = decide(&workspace, &rules, None, &ledger, as_of, &parts).await?;
+        let (report, end) = composing();
+        let cause = Cause::Person(person());
+        let order = Order {
+            rules: rules.clone(),
+            only_rule: None,
+            only: None,
+            ledger: ledger.clone(),
+            as_of,
+            scheduled_on: as_of,
+            cause,
+        };
+        let committed = commit(&RunGenerations::new(workspace.clone()), workspace.clone(), order, &parts, report).await;
+        end();
+        let committed = committed.map_err(store_failed)?;
         let report = deliver(&workspace, &parts, as_of, read_from, None).await?;
         let received = server.stop().await;
         let counts = counts(&parts.store, committed.run_id).map_err(|error| {
@@ -89,8 +106,15 @@ fn demonstrate(common: &Common, args: &DemoArgs) -> Result<Exit, Exit> {
             Exit::Failed
         })?;
         let plan = PlanView::of(&committed.plan, &rules, &ledger);
-        let composer =
-            Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &committed.plan, now: SystemClock.now() };
+        let attachments = Attachments::left_out();
+        let composer = Composer {
+            workspace: &workspace,
+            rules: &rules,
+            ledger: &ledger,
+            plan: &committed.plan,
+            now: SystemClock.now(),
+            attachments: &attachments,
+        };
         let page = write_mails(&folder, &received, &composer, &ledger, &committed.plan)
             .map_err(|error| failed(&format!("Cannot write into {}", folder.display()), &error))?;
         if common.json {
@@ -150,7 +174,7 @@ fn write_mails(
         let Some(mail) = received.iter().find(|mail| holds_key(&mail.bytes, key.as_str())) else { continue };
         let Ok(composed) = composer.compose(message) else { continue };
         let customer = ledger.customer(message.customer);
-        let level = message.level(composer.rules).id.to_string();
+        let level = message.level_facts(composer.rules).id.to_string();
         let name = format!("{:03}-{level}-{}", number + 1, file_word(customer.id.as_str()));
         fs::write(folder.join(format!("{name}.eml")), &mail.bytes)?;
         if let Some(html) = &composed.html {
@@ -193,7 +217,9 @@ fn tell_what_next(counts: &Counts, page: &Path, out_dir: &Path, workspace: &Work
     out(format!("  see what is due       {called} plan"));
     out(format!("  your own receivables  point `ledger` in config.yaml at your CSV export, then `{called} check`"));
     out("  your own server       set `smtp` in config.yaml; with `mode: redirect` all mail goes to you first");
-    let rule = workspace.rules.rules.first().map_or("rules/", |rule| &rule.file);
+    // The README walks through a reminder.
+    let rules = &workspace.rules.rules;
+    let rule = rules.iter().find(|rule| rule.reminder().is_some()).or(rules.first()).map_or("rules/", |rule| &rule.file);
     out(format!("  your own rule         copy {rule}; README.md walks through it"));
 }
 

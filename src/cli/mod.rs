@@ -6,14 +6,25 @@
 mod check;
 mod demo;
 mod gallery;
+mod hand;
+mod init;
 mod intervene;
+pub mod log;
+mod manual;
+mod next;
 mod outbox;
 mod plan;
+mod plugin;
+mod prerun;
 mod preview;
 mod print;
 pub mod problems;
 pub mod reference;
 mod run;
+mod runs;
+mod schema;
+mod send;
+mod serve;
 mod session;
 
 use std::path::PathBuf;
@@ -22,6 +33,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::cli::log::{LogForm, Logger};
 use crate::domain::date::{Date, ISO};
 
 /// How a command ended. Source: docs/reference/commands.md.
@@ -72,36 +84,64 @@ pub(crate) struct Common {
     /// Say more about what happens; twice for even more
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// How the log on standard error is written
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM", env = "DUNLIN_LOG_FORMAT")]
+    log: LogForm,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Show the whole job on sample receivables, with a mail server of its own
     Demo(demo::DemoArgs),
+    /// Write a small workspace to begin with, from your own export if you have one
+    Init(init::InitArgs),
     /// Find every problem in config, rules, templates, scripts and ledger
     Check(check::CheckArgs),
     /// Show what would be sent, and why everybody else gets nothing
     Plan(plan::PlanArgs),
     /// Show one mail as it would be sent
     Preview(preview::PreviewArgs),
+    /// Show when the rules run next, and why a day was shifted
+    Next(next::NextArgs),
     /// Decide, record and send what is due
     Run(run::RunArgs),
+    /// Write, list, check and test plugins
+    Plugin(plugin::PluginArgs),
+    /// Look at runs: what each decided and how its mails stand; and start, stop and close them
+    Runs(runs::RunsArgs),
+    /// Run every rule on its schedule, until it is told to stop
+    Serve(serve::ServeArgs),
     /// Look into the outbox: every mail, its state and every attempt to send it; and decide about mails
     Outbox(outbox::OutboxArgs),
+    /// Print the JSON Schema of config.yaml or of rules, by which editors complete and check
+    Schema(schema::SchemaArgs),
+    /// Print the completions of a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual
+    Man(manual::ManArgs),
 }
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(cli.common.verbose);
+    let logger = if matches!(cli.verb, Verb::Serve(_)) { Logger::Daemon } else { Logger::Command };
+    log::start(logger, cli.common.log, cli.common.verbose);
     let common = &cli.common;
     let exit = match cli.verb {
         Verb::Demo(args) => demo::demo(common, &args),
+        Verb::Init(args) => init::init(common, &args),
         Verb::Check(args) => check::check(common, &args),
         Verb::Plan(args) => plan::plan(common, &args),
         Verb::Preview(args) => preview::preview(common, &args),
+        Verb::Next(args) => next::next(common, &args),
         Verb::Run(args) => run::run(common, &args),
+        Verb::Plugin(args) => plugin::plugin(common, &args),
+        Verb::Runs(args) => runs::runs(common, &args),
+        Verb::Serve(args) => serve::serve(common, &args),
         Verb::Outbox(args) => outbox::outbox(common, &args),
+        Verb::Schema(args) => schema::schema(common, &args),
+        Verb::Completions(args) => manual::completions(common, &args),
+        Verb::Man(args) => manual::man(common, &args),
     };
     exit.into()
 }
@@ -116,34 +156,40 @@ fn day(text: &str) -> Result<Date, String> {
     Date::strptime(ISO, text).map_err(|_| "write the day as YYYY-MM-DD, such as 2026-11-21".to_owned())
 }
 
-/// Sends the log to standard error: warnings and errors, more with `-v`, or what `DUNLIN_LOG` says.
-fn start_log(verbose: u8) {
-    let level = ["warn", "info", "debug"][usize::from(verbose.min(2))];
-    let filter = tracing_subscriber::EnvFilter::try_from_env("DUNLIN_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("dunlin={level}")));
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal).with_target(false);
-    // A second start (in a test that runs two commands) keeps the first log.
-    drop(log.without_time().try_init());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 10] = [
+    const LINES: [&str; 28] = [
         "demo",
+        "init somewhere",
         "check",
         "plan",
         "preview",
+        "next",
         "run",
+        "serve",
+        "plugin list",
+        "plugin",
+        "plugin new a",
+        "plugin check",
+        "plugin test",
         "outbox",
         "outbox show 1",
         "outbox renew 1",
         "outbox cancel 1",
         "outbox accept 1",
+        "outbox resend 1",
+        "runs",
+        "runs show 1",
+        "runs start 1",
+        "runs stop 1",
+        "runs close 1",
+        "runs firings",
+        "schema",
+        "completions bash",
+        "man",
     ];
 
     fn count(command: &clap::Command) -> usize {
@@ -156,10 +202,11 @@ mod tests {
         for words in LINES.map(|line| line.split(' ').collect::<Vec<_>>()) {
             for place in 0..=words.len() {
                 let mut line = words.clone();
-                line.splice(place..place, ["--json", "-v", "--workspace", "elsewhere"]);
+                line.splice(place..place, ["--json", "-v", "--workspace", "elsewhere", "--log", "json"]);
                 let cli = Cli::try_parse_from(["dunlin"].into_iter().chain(line.iter().copied()));
                 let common = cli.unwrap_or_else(|error| panic!("{line:?}: {error}")).common;
-                assert_eq!((common.json, common.verbose, common.workspace), (true, 1, PathBuf::from("elsewhere")), "{line:?}");
+                let said = (common.json, common.verbose, common.workspace, common.log);
+                assert_eq!(said, (true, 1, PathBuf::from("elsewhere"), LogForm::Json), "{line:?}");
             }
         }
     }

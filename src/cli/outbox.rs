@@ -5,14 +5,17 @@ use clap::{Args, Subcommand};
 use serde_json::json as object;
 
 use crate::cli::intervene::{ChosenArgs, intervene};
-use crate::cli::plan::{block_sentence, customer};
+use crate::cli::plan::{about, block_sentence, customer};
 use crate::cli::print::{counted, fail, few, json, keep_whole, number, out, out_bytes, role_word, table};
 use crate::cli::session::Session;
-use crate::cli::{Common, Exit, wrong_use};
-use crate::engine::outbox::{MessageFile, MessageFilter, MessageView, Outbox, StoreError};
+use crate::cli::{Common, Exit, day, wrong_use};
+use crate::domain::date::Date;
+use crate::engine::act::Chosen;
+use crate::engine::outbox::{ActView, MessageFile, MessageFilter, MessageView, Outbox, StoreError};
 use crate::engine::workspace::StartFault;
-use crate::outbox::intervention::Intervention;
+use crate::outbox::intervention::{Intervention, RESENT};
 use crate::outbox::state::State;
+use crate::plan::reason::DeclineReason;
 
 #[derive(Args, Debug)]
 pub(crate) struct OutboxArgs {
@@ -40,23 +43,30 @@ pub(crate) struct FilterArgs {
     /// Only this run's mails
     #[arg(long, value_name = "RUN")]
     run: Option<i64>,
+    /// Only mails decided for this day or a later one
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    from: Option<Date>,
+    /// Only mails decided for this day or an earlier one
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    until: Option<Date>,
+    /// Only mails with this text in an invoice's number, the subject, the customer's id or name, or an address
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
 }
 
 impl FilterArgs {
-    /// Returns the filter that these arguments make.
-    pub(crate) fn filter(&self) -> MessageFilter {
-        MessageFilter {
-            id: None,
+    /// Returns the mails that these arguments mean.
+    pub(crate) fn chosen(&self) -> Chosen {
+        Chosen {
+            ids: Vec::new(),
             run_id: self.run,
             customer_id: self.customer.clone(),
             rule_id: self.rule.clone(),
             state: self.state,
-            limit: None,
+            from: self.from,
+            until: self.until,
+            text: self.text.clone(),
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.customer.is_none() && self.rule.is_none() && self.state.is_none() && self.run.is_none()
     }
 }
 
@@ -77,6 +87,8 @@ enum OutboxVerb {
     Cancel(ChosenArgs),
     /// Say of `unknown` mails that they arrived: you vouch for it, and their level counts as reached
     Accept(ChosenArgs),
+    /// Send a copy of mails that were accepted, as they were sent then, whatever the ledger says now
+    Resend(ChosenArgs),
 }
 
 /// The reasons of mails that are not blocked, with their sentences.
@@ -88,6 +100,8 @@ pub(crate) const REASONS: &[(&str, &str)] = &[
     ("no_longer_due", "the ledger changed before it was sent"),
     ("renewed", "a person gave it back to the next run"),
     ("by_person", "on a person's word"),
+    ("stopped", "a person stopped its run"),
+    (RESENT, "a copy, sent once more on a person's word"),
 ];
 
 /// How many mails a list for people shows where nothing else is asked for.
@@ -95,7 +109,7 @@ const LIST_DEFAULT: u32 = 100;
 
 pub(crate) fn outbox(common: &Common, args: &OutboxArgs) -> Exit {
     if let Some(verb) = &args.verb
-        && (!args.filter.is_empty() || args.limit.is_some())
+        && (args.filter.chosen() != Chosen::default() || args.limit.is_some())
     {
         // Left without effect, a filter before the verb would let it act on more than was meant.
         let name = match verb {
@@ -103,6 +117,7 @@ pub(crate) fn outbox(common: &Common, args: &OutboxArgs) -> Exit {
             OutboxVerb::Renew(_) => Intervention::Renew.as_str(),
             OutboxVerb::Cancel(_) => Intervention::Cancel.as_str(),
             OutboxVerb::Accept(_) => Intervention::Accept.as_str(),
+            OutboxVerb::Resend(_) => Intervention::Resend.as_str(),
         };
         wrong_use(&format!("filters of the list cannot stand before `{name}`; write what belongs to it behind it"));
     }
@@ -114,16 +129,22 @@ fn done(common: &Common, args: &OutboxArgs) -> Result<Exit, Exit> {
     match &args.verb {
         None => look(common, &session, |outbox| list(common, outbox, args).map_err(failed)),
         Some(OutboxVerb::Show { id, eml }) => look(common, &session, |outbox| show(common, outbox, *id, *eml)),
-        Some(OutboxVerb::Renew(chosen)) => intervene(common, &session, Intervention::Renew, chosen),
-        Some(OutboxVerb::Cancel(chosen)) => intervene(common, &session, Intervention::Cancel, chosen),
-        Some(OutboxVerb::Accept(chosen)) => intervene(common, &session, Intervention::Accept, chosen),
+        Some(OutboxVerb::Renew(chosen)) => intervene(common, session, Intervention::Renew, chosen),
+        Some(OutboxVerb::Cancel(chosen)) => intervene(common, session, Intervention::Cancel, chosen),
+        Some(OutboxVerb::Accept(chosen)) => intervene(common, session, Intervention::Accept, chosen),
+        Some(OutboxVerb::Resend(chosen)) => intervene(common, session, Intervention::Resend, chosen),
     }
 }
 
 /// Lets `at` look at the outbox, if there is one.
 fn look(common: &Common, session: &Session, at: impl FnOnce(&Outbox) -> Result<Exit, Exit>) -> Result<Exit, Exit> {
-    if let Some(outbox) = Outbox::open(&session.workspace).map_err(failed)? {
-        return at(&outbox);
+    look_at(common, Outbox::open(&session.workspace).map_err(failed)?, at)
+}
+
+/// Lets `at` look at what is kept, or says that nothing is.
+pub(crate) fn look_at<V>(common: &Common, view: Option<V>, at: impl FnOnce(&V) -> Result<Exit, Exit>) -> Result<Exit, Exit> {
+    if let Some(view) = view {
+        return at(&view);
     }
     if !common.json {
         out("Nothing has been sent yet");
@@ -133,7 +154,7 @@ fn look(common: &Common, session: &Session, at: impl FnOnce(&Outbox) -> Result<E
 
 fn list(common: &Common, outbox: &Outbox, args: &OutboxArgs) -> Result<Exit, StoreError> {
     let limit = if common.json { args.limit } else { Some(args.limit.unwrap_or(LIST_DEFAULT)) };
-    let filter = MessageFilter { limit, ..args.filter.filter() };
+    let filter = MessageFilter { limit, ..args.filter.chosen().filter() };
     if common.json {
         outbox.list(&filter, |message| json(&message))?;
         return Ok(Exit::Done);
@@ -147,7 +168,7 @@ fn list(common: &Common, outbox: &Outbox, args: &OutboxArgs) -> Result<Exit, Sto
             number(message.run),
             message.rule.clone().into(),
             customer(&message.customer, &message.customer_name).into(),
-            message.level.clone().into(),
+            about(&message.level, &message.occasion).into(),
             few(&message.items, 2).into(),
             number(format!("{} {}", message.total, message.currency)),
             message.to.join("\n").into(),
@@ -159,7 +180,7 @@ fn list(common: &Common, outbox: &Outbox, args: &OutboxArgs) -> Result<Exit, Sto
         out("No mail matches");
         return Ok(Exit::Done);
     }
-    keep_whole(&mut rows, &[6, 7]);
+    keep_whole(&mut rows, &[4, 6, 7]);
     out(rows.to_string());
     let more = if limit.is_some_and(|limit| count as u32 == limit) { "; --limit shows more" } else { "" };
     out(format!("{}{more}", counted(count, "mail", "mails")));
@@ -171,7 +192,7 @@ fn show(common: &Common, outbox: &Outbox, id: i64, eml: bool) -> Result<Exit, Ex
         fail(format!("There is no mail {id}"), Some("`dunlin outbox` lists them"));
         return Err(Exit::Failed);
     };
-    let MessageFile { message, items, recipients, attempts, bytes } = file;
+    let MessageFile { message, items, recipients, attempts, bytes, acts } = file;
     if eml {
         let Some(bytes) = bytes else {
             fail(format!("Mail {id} is {} and has no bytes", message.state), None);
@@ -182,11 +203,17 @@ fn show(common: &Common, outbox: &Outbox, id: i64, eml: bool) -> Result<Exit, Ex
     }
     if common.json {
         let eml = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        json(&object!({ "message": message, "items": items, "recipients": recipients, "attempts": attempts, "eml": eml }));
+        json(&object!({
+            "message": message, "items": items, "recipients": recipients, "attempts": attempts, "acts": acts, "eml": eml
+        }));
         return Ok(Exit::Done);
     }
     out(format!("Mail {id} of run {}: {}", message.run, state_words(&message)));
-    out(format!("  rule {}, level {}, for {}", message.rule, message.level, message.as_of));
+    let step = match message.level.as_str() {
+        "" => format!("{} {}", message.kind, message.occasion),
+        level => format!("level {level}"),
+    };
+    out(format!("  rule {}, {step}, for {}", message.rule, message.as_of));
     out(format!("  customer {}", customer(&message.customer, &message.customer_name)));
     if let Some(detail) = &message.detail {
         out(format!("  {detail}"));
@@ -198,7 +225,8 @@ fn show(common: &Common, outbox: &Outbox, id: i64, eml: bool) -> Result<Exit, Ex
         out(format!("  {} {}", role_word(recipient.role), recipient.address));
     }
     for item in &items {
-        out(format!("  invoice {}: {} {} open, level {}", item.document, item.open, message.currency, item.level));
+        let level = if message.level.is_empty() { String::new() } else { format!(", level {}", item.level) };
+        out(format!("  invoice {}: {} {} open{level}", item.document, item.open, message.currency));
     }
     for attempt in &attempts {
         let words = attempt.reply.clone().or(attempt.fault.clone()).unwrap_or_default();
@@ -208,6 +236,7 @@ fn show(common: &Common, outbox: &Outbox, id: i64, eml: bool) -> Result<Exit, Ex
             attempt.started_at, attempt.server, attempt.outcome, attempt.stage, attempt.duration_ms
         ));
     }
+    act_lines(&acts);
     if bytes.is_some() {
         out(format!("`dunlin outbox show {id} --eml` prints its exact bytes"));
     }
@@ -218,6 +247,14 @@ fn show(common: &Common, outbox: &Outbox, id: i64, eml: bool) -> Result<Exit, Ex
         out(format!("What you may decide about it (`dunlin outbox VERB {id}`): {}", verbs.join(", ")));
     }
     Ok(Exit::Done)
+}
+
+/// Tells what people did, a line each.
+pub(crate) fn act_lines(acts: &[ActView]) {
+    for act in acts {
+        let detail = act.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
+        out(format!("  {} {} by {}{detail}", act.at, act.act, act.person));
+    }
 }
 
 fn state_words(message: &MessageView) -> String {
@@ -231,9 +268,10 @@ fn state_words(message: &MessageView) -> String {
 }
 
 /// Returns the sentence behind a reason's word, whatever the state.
-fn reason_sentence(word: &str) -> &str {
+pub(crate) fn reason_sentence(word: &str) -> &str {
     let known = REASONS.iter().find(|(reason, _)| *reason == word);
-    known.map_or_else(|| block_sentence(word), |(_, sentence)| sentence)
+    let declined = || DeclineReason::ALL.iter().find(|reason| reason.as_str() == word).map(|reason| reason.sentence());
+    known.map(|(_, sentence)| *sentence).or_else(declined).unwrap_or_else(|| block_sentence(word))
 }
 
 fn state(word: &str) -> Result<State, String> {

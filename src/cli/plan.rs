@@ -10,8 +10,10 @@ use crate::cli::{Common, Exit, day, print};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
 use crate::domain::problem::Severity;
+use crate::engine::attach::Attachments;
 use crate::engine::compose::Composer;
 use crate::engine::view::{DeclinedLine, MessageLine, PlanView};
+use crate::plan::NOTICE_LEVEL;
 use crate::plan::reason::{BlockReason, DeclineReason};
 use crate::port::Clock;
 
@@ -49,8 +51,16 @@ fn planned(common: &Common, args: &PlanArgs) -> Result<Exit, Exit> {
     }
     let mut view = PlanView::of(&plan, &rules, &ledger);
     // Composed as a run would, and thrown away: a template that fails shows here and not only in the night.
-    let composer =
-        Composer { workspace: &session.workspace, rules: &rules, ledger: &ledger, plan: &plan, now: SystemClock.now() };
+    // Programs of plugins are asked by `preview` and `run` only.
+    let attachments = Attachments::left_out();
+    let composer = Composer {
+        workspace: &session.workspace,
+        rules: &rules,
+        ledger: &ledger,
+        plan: &plan,
+        now: SystemClock.now(),
+        attachments: &attachments,
+    };
     let bar = bar("Composing", "{pos} of {len}");
     bar.set_length(plan.messages.len() as u64);
     for (line, message) in view.messages.iter_mut().zip(&plan.messages) {
@@ -84,8 +94,8 @@ pub(crate) fn show_messages(messages: &[MessageLine]) {
     }
     let mut rows = table(&["Rule", "Customer", "Level", "Invoices", "Open", "To", "State"]);
     for message in messages {
-        let level = message.level.as_deref().unwrap_or("");
-        let level = if message.repeat > 0 { format!("{level} (repeat {})", message.repeat) } else { level.to_owned() };
+        let level = about(message.level.as_deref().unwrap_or_default(), message.occasion.as_deref().unwrap_or_default());
+        let level = if message.repeat > 0 { format!("{level} (repeat {})", message.repeat) } else { level };
         let state = match message.state {
             "blocked" => match &message.detail {
                 Some(detail) => format!("blocked: {} ({detail})", block_sentence(message.reason)),
@@ -103,7 +113,7 @@ pub(crate) fn show_messages(messages: &[MessageLine]) {
             state.into(),
         ]);
     }
-    keep_whole(&mut rows, &[4, 5]);
+    keep_whole(&mut rows, &[2, 4, 5]);
     out(rows.to_string());
 }
 
@@ -131,6 +141,16 @@ pub(crate) fn show_declined(declined: &[DeclinedLine], one_by_one: bool) {
         rows.add_row([rule.into(), decline_sentence(reason).into(), number(who.len()), few(&who, 4).into()]);
     }
     out(rows.to_string());
+}
+
+/// Returns what a mail is about in a table's cell: the level of a reminder, the last day of a statement's period, or
+/// `notice`, whose event stands beside it.
+pub(crate) fn about(level: &str, occasion: &str) -> String {
+    match occasion.split_once('/') {
+        Some((_, to)) if !occasion.contains(':') => format!("to\n{to}"),
+        _ if level.is_empty() => NOTICE_LEVEL.to_owned(),
+        _ => level.to_owned(),
+    }
 }
 
 /// Returns `id name`, or the id alone where it is the name.

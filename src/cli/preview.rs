@@ -23,7 +23,7 @@ pub(crate) struct PreviewArgs {
     /// Compose for this day instead of today (YYYY-MM-DD)
     #[arg(long, value_name = "DATE", value_parser = day)]
     as_of: Option<Date>,
-    /// Show this level's mail, whether it is due or not
+    /// Show this level's mail, whether it is due or not; `statement` and `notice` show those of statement and notice rules
     #[arg(long, value_name = "LEVEL", requires = "subject")]
     level: Option<String>,
     /// What to print

@@ -146,6 +146,7 @@ Results go to standard output; progress, problems of the run and advice go to st
 | 3 | problems in rules, config or ledger; with `run` and `plan` the rules without problems were run all the same |
 
 The environment variable `DUNLIN_LOG` sets what is logged, `dunlin=debug` for example, and wins over `-v`.
+`DUNLIN_LOG_FORMAT` is as good as `--log`.
 ";
 
 const JSON: &str = "
@@ -153,6 +154,8 @@ const JSON: &str = "
 
 Amounts are texts with exact digits, never numbers; days are `YYYY-MM-DD`; times are UTC (`2027-03-15T09:00:00Z`). New keys
 may be added, so a reader must pass over those it does not know.
+
+**init**: two objects, one a line: `folder`, `files` (those written) and `notes`; then what `check` prints.
 
 **check**: one object: `errors`, `warnings` (counts) and `problems`, each with its `severity`, `message`, `place`
 (`file`, `line`, `column`, `width` and the line's `text`) and `hint`.
@@ -162,25 +165,44 @@ may be added, so a reader must pass over those it does not know.
 | key | what it holds |
 | --- | --- |
 | `as_of` | the day |
-| `messages` | what is due: `rule`, `customer`, `customer_name`, `level`, `repeat` (0 for the first mail at the level), `items` (invoice numbers), `item_levels` (`item`, `level`), `currency`, `total`, `to`, `copies`, `state` (`due` or `blocked`), `reason`, and `detail` where a fault has words of its own |
+| `messages` | what is due: `rule`, `customer`, `customer_name`, `kind` (`reminder`, `statement`, `notice`), `level` (null but for reminders), `occasion` (the period of a statement, `2026-10-01/2026-10-31`, or the event of a notice, `invoice:R-1`; null for reminders), `repeat` (0 for the first mail at the level), `items` (invoice numbers), `item_levels` (`item`, `level`), `currency`, `total`, `to`, `copies`, `state` (`due` or `blocked`), `reason` (`level_due`, `period_due`, `event_new`, or why it is blocked), and `detail` where a fault has words of its own |
 | `declined` | everything else: `rule`, `customer`, `customer_name`, `currency` (null where nothing is open), `items`, `reason`, `item_reasons` (`item`, `reason`) |
 
 **preview**: one object: `rule`, `customer`, `level`, `language`, `from`, `to`, `cc` and `bcc` (addresses),
 `recipients` (the same with `address` and `role`), `subject`, `text`, `html` (or null), `eml`.
 
-**run**: one object, once its queue has drained or it had to end: `run` (its id), `as_of` (null with `--approve`), `end`
-(`drained`, `stopped`, `servers_faulty` or `store_failed`), `counts` (every state with the number of this run's mails in it),
-`ended` (how many attempts led to each state, mails left over from earlier runs among them), `declined`, `left_over` (queued mails of earlier runs sent too), `withdrawn`, `interrupted` (mails that an earlier run left `unknown`) and `server_faults`
-(`server`, `fault`).
+**next**: one object a line and firing, in order of time: `rule`, `at`, `local` (what the firing is known by), `offset`, `weekday`,
+`time_zone`, `notes` (why it is not when `cron` says), `schedule` (everything that decides when it fires), `missed` and `missed_within_s`. Then one for each rule
+without any, with `at`, `local`, `offset` and `weekday` null; a rule without a schedule has nulls in all.
 
-**outbox**: one object a line and mail, the newest first: `id`, `message_key`, `run`, `rule`, `customer`, `customer_name`, `level`, `repeat`,
-`items`, `currency`, `total`, `to`, `state`, `reason`, `detail`, `subject`, `as_of`, `mode`, `state_at`, `next_attempt_at`, `attempts`.
+**run**: one object, once its queue has drained or it had to end: `run` (its id), `as_of`, `end`
+(`drained`, `stopped`, `servers_faulty` or `store_failed`; where a daemon sends, `with_daemon` while it does, then the run's state), `counts` (every state with the number of this run's mails in it),
+`ended` (how many attempts led to each state, mails left over from earlier runs among them), `declined`, `left_over` (queued mails of earlier runs sent too), `withdrawn`, `interrupted` (mails that an earlier run left `unknown`) and `server_faults`
+(`server`, `fault`), `checks`: what was found before it started (`due`, `blocked`: `reason` and `customers`, each an id and a name; `not_approved`:
+invoice numbers; `already_sent`, `under_way`, `undecided`: counts of invoices; `declined`: with `--only`, the rules that send nothing, each `rule`, `reason`, `sentence`, `next_on`).
+
+**runs**: one object a line and run, the newest first: `id`, `rule` (null: all), `only` (null: everybody), `as_of`, `mode`, `generation`, `person`
+(null where its schedule asked), `firing` (`local_time`, `time_zone`), `started_at`, `finished_at`, `stopped_at`, `closed_at`, `state`, `counts` (states without any left out).
+
+**runs show**: one object: `run` (as above), `decisions` (`rule`, `verdict`, `reason`, `count`) and `acts` (`at`, `person`, `act`, `detail`).
+
+**runs start**: as **run**, without `checks`; `as_of` is null. **runs stop**, **runs close**: one object: `done`, `run`, `stopped` or `cancelled`, and `under_way`.
+
+**runs firings**: one object a line and firing, the newest first: `rule`, `local_time`, `time_zone`, `scheduled_at`, `outcome`, `reason`, `run`, `decided_at`, `mode`.
+
+**outbox**: one object a line and mail, the newest first: `id`, `message_key`, `run`, `rule`, `customer`, `customer_name`, `kind`, `occasion` (empty for reminders),
+`level` (empty but for reminders), `repeat`, `items`, `currency`, `total`, `to`, `state`, `reason`, `detail`, `subject`, `as_of`, `mode`, `state_at`, `next_attempt_at`, `attempts`.
 
 **outbox show**: one object: `message` (as above), `items` (`document`, `level`, `repeat`, and `open`: what was open when it was composed),
 `recipients`, `attempts` (`server`, `started_at`, `duration_ms`, `stage`, `outcome`, `code` and `enhanced` of the reply, `reply`, `fault`,
-`recipients_refused`) and `eml`.
+`recipients_refused`), `acts` (as above) and `eml`.
 
-**outbox renew**, **outbox cancel**, **outbox accept**: one object: `verb` and `ids`, the mails that were changed.
+**outbox renew**, **outbox cancel**, **outbox accept**, **outbox resend**: one object: `verb` and `ids`, the mails that were changed.
+
+**plugin list**: a list: `name`, `description`, `version`, `usable`, `offers`. **plugin new**: `files`. **plugin check**: as check.
+**plugin test**: one object: `passed`, `failed` (counts) and `cases`, each with `plugin`, `case`, `place`, `passed`, `expected` and `got`.
 
 **demo**: one object: `run`, `as_of`, `counts`, `page` (the path of its index.html) and `plan` (as above).
+
+**schema**, **completions** and **man** print the same with and without it.
 ";

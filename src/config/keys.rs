@@ -1,8 +1,12 @@
-//! The one table of config.yaml's keys. The reference page is made from it, and a test holds the reader to it.
+//! The one table of config.yaml's keys. The reference page and the schema are made from it, and a test holds the reader to it.
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use crate::config::server::preset_words;
+use crate::schema::{Need, Row, file_schema};
+use crate::source::field::Kind;
 
 /// Whether a key does anything in this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +193,12 @@ pub const KEYS: &[Key] = &[
     key("ledger.invoices.columns.currency", "a heading", "`currency`", "The currency of the amounts"),
     key("ledger.invoices.columns.settled_on", "a heading", "`settled_on`", "The day on which nothing was open any more"),
     key("ledger.invoices.columns.disputed", "a heading", "`disputed`", "Whether the customer disputes it: yes or no"),
+    key(
+        "ledger.invoices.columns.approved",
+        "a heading",
+        "`approved`",
+        "Whether the books have approved it: yes or no; without it all are",
+    ),
     key("ledger.invoices.columns.hold_until", "a heading", "`hold_until`", "No reminder for it up to and including this day"),
     key("ledger.credit_notes.columns.number", "a heading", "`number`", "The credit note's number"),
     key("ledger.credit_notes.columns.customer", "a heading", "`customer`", "The number of the customer it is for"),
@@ -204,9 +214,14 @@ pub const KEYS: &[Key] = &[
     key("ledger.payments.columns.currency", "a heading", "`currency`", "The currency of the amount"),
     key("ledger.payments.columns.received_on", "a heading", "`received_on`", "The day it counts from"),
     key("ledger.payments.columns.reference", "a heading", "`reference`", "The source's own number for it"),
-    not_yet("calendar", "keys", "none", "Which days are not business days"),
-    key("calendar.weekend", "a list of `mon` to `sun`", "none", "The days of the weekend"),
-    key("calendar.holidays", "a file", "none", "The holidays"),
+    key("calendar", "keys", "every day is a business day", "Which days are business days, for `on` and `shift` of rules"),
+    key("calendar.weekend", "a list of `mon` to `sun`", "`[sat, sun]`", "The days of the weekend"),
+    key(
+        "calendar.holidays",
+        "a file, or a list",
+        "none",
+        "The holidays: calendar files in the workspace, in our own form (.yaml: `date`, `every` or `easter` with a `name`) or exported by another program (.ics)",
+    ),
     key("limits", "keys", "none", "What no rule may go beyond"),
     key(
         "limits.contact_gap",
@@ -217,9 +232,9 @@ pub const KEYS: &[Key] = &[
     key("limits.run_guard", "keys", "none", "When a run waits for a person instead of sending"),
     key("limits.run_guard.messages", "1 or more", "none", "A run of more messages waits"),
     not_yet("limits.run_guard.times_usual", "2 to 1000", "none", "A run of so many times the usual number waits"),
-    not_yet("alerts", "keys", "none", "Who is told when something needs a person"),
-    key("alerts.to", "an address, or a list", "none", "By mail"),
-    key("alerts.plugin", "a name", "none", "By a plugin"),
+    key("alerts", "keys", "none", "Who is told when something needs a person"),
+    not_yet("alerts.to", "an address, or a list", "none", "By mail"),
+    key("alerts.plugin", "a name", "none", "By the program of a plugin; see plugins.md"),
     key("retry", "keys", "none", "When a mail that a server put off is tried again"),
     key(
         "retry.first",
@@ -229,6 +244,13 @@ pub const KEYS: &[Key] = &[
     ),
     key("retry.most", "`4 h`", "`4 h`", "The longest wait"),
     key("retry.give_up_after", "`24 h`", "`24 h`", "When no more attempts are made"),
+    key("daemon", "keys", "none", "How `dunlin serve` shows itself"),
+    key(
+        "daemon.listen",
+        "`127.0.0.1:9645`, `\"[::1]:9645\"` or `off`",
+        "`127.0.0.1:9645`",
+        "Where the health page and the metrics are; an address of this machine alone. Port 0 takes any free one. `off`: no page",
+    ),
 ];
 
 /// Returns docs/reference/config.md.
@@ -239,7 +261,7 @@ pub fn reference() -> String {
          Every key the file may have. `<id>` and `<key>` stand for names of your own, `<file>` for `customers`, `invoices`,\n\
          `credit_notes` or `payments`. A key that is not listed here is an error, not silence.\n",
     );
-    let presets = preset_words().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let presets = presets();
     let mut section = String::new();
     for key in KEYS {
         let top = key.path.split('.').next().unwrap_or_default();
@@ -248,12 +270,57 @@ pub fn reference() -> String {
             line(&mut page, &format!("\n## {title}\n\n| Key | Write | Without it | Meaning |\n|---|---|---|---|"));
             section = title;
         }
-        let form = if key.form == "PRESETS" { &presets } else { key.form };
+        let form = form(key, &presets);
         let note = if key.effect == Effect::NotYet { " **Read, but not enforced by this release.**" } else { "" };
         let Key { path, default, meaning, .. } = key;
         line(&mut page, &format!("| `{path}` | {form} | {default} | {meaning}.{note} |"));
     }
+    page.push_str(CALENDAR_FILES);
     page
+}
+
+const CALENDAR_FILES: &str = "
+## Calendar files
+
+```yaml
+name: Ours
+holidays:
+  - { date: 2027-05-14, name: Bridge day }                 # this day alone
+  - { every: 12-25, name: Christmas Day, from: 2020 }      # each year; `from` and `until` bound the years
+  - { easter: -2, name: Good Friday }                      # days from Easter Sunday
+```
+
+Of an .ics file whole days are read: events with a date (`DTSTART`, `DTEND`, `SUMMARY`), alone or yearly (`RRULE:FREQ=YEARLY` with `INTERVAL`, `COUNT`, `UNTIL`),
+`EXDATE`, and cancelled ones left out. Anything else that would change the days is an error with its line. A calendar has at most 5,000 holidays and never
+more than 31 days without a business day. `dunlin check` warns when all dates of a file have passed.
+";
+/// Returns the JSON Schema of config.yaml.
+pub fn schema() -> Value {
+    let files = Kind::ALL.map(Kind::key);
+    let mut rows = Vec::new();
+    for key in KEYS {
+        // What holds of every file of the ledger stands in the table once.
+        let paths: Vec<String> = match key.path.contains("<file>") {
+            true => files.iter().map(|file| key.path.replace("<file>", file)).collect(),
+            false => vec![key.path.to_owned()],
+        };
+        let need = if key.default == "required" { Need::Required } else { Need::Optional };
+        rows.extend(paths.into_iter().map(|path| (path, key, need)));
+    }
+    let presets = presets();
+    let rows: Vec<Row<'_>> = rows
+        .into_iter()
+        .map(|(path, key, need)| Row { path, form: form(key, &presets), default: key.default, meaning: key.meaning, need })
+        .collect();
+    file_schema("Dunlin: config.yaml", &rows)
+}
+
+fn presets() -> String {
+    preset_words().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn form<'k>(key: &'k Key, presets: &'k str) -> &'k str {
+    if key.form == "PRESETS" { presets } else { key.form }
 }
 
 fn has_children(top: &str) -> bool {

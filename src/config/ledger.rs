@@ -1,12 +1,12 @@
 //! The ledger of config.yaml: which CSV files hold the receivables, and which column holds what.
 
 use crate::config::Role;
-use crate::config::read::{duration, not_enforced};
+use crate::config::read::not_enforced;
 use crate::domain::money::Currency;
 use crate::domain::problem::{Problem, nearest};
 use crate::source::csv::{AmountFormat, ColumnName, CsvLedger, CsvTable, DateFormat, DecimalMark, Encoding, ThousandsMark};
 use crate::source::field::{CONTACTS, Kind, fields as fields_of};
-use crate::yaml::{Fields, Node, Problems, choice, map, text};
+use crate::yaml::{Fields, Node, Problems, choice, duration, map, text};
 
 /// Reads `ledger:`; `roles` are the recipient keys a customer's address can have.
 pub(crate) fn ledger(node: &Node, roles: &[Role], problems: &mut Problems<'_>) -> Option<CsvLedger> {

@@ -3,6 +3,8 @@
 //! Reading it opens no connection and needs no secret: a password is kept as a [`SecretRef`] until somebody sends, so
 //! that a configuration can be checked on a machine that has none. It knows no rule.
 
+mod calendar;
+mod daemon;
 mod keys;
 mod ledger;
 mod read;
@@ -10,7 +12,9 @@ mod secret;
 mod server;
 mod settings;
 
-pub use keys::{Effect, KEYS, Key, reference};
+pub use calendar::{CALENDAR_FILES_MAX, CalendarSettings, ReadCalendar};
+pub use daemon::Daemon;
+pub use keys::{Effect, KEYS, Key, reference, schema};
 pub use read::{ConfigNames, names, read};
 pub use secret::{SECRET_BYTES_MAX, SecretRef, SecretSource, Secrets, SystemSecrets};
 pub use server::CA_FILE_BYTES_MAX;

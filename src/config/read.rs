@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+use crate::config::calendar::calendar;
+use crate::config::daemon::daemon;
 use crate::config::ledger::ledger;
 use crate::config::secret::concealed;
 use crate::config::server::{self, Outcome};
@@ -16,12 +18,10 @@ use crate::domain::problem::{Place, Problem, Severity, nearest};
 use crate::rule::schedule::time_zone;
 use crate::rulebook::{Readers, TextFile};
 use crate::schedule::TimeZoneName;
-use crate::yaml::{Entry, Fields, Node, Problems, Span, Value, choice, list, map, one_or_list, parse, text, whole};
+use crate::yaml::{Entry, Fields, Node, Problems, Span, Value, choice, duration, map, one_or_list, parse, text, whole};
 
 /// The longest key of a server, sender or recipient key, and the longest name of an instance, in characters.
 const KEY_CHARACTERS_MAX: usize = 64;
-/// The longest span of time a setting may name.
-const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 /// How retries go where config.yaml does not say: 5 min, 15 min, 1 h, 4 h, 4 h …, given up after a day.
 const RETRY: Retry = Retry {
     first: Duration::from_secs(5 * 60),
@@ -32,9 +32,6 @@ const RETRY: Retry = Retry {
 const INSTANCE: &str = "default";
 /// The database's file where config.yaml does not say.
 const DATABASE: &str = "dunlin.db";
-/// The days of a week as `calendar.weekend` names them.
-const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-
 /// Reads config.yaml. With an error there is no configuration; warnings come beside one.
 ///
 /// `readers` tells who may read the file, since a password in it is then theirs too. No secret is fetched: see
@@ -119,13 +116,12 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let senders = fields.required("senders", problems, |node, problems| senders(node, servers.as_ref(), problems));
     let roles = fields.required("recipient_keys", problems, recipient_keys);
     let ledger = fields.required("ledger", problems, |node, problems| ledger(node, roles.as_deref().unwrap_or(&[]), problems));
-    fields.optional("calendar", problems, calendar);
-    not_enforced("calendar", fields.node("calendar").and(fields.key_span("calendar")), problems);
+    let calendar = fields.optional("calendar", problems, calendar);
     let limits = fields.optional("limits", problems, limits).unwrap_or_default();
-    fields.optional("alerts", problems, alerts);
-    not_enforced("alerts", fields.node("alerts").and(fields.key_span("alerts")), problems);
+    let alert_plugin = fields.optional("alerts", problems, alerts).flatten();
     let retry = fields.optional("retry", problems, retry).unwrap_or(RETRY);
     let database = fields.optional("database", problems, file_path).unwrap_or_else(|| DATABASE.to_owned());
+    let daemon = fields.optional("daemon", problems, daemon).unwrap_or_default();
     fields.close(problems);
     Some(Config {
         instance: instance?,
@@ -135,10 +131,13 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         senders: senders?,
         recipient_keys: roles?,
         ledger: ledger?,
+        calendar,
         contact_gap: limits.contact_gap,
         run_guard_messages: limits.run_guard_messages,
         retry,
+        alert_plugin,
         database,
+        daemon,
     })
 }
 
@@ -265,21 +264,14 @@ fn run_guard(node: &Node, problems: &mut Problems<'_>) -> Option<Option<u64>> {
     Some(messages)
 }
 
-fn calendar(node: &Node, problems: &mut Problems<'_>) -> Option<()> {
-    let mut fields = Fields::open(node, "a calendar", problems)?;
-    let day = |node: &Node, problems: &mut Problems<'_>| choice(&WEEKDAYS.map(|day| (day, ())))(node, problems);
-    fields.optional("weekend", problems, list(day));
-    fields.optional("holidays", problems, file_path);
-    fields.close(problems);
-    Some(())
-}
-
-fn alerts(node: &Node, problems: &mut Problems<'_>) -> Option<()> {
+/// Reads who is told; returns the plugin and where it is named.
+fn alerts(node: &Node, problems: &mut Problems<'_>) -> Option<Option<(String, Place)>> {
     let mut fields = Fields::open(node, "a set of alerts", problems)?;
     fields.optional("to", problems, one_or_list(address));
-    fields.optional("plugin", problems, text);
+    not_enforced("alerts.to", fields.node("to").and(fields.key_span("to")), problems);
+    let plugin = fields.optional("plugin", problems, |node, problems| Some((text(node, problems)?, problems.place(node.span))));
     fields.close(problems);
-    Some(())
+    Some(plugin)
 }
 
 fn retry(node: &Node, problems: &mut Problems<'_>) -> Option<Retry> {
@@ -337,26 +329,6 @@ fn days(node: &Node, problems: &mut Problems<'_>) -> Option<Days> {
     let found = Days::parse(&written);
     if found.is_none() {
         problems.error_hint(node.span, format!("`{written}` is not a number of days"), "write `3 days`");
-    }
-    found
-}
-
-/// Reads `90 s`, `5 min`, `24 h` or `2 days`, with or without the space.
-pub(crate) fn duration(node: &Node, problems: &mut Problems<'_>) -> Option<Duration> {
-    let written = text(node, problems)?;
-    let digits = written.bytes().take_while(u8::is_ascii_digit).count();
-    let seconds = match written[digits..].trim_start() {
-        "s" => Some(1),
-        "min" => Some(60),
-        "h" => Some(3_600),
-        "day" | "days" => Some(86_400),
-        _ => None,
-    };
-    let total = written[..digits].parse().ok().zip(seconds).and_then(|(count, seconds): (u64, u64)| count.checked_mul(seconds));
-    let found = total.map(Duration::from_secs).filter(|found| !found.is_zero() && *found <= DURATION_MAX);
-    if found.is_none() {
-        let hint = "write a number and s, min, h or days, a year at most: `5 min`, `24 h`";
-        problems.error_hint(node.span, format!("`{written}` is not a span of time"), hint);
     }
     found
 }

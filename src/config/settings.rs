@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use crate::config::SecretRef;
+use crate::config::{CalendarSettings, Daemon, SecretRef};
 use crate::domain::date::Days;
 use crate::domain::id::{RecipientKey, ServerId};
 use crate::domain::mailbox::Sender;
@@ -31,14 +31,20 @@ pub struct Config {
     pub recipient_keys: Vec<Role>,
     /// Where the receivables are; the paths are as config.yaml writes them: relative to the workspace unless absolute.
     pub ledger: CsvLedger,
+    /// Which days are business days; `None`: every day counts.
+    pub calendar: Option<CalendarSettings>,
     /// The least number of days between two mails to one customer.
     pub contact_gap: Days,
     /// A run of more messages waits for a person; `None`: none does.
     pub run_guard_messages: Option<u64>,
     /// When a message that a server put off is tried again.
     pub retry: Retry,
+    /// The plugin whose program tells a person, and where it is named.
+    pub alert_plugin: Option<(String, Place)>,
     /// The database's file, relative to the workspace unless absolute.
     pub database: String,
+    /// How the daemon shows itself.
+    pub daemon: Daemon,
 }
 
 /// What becomes of composed mails.

@@ -63,6 +63,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(found.ledger, ledger);
     assert_eq!((found.instance.as_str(), &found.mode, found.database.as_str()), ("acme", &Mode::Live, "dunlin.db"));
     assert_eq!((found.contact_gap.count(), found.run_guard_messages), (0, None));
+    assert_eq!(found.daemon.listen, Some("127.0.0.1:9645".parse().unwrap()));
     let minutes = |count: u64| std::time::Duration::from_secs(count * 60);
     assert_eq!(found.retry, Retry { first: minutes(5), most: minutes(240), give_up_after: minutes(1_440) });
     let expected = "[Server { id: \"primary\", host: \"smtp.abc.example\", port: 587, security: StartTls, auth: None, \
@@ -116,9 +117,36 @@ fn everything_that_can_be_written_is_read() {
         columns(found.ledger.customers.as_ref().unwrap()),
         ["id=No", "name=Name", "language=Lang", "tags=Tags", "hold_until=Hold", "contacts.billing=Mail"]
     );
+    let calendar = found.calendar.unwrap();
+    assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 53));
     assert_eq!((found.contact_gap.count(), found.run_guard_messages), (3, Some(500)));
     assert_eq!(found.retry.first.as_secs(), 60);
     assert_eq!(found.database, "data/dunlin.db");
+    assert_eq!(found.daemon.listen, Some("[::1]:8080".parse().unwrap()));
+}
+
+#[test]
+fn a_calendar_names_days_and_files_of_the_workspace() {
+    let calendar = |text: &str| {
+        let found = config(&format!("{LEAST}calendar: {text}\n")).calendar.unwrap();
+        (found.weekend.len(), found.holidays.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(calendar("{ holidays: [calendars/de.yaml, ours.ics] }"), (2, vec!["calendars/de.yaml".into(), "ours.ics".into()]));
+    assert_eq!(calendar("{ weekend: [] }"), (0, vec![]));
+    assert_eq!(
+        problems(&format!("{LEAST}calendar: {{ weekend: [saturday], holidays: [../de.yaml, /etc/de.yaml, de.txt] }}\n")),
+        [
+            "config.yaml:12:23: `saturday` is not known here; write one of: mon, tue, wed, thu, fri, sat, sun",
+            "config.yaml:12:45: `../de.yaml` is not a file of the workspace; write a path such as `calendars/de.yaml`",
+            "config.yaml:12:57: `/etc/de.yaml` is not a file of the workspace; write a path such as `calendars/de.yaml`",
+            "config.yaml:12:71: `de.txt` is not a calendar file; a calendar ends in .yaml or .ics",
+        ]
+    );
+    let files = vec!["a.ics"; CALENDAR_FILES_MAX + 1].join(", ");
+    assert_eq!(
+        problems(&format!("{LEAST}calendar: {{ holidays: [{files}] }}\n")),
+        ["config.yaml:12:13: A calendar has at most 20 files; join some of them"]
+    );
 }
 
 #[test]
@@ -399,6 +427,39 @@ fn the_reader_knows_exactly_the_keys_of_the_table() {
 }
 
 #[test]
+fn the_health_page_is_for_this_machine_alone() {
+    let listen = |written: &str| config(&format!("{LEAST}daemon: {{ listen: {written} }}\n")).daemon.listen;
+    for (written, expected) in [
+        ("\"127.0.0.1:0\"", Some("127.0.0.1:0")),
+        ("localhost:80", Some("127.0.0.1:80")),
+        ("\"[::1]:9645\"", Some("[::1]:9645")),
+        ("off", None),
+    ] {
+        assert_eq!(listen(written), expected.map(|address| address.parse().unwrap()), "{written}");
+    }
+    for (written, expected) in [
+        (
+            "0.0.0.0:9645",
+            "config.yaml:12:19: `0.0.0.0` can be reached from other machines, and the health page asks nobody who they are; \
+             write `127.0.0.1:9645`, and put a proxy that asks before it",
+        ),
+        ("9645", "config.yaml:12:19: `9645` is not an address with a port; write `127.0.0.1:9645`, or `off`"),
+    ] {
+        assert_eq!(problems(&format!("{LEAST}daemon: {{ listen: {written} }}\n")), [expected]);
+    }
+}
+
+#[test]
+fn every_phrase_of_the_table_has_a_meaning_for_the_schema() {
+    let plain = |path: &str| path.replace("<file>", "customers");
+    let has_keys = |key: &Key| KEYS.iter().any(|other| plain(other.path).starts_with(&format!("{}.", plain(key.path))));
+    let is_unknown =
+        |key: &&Key| key.form != "PRESETS" && !has_keys(key) && crate::schema::form::value_schema(key.form).is_none();
+    let unknown: Vec<&str> = KEYS.iter().filter(is_unknown).map(|key| key.form).collect();
+    assert!(unknown.is_empty(), "give these a meaning in src/schema/form.rs: {unknown:?}");
+}
+
+#[test]
 fn the_reference_page_is_current() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/reference/config.md");
     if std::env::var_os("DUNLIN_BLESS").is_some() {
@@ -435,7 +496,7 @@ fn the_remarks_of_the_shipped_configuration_are_right() {
         text.lines().map(|line| setting(line).filter(|_| !explains(line)).unwrap_or_else(|| line.to_owned())).collect();
     let (config, problems) = read_text(&lines.join("\n"), Readers::Few);
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    let not_yet = ["ledger.max_age", "calendar", "alerts"];
+    let not_yet = ["ledger.max_age"];
     assert_eq!(messages, not_yet.map(|path| format!("`{path}` is read, but not enforced by this release")));
     let ids: Vec<String> = config.unwrap().servers.iter().map(|server| server.id.to_string()).collect();
     assert_eq!(ids, ["primary", "company", "microsoft"]);

@@ -40,6 +40,8 @@ pub struct Document {
     pub open: Option<Decimal>,
     /// Whether the source marks it disputed.
     pub disputed: bool,
+    /// Whether the books have approved it; nobody is reminded of an invoice that is not.
+    pub approved: bool,
     /// No reminder for it goes out up to and including this day.
     pub hold_until: Option<Date>,
     /// The row of this document in `Ledger::document_attributes`.

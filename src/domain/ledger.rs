@@ -27,6 +27,10 @@ pub struct CustomerIndex(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocumentIndex(pub u32);
 
+/// The place of a payment among all payments of a [`Ledger`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaymentIndex(pub u32);
+
 /// The text columns of one file that Dunlin has no word of its own for, row after row.
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
@@ -151,6 +155,31 @@ impl Ledger {
     /// Returns the payments of a customer, by day.
     pub fn payments_of(&self, customer: CustomerIndex) -> &[Payment] {
         &self.payments[range(&self.payment_starts, customer.0)]
+    }
+
+    /// Returns the places of a customer's payments, in the order of [`Ledger::payments_of`].
+    pub fn payment_indexes_of(&self, customer: CustomerIndex) -> impl Iterator<Item = PaymentIndex> + use<> {
+        range(&self.payment_starts, customer.0).map(|place| PaymentIndex(place as u32))
+    }
+
+    /// Returns the payment at `index`, which must come from this ledger.
+    pub fn payment(&self, index: PaymentIndex) -> &Payment {
+        &self.payments[index.0 as usize]
+    }
+
+    /// Returns every currency in which a customer has a document or a payment, each once, sorted.
+    pub fn currencies_of(&self, customer: CustomerIndex) -> Vec<Currency> {
+        let documents = self.documents[self.documents_of(customer)].iter().map(|document| document.currency);
+        // Documents lie by currency, so that nearly all of them fall away before the sort.
+        let mut currencies: Vec<Currency> = Vec::new();
+        for currency in documents.chain(self.payments_of(customer).iter().map(|payment| payment.currency)) {
+            if currencies.last() != Some(&currency) {
+                currencies.push(currency);
+            }
+        }
+        currencies.sort_unstable();
+        currencies.dedup();
+        currencies
     }
 
     /// Returns what is open of a document at the end of `as_of`, in its currency: positive for a claim on the

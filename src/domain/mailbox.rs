@@ -39,6 +39,11 @@ pub enum RecipientRole {
     Bcc,
 }
 
+impl RecipientRole {
+    /// All of them, the most prominent first.
+    pub const ALL: [Self; 3] = [Self::To, Self::Cc, Self::Bcc];
+}
+
 /// One address a mail goes to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Recipient {

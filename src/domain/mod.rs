@@ -3,6 +3,7 @@
 //! Everything above stands on this floor. It must not know a clock, a file, a socket, a database or a script;
 //! values come in as arguments and go out as values.
 
+pub mod ageing;
 pub mod customer;
 pub mod date;
 pub mod document;
@@ -10,6 +11,8 @@ pub mod id;
 pub mod ledger;
 pub mod mailbox;
 pub mod money;
+pub mod period;
 pub mod problem;
 pub mod secret;
+pub mod statement;
 pub mod variable;

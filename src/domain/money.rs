@@ -12,6 +12,9 @@ use rust_decimal::{Decimal, RoundingStrategy};
 pub struct Currency([u8; 3]);
 
 impl Currency {
+    /// The code that says that no currency is involved. Source: ISO 4217.
+    pub const NONE: Self = Self(*b"XXX");
+
     /// Returns the currency for `code` in any case, or `None` where it is not three ASCII letters.
     pub fn parse(code: &str) -> Option<Self> {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;

@@ -10,15 +10,17 @@ use crate::domain::date::Timestamp;
 use crate::domain::id::LevelId;
 use crate::domain::ledger::{DocumentIndex, Ledger};
 use crate::domain::mailbox::{Recipient, RecipientRole};
+use crate::domain::statement::OpenItemStatement;
 use crate::domain::variable::Variable;
+use crate::engine::attach::Attachments;
 use crate::engine::workspace::Workspace;
-use crate::message::{ComposeFault, Composed, Letter, compose};
+use crate::message::{ComposeFault, Composed, Content, Letter, compose_with};
 use crate::outbox::state::State;
 use crate::plan::key::{Audience, MessageKey};
 use crate::plan::reason::BlockReason;
-use crate::plan::{Plan, PlannedMessage};
-use crate::rule::RuleSet;
-use crate::script::ScriptFault;
+use crate::plan::{Matter, Plan, PlannedItem, PlannedMessage, Subject};
+use crate::rule::{RuleKind, RuleSet};
+use crate::script::{Account, ScriptFault};
 use crate::store::{ItemRow, MessageRow};
 
 /// Why a planned message could not be composed.
@@ -42,6 +44,8 @@ pub struct Composer<'a> {
     pub plan: &'a Plan,
     /// What the Date header says.
     pub now: Timestamp,
+    /// The files that go with mails, asked for before.
+    pub attachments: &'a Attachments,
 }
 
 impl Composer<'_> {
@@ -68,25 +72,13 @@ impl Composer<'_> {
         let Some(sender) = self.workspace.config.senders.iter().find(|sender| sender.id == *sender_id) else {
             return Err(Blocked { reason: BlockReason::SenderUnknown, detail: sender_id.to_string() });
         };
-        let rule = &self.rules.rules[usize::from(message.rule)];
-        let reminder = message.reminder(self.rules);
-        let level = message.level(self.rules);
+        let rule = message.rule(self.rules);
         let facts = message.level_facts(self.rules);
-        let items: Vec<(DocumentIndex, LevelId)> = self
-            .plan
-            .items(message)
-            .iter()
-            .map(|item| (item.document, reminder.levels[usize::from(item.step.level)].id.clone()))
-            .collect();
-        let variables: BTreeMap<String, Variable> = match &reminder.script {
-            Some(script) => {
-                let documents: Vec<DocumentIndex> = items.iter().map(|(document, _)| *document).collect();
-                script
-                    .variables(self.ledger, message.customer, &documents, &facts, self.plan.as_of)
-                    .map_err(|fault| Blocked { reason: BlockReason::ScriptError, detail: fault_words(&fault) })?
-            }
-            None => BTreeMap::new(),
-        };
+        let as_of = message.figures_on(self.plan.as_of);
+        let items: Vec<(DocumentIndex, LevelId)> =
+            self.plan.items(message).iter().map(|item| (item.document, self.template_level(message, item))).collect();
+        let figures = self.figures(message);
+        let variables = self.variables(message, &items)?;
         let meant = message.recipients(self.rules, self.ledger);
         let recipients = match &self.workspace.config.mode {
             Mode::Redirect { to } => vec![Recipient { address: to.clone(), role: RecipientRole::To }],
@@ -95,31 +87,63 @@ impl Composer<'_> {
         let key = self.key(message);
         let letter = Letter {
             ledger: self.ledger,
-            as_of: self.plan.as_of,
+            as_of,
             rule_id: &rule.id,
             rule_description: &rule.description,
             customer: message.customer,
             currency: message.currency,
             items: &items,
+            content: match (&figures, &message.matter) {
+                (Some(statement), _) => Content::Statement(statement),
+                (None, Matter::Notice { subject: Subject::Payment(payment), .. }) => Content::Notice(Some(*payment)),
+                (None, Matter::Notice { .. }) => Content::Notice(None),
+                (None, Matter::Reminder { .. } | Matter::Statement { .. }) => Content::Reminder,
+            },
             level: &facts,
-            template: &level.template,
+            template: message.template(self.rules),
             sender,
             recipients: &recipients,
             variables: &variables,
             message_id: key.as_str(),
             date: self.date(),
         };
-        let mut composed = compose(&letter, &self.workspace.templates).map_err(|fault| blocked(&fault))?;
+        let missing = |detail| Blocked { reason: BlockReason::DocumentMissing, detail };
+        let attachments = self.attachments.of(&rule.attach_plugins, key.as_str()).map_err(missing)?;
+        let composed = compose_with(&letter, &attachments, &self.workspace.templates);
+        let mut composed = composed.map_err(|fault| blocked(&fault))?;
         if let Mode::Redirect { .. } = self.workspace.config.mode {
             composed.bytes = with_original_recipients(&meant, composed.bytes);
         }
         Ok(composed)
     }
 
+    /// Returns the values for the template: those of the rule's pickers in their order, then those of its script.
+    fn variables(
+        &self,
+        message: &PlannedMessage,
+        items: &[(DocumentIndex, LevelId)],
+    ) -> Result<BTreeMap<String, Variable>, Blocked> {
+        let (rule, facts) = (message.rule(self.rules), message.level_facts(self.rules));
+        let documents: Vec<DocumentIndex> = items.iter().map(|(document, _)| *document).collect();
+        let as_of = message.figures_on(self.plan.as_of);
+        let account = Account::new(self.ledger, message.customer, message.currency, as_of);
+        let mut variables = BTreeMap::new();
+        let mut add = |given: Result<BTreeMap<String, Variable>, ScriptFault>| {
+            let blocked = |fault| Blocked { reason: BlockReason::ScriptError, detail: fault_words(&fault) };
+            given.map(|given| variables.extend(given)).map_err(blocked)
+        };
+        for picker in &rule.variables {
+            add(picker.variables(&account, &documents, &facts))?;
+        }
+        if let Some(script) = &rule.script {
+            add(script.variables(&account, &documents, &facts))?;
+        }
+        Ok(variables)
+    }
+
     /// Returns the row of a message, composed or blocked. `waits` holds why a composed one must not go yet.
     pub fn row(&self, message: &PlannedMessage, waits: Option<&'static str>) -> MessageRow {
-        let rule = &self.rules.rules[usize::from(message.rule)];
-        let levels = &message.reminder(self.rules).levels;
+        let rule = message.rule(self.rules);
         let customer = self.ledger.customer(message.customer);
         let composed = self.compose(message);
         let (state, reason, detail) = match &composed {
@@ -133,9 +157,9 @@ impl Composer<'_> {
         let composed = composed.ok();
         let items = self.plan.items(message).iter().map(|item| ItemRow {
             document: self.ledger.document(item.document).number.to_string(),
-            level_id: levels[usize::from(item.step.level)].id.to_string(),
+            level_id: message.item_level(self.rules, item).to_string(),
             level_repeat: u32::from(item.step.repeat),
-            open: self.ledger.open_on(item.document, self.plan.as_of).to_string(),
+            open: self.ledger.open_on(item.document, message.figures_on(self.plan.as_of)).to_string(),
         });
         MessageRow {
             message_key: self.key(message).to_string(),
@@ -145,8 +169,10 @@ impl Composer<'_> {
             customer_name: customer.name.to_string(),
             currency: message.currency.to_string(),
             total: crate::domain::money::plain(message.total, message.currency),
-            level_id: message.level(self.rules).id.to_string(),
-            level_repeat: u32::from(message.lead.repeat),
+            level_id: message.level(self.rules).map_or_else(String::new, |level| level.id.to_string()),
+            level_repeat: u32::from(message.lead().repeat),
+            kind: rule.kind.as_str(),
+            occasion: message.occasion().into_string(),
             state,
             reason,
             detail,
@@ -156,6 +182,25 @@ impl Composer<'_> {
             recipients: composed.as_ref().map_or_else(Vec::new, |composed| composed.recipients.clone()),
             items: items.collect(),
             bytes: composed.map(|composed| composed.bytes),
+        }
+    }
+
+    /// Returns the figures of a statement.
+    fn figures(&self, message: &PlannedMessage) -> Option<OpenItemStatement> {
+        match (&message.matter, &message.rule(self.rules).kind) {
+            (Matter::Statement { period }, RuleKind::Statement(statement)) => {
+                let (customer, currency) = (message.customer, message.currency);
+                Some(OpenItemStatement::of(self.ledger, customer, currency, *period, &statement.ageing))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns what a template is told of an item's level.
+    fn template_level(&self, message: &PlannedMessage, item: &PlannedItem) -> LevelId {
+        match message.matter {
+            Matter::Reminder { .. } => message.item_level(self.rules, item),
+            Matter::Statement { .. } | Matter::Notice { .. } => LevelId::new(message.level_facts(self.rules).id),
         }
     }
 
@@ -169,6 +214,8 @@ fn blocked(fault: &ComposeFault) -> Blocked {
     let reason = match fault {
         ComposeFault::RecipientMissing | ComposeFault::RecipientsTooMany { .. } => BlockReason::RecipientMissing,
         ComposeFault::NameUnusable { .. } => BlockReason::SenderUnknown,
+        ComposeFault::Unbalanced { .. } => BlockReason::Unbalanced,
+        ComposeFault::AttachmentUnusable { .. } | ComposeFault::AttachmentsTooLarge { .. } => BlockReason::DocumentMissing,
         _ => BlockReason::TemplateError,
     };
     Blocked { reason, detail: fault.to_string() }

@@ -4,16 +4,31 @@
 //! Faces (`cli`) reach the world only through here.
 
 pub mod act;
+pub mod agenda;
+pub mod alert;
+pub mod attach;
+pub mod checks;
 pub mod compose;
 pub mod deliver;
 pub mod demo;
+pub mod door;
+pub mod fire;
 pub mod generation;
+pub mod init;
 pub mod left_out;
+pub mod next;
+pub mod only;
 pub mod outbox;
+pub mod plugins;
 pub mod preview;
+pub mod programs;
+pub mod readiness;
 pub mod recheck;
 pub mod reload;
 pub mod run;
+pub mod runs;
+pub mod schema;
+pub mod status;
 pub mod trial;
 pub mod view;
 pub mod workspace;

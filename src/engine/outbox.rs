@@ -1,18 +1,18 @@
-//! The outbox, for faces: lists, single mails and counts, and what a person decides about mails.
+//! The outbox, for faces: lists, single mails and counts. What a person decides about mails is an act (`engine::act`).
 
 use rusqlite::Connection;
 
-use crate::domain::date::Timestamp;
 use crate::domain::mailbox::Recipient;
 use crate::engine::workspace::Workspace;
-use crate::outbox::intervention::Intervention;
 use crate::outbox::state::State;
+use crate::store::acts::acts_of_message;
 use crate::store::outbox::{recipients, state_counts};
 use crate::store::search::{attempts, message_bytes, message_items, messages};
 use crate::store::{Store, open_reader};
 
 pub use crate::store::StoreError;
-pub use crate::store::person::{Chosen, Intervened, Meant};
+pub use crate::store::acts::ActView;
+pub use crate::store::person::Meant;
 pub use crate::store::search::{AttemptView, ItemView, MessageFilter, MessageView};
 
 /// One mail with everything that is kept of it.
@@ -28,6 +28,8 @@ pub struct MessageFile {
     pub attempts: Vec<AttemptView>,
     /// Its exact bytes; `None` while it is blocked.
     pub bytes: Option<Vec<u8>>,
+    /// What people did with it, in order.
+    pub acts: Vec<ActView>,
 }
 
 /// A view of a workspace's outbox.
@@ -65,31 +67,9 @@ impl Outbox {
             recipients: recipients(&self.0, id)?,
             attempts: attempts(&self.0, id)?,
             bytes: message_bytes(&self.0, id)?,
+            acts: acts_of_message(&self.0, id)?,
         }))
     }
-}
-
-/// Does what a person decided with every chosen message, or changes nothing if one of them does not allow it.
-///
-/// Takes the database for writing while it does so: not beside a run, whose mails may be on their way.
-///
-/// # Errors
-/// The database is in use, belongs to another instance, or could not be written.
-pub async fn intervene(
-    workspace: &Workspace,
-    intervention: Intervention,
-    chosen: Chosen,
-    now: Timestamp,
-) -> Result<Intervened, StoreError> {
-    let path = workspace.database_path();
-    if !path.exists() {
-        // Where nothing has run yet there is nothing to change, and no database to make for it.
-        return Ok(match chosen {
-            Chosen::Ids(ids) => Intervened::Refused(ids.into_iter().map(|id| Meant { id, state: None }).collect()),
-            Chosen::Matching(_) => Intervened::Done(Vec::new()),
-        });
-    }
-    Store::open(&path, &workspace.config.instance, now)?.intervene(intervention, chosen, now).await
 }
 
 /// Returns how many messages are queued, of all runs.
@@ -97,6 +77,22 @@ pub async fn intervene(
 /// # Errors
 /// The database cannot be read.
 pub fn queued_count(store: &Store) -> Result<u64, StoreError> {
-    let counts = state_counts(&store.reader()?, None)?;
+    let counts = state_counts(&store.reader()?)?;
     Ok(counts.into_iter().find(|(state, _)| *state == State::Queued).map_or(0, |(_, count)| count))
+}
+
+/// Returns whether any message of `mode` is queued.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn has_queued(store: &Store, mode: &str) -> Result<bool, StoreError> {
+    crate::store::outbox::has_queued(&store.reader()?, mode)
+}
+
+/// Returns the runs with messages that are waiting, queued or being sent.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn runs_with_mails_left(store: &Store) -> Result<Vec<i64>, StoreError> {
+    crate::store::outbox::runs_with_mails_left(&store.reader()?)
 }

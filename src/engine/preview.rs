@@ -5,12 +5,13 @@ use thiserror::Error;
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::engine::attach::{Attachments, fetch_blocking};
 use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
 use crate::message::Composed;
 use crate::plan::reason::BlockReason;
-use crate::plan::{Plan, forced, plan};
-use crate::rule::RuleSet;
+use crate::plan::{NOTICE_LEVEL, Plan, STATEMENT_LEVEL, forced, plan};
+use crate::rule::{Rule, RuleKind, RuleSet};
 use crate::store::StoreError;
 
 /// Which mail to show.
@@ -90,8 +91,7 @@ pub fn preview(
     let subject = wanted.subject.map(|subject| find(ledger, subject)).transpose()?;
     let planned = match (wanted.level, subject) {
         (Some(level), Some((customer, document))) => {
-            let levels = rules.rules.iter().filter_map(crate::plan::reminder).flat_map(|reminder| &reminder.levels);
-            let known: Vec<&str> = levels.map(|own| own.id.as_str()).collect();
+            let known: Vec<&str> = rules.rules.iter().flat_map(level_words).collect();
             if !known.contains(&level) {
                 return Err(PreviewFault::LevelUnknown { level: level.to_owned(), known: known.join(", ") });
             }
@@ -112,14 +112,28 @@ pub fn preview(
     let Some(message) = planned.messages.iter().find(|message| is_wanted(&planned, message)) else {
         return Err(nothing_due(&planned, rules, wanted, subject, as_of));
     };
-    let composer = Composer { workspace, rules, ledger, plan: &planned, now };
+    // Only the one mail's documents are asked for.
+    let single = planned.only(message);
+    let bare = Attachments::left_out();
+    let composer = Composer { workspace, rules, ledger, plan: &single, now, attachments: &bare };
+    let attachments = fetch_blocking(&composer);
+    let composer = Composer { attachments: &attachments, ..composer };
     let composed = composer.compose(message).map_err(|Blocked { reason, detail }| PreviewFault::Blocked { reason, detail })?;
     Ok(Preview {
         rule: rules.rules[usize::from(message.rule)].id.to_string(),
         customer: ledger.customer(message.customer).id.to_string(),
-        level: message.level(rules).id.to_string(),
+        level: message.level_facts(rules).id.into_string(),
         composed,
     })
+}
+
+/// Returns the levels of a rule that can be asked for.
+fn level_words(rule: &Rule) -> Vec<&str> {
+    match &rule.kind {
+        RuleKind::Reminder(reminder) => reminder.levels.iter().map(|own| own.id.as_str()).collect(),
+        RuleKind::Statement(_) => vec![STATEMENT_LEVEL],
+        RuleKind::Notice(_) => vec![NOTICE_LEVEL],
+    }
 }
 
 fn find(ledger: &Ledger, subject: &str) -> Result<(CustomerIndex, Option<DocumentIndex>), PreviewFault> {

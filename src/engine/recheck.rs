@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::Ledger;
 use crate::domain::money::plain;
+use crate::engine::attach::Attachments;
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Recheck, Rechecked};
 use crate::engine::generation::RunGenerations;
+use crate::engine::only::Only;
 use crate::engine::run::mode_word;
 use crate::engine::workspace::Workspace;
-use crate::plan::{PlannedMessage, plan};
+use crate::plan::{PlannedMessage, plan_within};
 use crate::port::Pending;
 use crate::source::csv::FileChange;
 use crate::store::outbox::{Leftover, leftovers};
@@ -30,14 +32,33 @@ pub struct RecheckCounts {
     pub kept: usize,
 }
 
-/// Withdraws every queued message that a plan of `as_of` over `ledger` would not make just so.
+/// The day that messages are planned for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanDay {
+    /// This one: a person plays it.
+    Fixed(Date),
+    /// The day it is by the clock of each message's rule.
+    Present,
+}
+
+impl PlanDay {
+    /// Returns the day for what a run of `rule`, or of all rules, has queued.
+    pub(crate) fn of(self, workspace: &Workspace, rule: Option<&str>, now: Timestamp) -> Date {
+        match self {
+            Self::Fixed(day) => day,
+            Self::Present => workspace.day_of(rule, now),
+        }
+    }
+}
+
+/// Withdraws every queued message that a plan of `day` over `ledger` would not make just so.
 ///
 /// # Errors
 /// Why the store could not be read or written.
 pub async fn recheck(
     generations: &RunGenerations,
     ledger: &Ledger,
-    as_of: Date,
+    day: PlanDay,
     store: &Store,
     now: Timestamp,
 ) -> Result<RecheckCounts, StoreError> {
@@ -47,10 +68,12 @@ pub async fn recheck(
     if queued.is_empty() {
         return Ok(RecheckCounts::default());
     }
-    let past = history(&reader, mode, Queue::LeftOut(as_of))?;
+    let past = history(&reader, mode, Queue::LeftOut(day.of(&generations.current(), None, now)))?;
     drop(reader);
-    // Each message is judged by the rules its own run ran, in the generation it ran with: a run of one rule did not weigh
-    // it against the others, and a rule saved since is not what a person approved.
+    // Each message is judged by the rules its own run ran, in the generation it ran with and for the subject it ran for: a
+    // run of one rule did not weigh it against the others, a rule saved since is not what was decided by, and a mail about
+    // one invoice was meant to be about that one. And by the day that run was scheduled for: a statement for October is
+    // still one for October in November.
     let mut by_run: BTreeMap<i64, Vec<&Leftover>> = BTreeMap::new();
     for message in &queued {
         by_run.entry(message.run_id).or_default().push(message);
@@ -58,11 +81,25 @@ pub async fn recheck(
     let mut stale = Vec::new();
     for (run_id, messages) in by_run {
         let workspace = &*generations.of_run(run_id);
-        let only_rule = messages[0].only_rule.as_deref();
+        let run = messages[0];
+        let as_of = day.of(workspace, run.only_rule.as_deref(), now);
         let mut rules = workspace.rules.clone();
-        rules.rules.retain(|rule| only_rule.is_none_or(|id| rule.id.as_str() == id));
-        let plan = plan(&rules, ledger, &past, as_of);
-        let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now };
+        rules.rules.retain(|rule| run.only_rule.as_deref().is_none_or(|id| rule.id.as_str() == id));
+        let only = match run.only_subject.as_deref().map(serde_json::from_str::<Only>) {
+            None => None,
+            Some(only) => match only.ok().and_then(|only| only.scope(ledger)) {
+                Some(scope) => Some(scope),
+                None => {
+                    // Its customer or invoice has gone from the ledger: nothing is due of it.
+                    stale.extend(messages.iter().map(|message| message.id));
+                    continue;
+                }
+            },
+        };
+        let plan = plan_within(&rules, ledger, &past, as_of, run.scheduled_on, only);
+        // What is attached does not tell whether a mail is still due.
+        let attachments = Attachments::left_out();
+        let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &attachments };
         let planned: HashMap<String, &PlannedMessage> =
             plan.messages.iter().map(|message| (composer.key(message).to_string(), message)).collect();
         let is_still_due = |message: &Leftover| {
@@ -95,16 +132,15 @@ impl LedgerState {
 pub struct LedgerRecheck {
     generations: Arc<RunGenerations>,
     store: Arc<Store>,
-    /// The day to plan for; `None`: the day it is then.
-    as_of: Option<Date>,
+    day: PlanDay,
     /// How the files stood when they were last read.
     seen: Mutex<LedgerState>,
 }
 
 impl LedgerRecheck {
     /// Returns a re-check of what was decided on a ledger read from files that stood like `read_from`.
-    pub fn new(generations: Arc<RunGenerations>, store: Arc<Store>, as_of: Option<Date>, read_from: LedgerState) -> Self {
-        Self { generations, store, as_of, seen: Mutex::new(read_from) }
+    pub fn new(generations: Arc<RunGenerations>, store: Arc<Store>, day: PlanDay, read_from: LedgerState) -> Self {
+        Self { generations, store, day, seen: Mutex::new(read_from) }
     }
 }
 
@@ -116,13 +152,13 @@ impl Recheck for LedgerRecheck {
             if changes.0.is_some() && *self.seen.lock().unwrap_or_else(PoisonError::into_inner) == changes {
                 return Ok(Rechecked::Unchanged);
             }
-            let as_of = self.as_of.unwrap_or_else(|| workspace.today(now));
+            let as_of = self.day.of(&workspace, None, now);
             let read = tokio::task::spawn_blocking(move || workspace.read_ledger(as_of, &mut |_, _| {})).await;
             let Ok(Ok(ledger)) = read else {
                 tracing::error!("The ledger has changed and cannot be read; nothing is sent until it can");
                 return Ok(Rechecked::Unreadable);
             };
-            let counts = recheck(&self.generations, &ledger, as_of, &self.store, now).await?;
+            let counts = recheck(&self.generations, &ledger, self.day, &self.store, now).await?;
             if counts.withdrawn > 0 {
                 tracing::warn!(count = counts.withdrawn, "Mails withdrawn, since the ledger has changed while they waited");
             }

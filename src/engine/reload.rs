@@ -11,29 +11,11 @@ use crate::domain::id::RuleId;
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::engine::generation::RunGenerations;
 use crate::engine::left_out::left_out;
+use crate::engine::status::{PauseReason, PausedRule};
 use crate::engine::workspace::{Loaded, Workspace, load};
 use crate::rulebook::watch::Stamps;
 
-pub use crate::rulebook::watch::Watch;
-
-/// Why a rule is paused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PauseReason {
-    /// Its file, its script or something it names has errors.
-    Broken,
-    /// Its file is no longer there.
-    Vanished,
-}
-
-impl PauseReason {
-    /// Returns the word that pages and metrics use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Broken => "broken",
-            Self::Vanished => "vanished",
-        }
-    }
-}
+pub use crate::rulebook::watch::{SETTLE, Watch};
 
 /// A rule that does not run although somebody wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +56,23 @@ pub struct Reading {
     loaded: Loaded,
     /// The rule files left out, where anything is wrong at all.
     left_out: Vec<(RuleId, String)>,
+}
+
+/// A look at the files, to be taken on a thread that may wait.
+#[derive(Debug)]
+pub struct Look {
+    root: PathBuf,
+    others: Vec<String>,
+    /// How they looked last time; `None`: what was read then was not right, and may be by now.
+    seen: Option<Stamps>,
+}
+
+impl Look {
+    /// Reads the files; `None` where none of them has changed.
+    pub fn take(self) -> Option<Reading> {
+        let has_changed = self.seen.is_none_or(|seen| Stamps::take(&self.root, &self.others) != seen);
+        has_changed.then(|| Reading::take(&self.root, &self.others))
+    }
 }
 
 impl Reading {
@@ -136,9 +135,20 @@ impl LiveWorkspace {
         &self.problems
     }
 
-    /// Returns whether the files differ from those last read, or were not right then and may be by now.
-    pub fn is_stale(&self) -> bool {
-        self.is_refused || Stamps::take(&self.root, &self.current().other_files()) != self.stamps
+    /// Returns the rules that do not run, as they are shown.
+    pub fn paused_rules(&self) -> Vec<PausedRule> {
+        let shown = |(id, paused): (&RuleId, &Paused)| PausedRule {
+            rule: id.to_string(),
+            file: paused.file.clone(),
+            reason: paused.reason,
+        };
+        self.paused.iter().map(shown).collect()
+    }
+
+    /// Returns the next look at the files.
+    pub fn look(&self) -> Look {
+        let seen = (!self.is_refused).then(|| self.stamps.clone());
+        Look { root: self.root.clone(), others: self.current().other_files(), seen }
     }
 
     /// Takes in what was read: a new generation if all of it is right.
@@ -312,15 +322,15 @@ mod tests {
     fn what_was_refused_is_looked_at_again_without_a_change() {
         let folder = Folder::new();
         let mut live = LiveWorkspace::start(folder.0.path()).unwrap();
-        assert!(!live.is_stale());
+        assert!(live.look().take().is_none());
         // The ledger's heading is read too, and nobody watches the ledger.
         folder.remove("invoices.csv");
         folder.rule("a", 8);
-        assert!(live.is_stale());
+        assert!(live.look().take().is_some());
         assert_eq!(look(&mut live), "Refused: a b | ");
-        assert!(live.is_stale());
+        assert!(live.look().take().is_some());
         folder.write("invoices.csv", "number,customer,issued_on,due_on,total\n");
         assert_eq!(look(&mut live), "Swapped: a b | ");
-        assert!(!live.is_stale());
+        assert!(live.look().take().is_none());
     }
 }

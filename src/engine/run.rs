@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
@@ -10,20 +11,23 @@ use crate::config::Mode;
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::SenderId;
 use crate::domain::ledger::Ledger;
+use crate::engine::attach::{Attachments, fetch};
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryReport, OnAttempt, Recheck};
 use crate::engine::generation::RunGenerations;
-use crate::engine::recheck::{LedgerRecheck, LedgerState, RecheckCounts, recheck};
-use crate::engine::view::LEVEL_DUE;
+use crate::engine::only::Only;
+use crate::engine::recheck::{LedgerRecheck, LedgerState, PlanDay, RecheckCounts, recheck};
+use crate::engine::view::due_reason;
 use crate::engine::workspace::Workspace;
 use crate::outbox::attempt::Attempt;
 use crate::outbox::state::State;
+use crate::plan::occasion::Occasions;
 use crate::plan::reason::DeclineReason;
-use crate::plan::{Plan, Verdict, plan};
+use crate::plan::{Decision, Plan, Subject, Verdict, plan, plan_within};
 use crate::port::{Clock, Transport};
-use crate::rule::RuleSet;
+use crate::rule::{RuleKind, RuleSet};
 use crate::store::firings::FiringRow;
-use crate::store::outbox::state_counts;
+use crate::store::status::run_counts;
 use crate::store::{DecisionRow, Queue, RunRow, RunTransaction, Store, StoreError, history};
 
 /// What a run decided and stored, before anything was sent.
@@ -81,6 +85,8 @@ pub struct Order {
     pub rules: Arc<RuleSet>,
     /// The one rule among them that was asked for; `None`: all.
     pub only_rule: Option<String>,
+    /// The one subject that was asked for; `None`: everybody.
+    pub only: Option<Only>,
     /// The receivables.
     pub ledger: Arc<Ledger>,
     /// The day to decide for.
@@ -98,6 +104,15 @@ pub enum Cause {
     Person(String),
     /// Its rule's schedule.
     Schedule(FiringRow),
+}
+
+/// Whether a run counts as its rules' first one, from which `start: from_now` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RuleStarts {
+    /// It does.
+    Noted,
+    /// It does not: it was about one subject alone.
+    LeftOut,
 }
 
 /// Turns what was under way when the last process died into `unknown`, and returns how many mails there were. To be
@@ -122,14 +137,24 @@ pub async fn commit(
     parts: &Parts,
     report: Arc<ComposeProgress>,
 ) -> Result<Committed, StoreError> {
-    let Order { rules, only_rule, ledger, as_of, scheduled_on: _, cause } = order;
+    let Order { rules, only_rule, only, ledger, as_of, scheduled_on, cause } = order;
     let (store, now) = (&parts.store, parts.clock.now());
     let mode = mode_word(&workspace.config.mode);
 
-    let left = settle_leftovers(generations, &ledger, as_of, parts).await?;
+    let day = match &cause {
+        Cause::Person(_) => PlanDay::Fixed(as_of),
+        Cause::Schedule(_) => PlanDay::Present,
+    };
+    let left = settle_leftovers(generations, &ledger, day, parts).await?;
 
     let past = history(&store.reader()?, history_mode(&workspace.config.mode), Queue::Counts)?;
-    let plan = Arc::new(plan(&rules, &ledger, &past, as_of));
+    let scope = only.as_ref().map(|only| only.scope(&ledger));
+    let plan = Arc::new(match scope {
+        // It is not in this ledger: no rule has anything to say of it.
+        Some(None) => plan(&RuleSet { rules: Vec::new(), contact_gap: rules.contact_gap }, &ledger, &past, as_of),
+        Some(Some(scope)) => plan_within(&rules, &ledger, &past, as_of, scheduled_on, Some(scope)),
+        None => plan_within(&rules, &ledger, &past, as_of, scheduled_on, None),
+    });
     drop(past);
 
     // A run for a day long past must not make everything since then look new: what goes to customers starts today. A
@@ -140,12 +165,30 @@ pub async fn commit(
         Cause::Person(person) => (Some(person), None),
         Cause::Schedule(firing) => (None, Some(firing)),
     };
-    let row = RunRow { as_of, rule_id: only_rule, mode, generation, started_at: now, rules_start_on, person, only_subject: None };
+    let row = RunRow {
+        as_of,
+        rule_id: only_rule,
+        mode,
+        generation,
+        started_at: now,
+        rules_start_on,
+        person: person.clone(),
+        only_subject: only.as_ref().map(Only::to_json),
+    };
     let (in_run, decided_with) = (plan.clone(), workspace.clone());
+    let starts = if only.is_none() { RuleStarts::Noted } else { RuleStarts::LeftOut };
+    // Programs are asked before the transaction, which waits for nobody.
+    let bare = Attachments::left_out();
+    let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &plan, now, attachments: &bare };
+    let attachments = fetch(&composer).await;
     let (run_id, ()) = store
         .write_run(row, move |run| {
-            let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now };
-            store_plan(run, &composer, &*report)?;
+            let composer =
+                Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now, attachments: &attachments };
+            store_plan(run, &composer, starts, &*report)?;
+            if let Some(person) = &person {
+                run.add_asked(person, None)?;
+            }
             firing.map_or(Ok(()), |firing| run.add_firing(&firing))
         })
         .await?;
@@ -153,37 +196,19 @@ pub async fn commit(
     Ok(Committed { run_id, plan, withdrawn: left.withdrawn, left_over: left.kept })
 }
 
-/// Lets the mails go that a run holds back for a person, but for those that the ledger of `as_of` shows to be no longer
-/// due. Returns how many were released and how many of them withdrawn.
-///
-/// # Errors
-/// Why nothing was stored.
-pub async fn approve(
-    generations: &RunGenerations,
-    run_id: i64,
-    ledger: &Ledger,
-    as_of: Date,
-    parts: &Parts,
-) -> Result<(usize, usize), StoreError> {
-    let now = parts.clock.now();
-    let released = parts.store.approve(mode_word(&generations.current().config.mode), run_id, now).await?;
-    let left = settle_leftovers(generations, ledger, as_of, parts).await?;
-    Ok((released, left.withdrawn))
-}
-
 /// Goes through what earlier runs left queued: gives up what is too old, withdraws what is no longer due, and makes due
 /// at once what only waits for a server.
-async fn settle_leftovers(
+pub(crate) async fn settle_leftovers(
     generations: &RunGenerations,
     ledger: &Ledger,
-    as_of: Date,
+    day: PlanDay,
     parts: &Parts,
 ) -> Result<RecheckCounts, StoreError> {
     let workspace = generations.current();
     let (mode, now) = (mode_word(&workspace.config.mode), parts.clock.now());
     let queued_before = now.saturating_sub(workspace.retry_policy().give_up_after).unwrap_or(Timestamp::MIN);
     parts.store.exhaust(mode, queued_before, now).await?;
-    let counts = recheck(generations, ledger, as_of, &parts.store, now).await?;
+    let counts = recheck(generations, ledger, day, &parts.store, now).await?;
     parts.store.hasten(mode, now).await?;
     Ok(counts)
 }
@@ -201,7 +226,8 @@ pub async fn send(
     stop: watch::Receiver<bool>,
     report: &mut (dyn FnMut(&DeliveryProgress) + Send),
 ) -> Result<DeliveryReport, StoreError> {
-    let recheck = LedgerRecheck::new(RunGenerations::new(workspace.clone()), parts.store.clone(), Some(as_of), read_from);
+    let recheck =
+        LedgerRecheck::new(RunGenerations::new(workspace.clone()), parts.store.clone(), PlanDay::Fixed(as_of), read_from);
     let (wake, on_attempt) = (Arc::new(Notify::new()), Arc::new(|_: &Attempt| {}));
     let sending = Sending { recheck: Box::new(recheck), wake, on_attempt };
     send_with(workspace, parts, sending, stop, report).await
@@ -257,14 +283,19 @@ pub async fn send_with(
 /// The store cannot be read.
 pub fn counts(store: &Store, run_id: i64) -> Result<Counts, StoreError> {
     let mut counts: BTreeMap<&'static str, u64> = State::ALL.into_iter().map(|state| (state.as_str(), 0)).collect();
-    for (state, count) in state_counts(&store.reader()?, Some(run_id))? {
+    for (state, count) in run_counts(&store.reader()?, run_id)? {
         counts.insert(state.as_str(), count);
     }
     Ok(Counts(counts))
 }
 
 /// Writes every decision and message of a plan into the run's transaction.
-fn store_plan(run: &mut RunTransaction<'_>, composer: &Composer<'_>, report: &ComposeProgress) -> Result<(), StoreError> {
+fn store_plan(
+    run: &mut RunTransaction<'_>,
+    composer: &Composer<'_>,
+    starts: RuleStarts,
+    report: &ComposeProgress,
+) -> Result<(), StoreError> {
     let (plan, rules, config) = (composer.plan, composer.rules, &composer.workspace.config);
     let due_count = plan.messages.iter().filter(|message| message.blocked.is_none()).count() as u64;
     let is_beyond_guard = config.run_guard_messages.is_some_and(|most| due_count > most);
@@ -275,7 +306,7 @@ fn store_plan(run: &mut RunTransaction<'_>, composer: &Composer<'_>, report: &Co
             Some("dry")
         } else if is_beyond_guard {
             Some("run_guard")
-        } else if message.reminder(rules).approve {
+        } else if message.rule(rules).approve {
             Some("approval")
         } else {
             None
@@ -289,24 +320,38 @@ fn store_plan(run: &mut RunTransaction<'_>, composer: &Composer<'_>, report: &Co
     }
 
     for (rule, rule_plan) in rules.rules.iter().zip(&plan.rules) {
-        if crate::plan::reminder(rule).is_none() {
-            continue;
+        let mut occasions = Occasions::new(composer.ledger);
+        if starts == RuleStarts::Noted {
+            run.add_rule_start(rule.id.as_str())?;
+            if rule_plan.takes_baseline {
+                let there = rule_plan.decisions.iter().filter(|decision| is_backlog(decision));
+                run.add_baseline(rule.id.as_str(), there.filter_map(|decision| occasions.of(decision)))?;
+            }
         }
-        run.add_rule_start(rule.id.as_str())?;
+        let is_notice = matches!(rule.kind, RuleKind::Notice(_));
         for decision in &rule_plan.decisions {
+            // What is on record already, as a mail or in the baseline, is not recorded again by each of a day's many runs.
+            if is_notice && is_on_record(decision) {
+                continue;
+            }
+            let document = match decision.subject {
+                Subject::Invoice(document) => composer.ledger.document(document).number.as_str().into(),
+                Subject::Payment(_) => occasions.of(decision).unwrap_or_default(),
+                Subject::Account | Subject::Customer => CompactString::default(),
+            };
             let (verdict, reason, message_id) = match decision.verdict {
                 Verdict::Declined(reason) => ("declined", reason.as_str(), None),
                 Verdict::Message(place) => match stored[place as usize] {
                     (None, ..) => ("declined", DeclineReason::UnderWay.as_str(), None),
                     (id, State::Blocked, reason) => ("blocked", reason.unwrap_or_default(), id),
-                    (id, ..) => ("due", LEVEL_DUE, id),
+                    (id, ..) => ("due", due_reason(&rule.kind), id),
                 },
             };
             run.add_decision(&DecisionRow {
                 rule_id: rule.id.as_str(),
                 customer_id: composer.ledger.customer(decision.customer).id.as_str(),
                 currency: decision.currency.as_ref().map_or("", |currency| currency.as_str()),
-                document: decision.document.map_or("", |document| composer.ledger.document(document).number.as_str()),
+                document: &document,
                 verdict,
                 reason,
                 message_id,
@@ -314,4 +359,14 @@ fn store_plan(run: &mut RunTransaction<'_>, composer: &Composer<'_>, report: &Co
         }
     }
     Ok(())
+}
+
+/// Returns whether a decision says that its event was there before the rule first ran.
+fn is_backlog(decision: &Decision) -> bool {
+    decision.verdict == Verdict::Declined(DeclineReason::Backlog)
+}
+
+/// Returns whether a notice's decision repeats what the outbox or the baseline says.
+fn is_on_record(decision: &Decision) -> bool {
+    is_backlog(decision) || decision.verdict == Verdict::Declined(DeclineReason::AlreadySent)
 }

@@ -8,11 +8,12 @@ use rust_decimal::Decimal;
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::problem::{Place, Problem};
-use crate::engine::compose::Composer;
+use crate::engine::attach::{Attachments, fetch_blocking};
+use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
 use crate::plan::reason::BlockReason;
-use crate::plan::{forced, reminder};
-use crate::rule::RuleSet;
+use crate::plan::{NOTICE_LEVEL, STATEMENT_LEVEL, forced};
+use crate::rule::{RuleKind, RuleSet};
 
 /// How many customers each level is tried on: enough to meet more than one language.
 const CUSTOMERS_MAX: usize = 20;
@@ -28,20 +29,30 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
         .collect();
     let (mut problems, mut said) = (Vec::new(), BTreeSet::new());
     for rule in &workspace.rules.rules {
-        let Some(levels) = reminder(rule).map(|reminder| &reminder.levels) else { continue };
+        let levels: Vec<&str> = match &rule.kind {
+            RuleKind::Reminder(reminder) => reminder.levels.iter().map(|level| level.id.as_str()).collect(),
+            RuleKind::Statement(_) => vec![STATEMENT_LEVEL],
+            RuleKind::Notice(_) => vec![NOTICE_LEVEL],
+        };
         let rules = RuleSet { rules: vec![rule.clone()], contact_gap: workspace.rules.contact_gap };
         for level in levels {
-            for (customer, documents) in &owing {
-                let plan = forced(&rules, ledger, level.id.as_str(), *customer, documents, as_of);
-                let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now };
+            for (place, (customer, documents)) in owing.iter().enumerate() {
+                let plan = forced(&rules, ledger, level, *customer, documents, as_of);
+                let bare = Attachments::left_out();
+                let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &bare };
+                // A program is tried once a level: it may be slow, and does the same for everybody.
+                let attachments = if place == 0 { fetch_blocking(&composer) } else { Attachments::left_out() };
+                let composer = Composer { attachments: &attachments, ..composer };
                 let faults = plan.messages.iter().filter_map(|message| composer.compose(message).err());
-                for blocked in
-                    faults.filter(|blocked| matches!(blocked.reason, BlockReason::TemplateError | BlockReason::ScriptError))
-                {
+                let is_of_the_rule = |blocked: &Blocked| match blocked.reason {
+                    BlockReason::TemplateError | BlockReason::ScriptError => true,
+                    BlockReason::DocumentMissing => !blocked.detail.is_empty(),
+                    _ => false,
+                };
+                for blocked in faults.filter(is_of_the_rule) {
                     if said.insert(blocked.detail.clone()) {
                         let who = &ledger.customer(*customer).id;
-                        let message =
-                            format!("The mail of level `{}` fails, tried for customer {who}: {}", level.id, blocked.detail);
+                        let message = format!("The mail of level `{level}` fails, tried for customer {who}: {}", blocked.detail);
                         problems.push(Problem::error(message).at(Place::file(rule.file.clone())));
                     }
                 }

@@ -8,10 +8,16 @@ use crate::domain::mailbox::RecipientRole;
 use crate::domain::money::plain;
 use crate::plan::reason::BlockReason;
 use crate::plan::{Decision, Plan, PlannedMessage, Verdict};
-use crate::rule::RuleSet;
+use crate::rule::{RuleKind, RuleSet};
 
-/// The reason of a message that is due.
-pub const LEVEL_DUE: &str = "level_due";
+/// Returns the reason of a message of a rule of this kind that is due.
+pub fn due_reason(kind: &RuleKind) -> &'static str {
+    match kind {
+        RuleKind::Reminder(_) => "level_due",
+        RuleKind::Statement(_) => "period_due",
+        RuleKind::Notice(_) => "event_new",
+    }
+}
 
 /// A message of the plan.
 #[derive(Clone, Debug, Serialize)]
@@ -22,17 +28,21 @@ pub struct MessageLine {
     pub customer: String,
     /// The customer's name.
     pub customer_name: String,
-    /// The id of the level that leads.
+    /// `reminder`, `statement` or `notice`.
+    pub kind: &'static str,
+    /// The id of the level that leads, of a reminder.
     pub level: Option<String>,
+    /// The period or event it is about, unless it is a reminder.
+    pub occasion: Option<String>,
     /// Which repeat of it, 0 for the first mail.
     pub repeat: u16,
-    /// The numbers of its invoices.
+    /// The numbers of its documents.
     pub items: Vec<String>,
-    /// Each invoice with the level it is due for.
+    /// Each document of a reminder with the level it is due for.
     pub item_levels: Vec<ItemLevel>,
     /// The currency.
     pub currency: String,
-    /// What its items leave open together, exact.
+    /// What a reminder's items leave open together, a statement's balance, a notice's amount; exact.
     pub total: String,
     /// The addresses in `To`.
     pub to: Vec<String>,
@@ -124,29 +134,28 @@ fn message_line(plan: &Plan, rules: &RuleSet, ledger: &Ledger, message: &Planned
     let addresses = |recipients: Vec<crate::domain::mailbox::Recipient>| {
         recipients.into_iter().map(|recipient| recipient.address.to_string()).collect()
     };
-    let levels = &message.reminder(rules).levels;
     let customer = ledger.customer(message.customer);
     MessageLine {
         rule: rules.rules[usize::from(message.rule)].id.to_string(),
         customer: customer.id.to_string(),
         customer_name: customer.name.to_string(),
-        level: Some(message.level(rules).id.to_string()),
-        repeat: message.lead.repeat,
+        kind: message.rule(rules).kind.as_str(),
+        level: message.level(rules).map(|level| level.id.to_string()),
+        occasion: Some(message.occasion().into_string()).filter(|occasion| !occasion.is_empty()),
+        repeat: message.lead().repeat,
         items: plan.items(message).iter().map(|item| number(ledger, item.document)).collect(),
         item_levels: plan
             .items(message)
             .iter()
-            .map(|item| ItemLevel {
-                item: number(ledger, item.document),
-                level: levels[usize::from(item.step.level)].id.to_string(),
-            })
+            .filter(|_| message.level(rules).is_some())
+            .map(|item| ItemLevel { item: number(ledger, item.document), level: message.item_level(rules, item).to_string() })
             .collect(),
         currency: message.currency.to_string(),
         total: plain(message.total, message.currency),
         to: addresses(to),
         copies: addresses(copies),
         state: if message.blocked.is_some() { "blocked" } else { "due" },
-        reason: message.blocked.map_or(LEVEL_DUE, BlockReason::as_str),
+        reason: message.blocked.map_or_else(|| due_reason(&message.rule(rules).kind), BlockReason::as_str),
         detail: None,
     }
 }
@@ -155,9 +164,10 @@ fn declined_line(plan: &Plan, rules: &RuleSet, ledger: &Ledger, place: usize, de
     let Verdict::Declined(reason) = decision.verdict else { return None };
     let customer = ledger.customer(decision.customer);
     let documents = plan.subject_documents(decision, ledger);
+    let has_item_reasons = rules.rules[place].reminder().is_some();
     let item_reason = |document: &DocumentIndex| ItemReason {
         item: number(ledger, *document),
-        reason: plan.item_reason(place, *document).as_str(),
+        reason: if has_item_reasons { plan.item_reason(place, *document) } else { reason }.as_str(),
     };
     Some(DeclinedLine {
         rule: rules.rules[place].id.to_string(),

@@ -1,4 +1,4 @@
-//! A workspace, loaded: config, rules, scripts and templates, checked as one generation.
+//! A workspace, loaded: config, rules, scripts, templates and calendars, checked as one generation.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,25 +8,27 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::config::{self, Config, Mode, SystemSecrets};
+use crate::config::{self, Config, Mode, ReadCalendar, SystemSecrets};
 use crate::domain::date::{Date, Days, Timestamp};
-use crate::domain::id::RuleId;
+use crate::domain::id::{RecipientKey, RuleId};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::engine::run::{Parts, history_mode};
 use crate::message::known_names;
 use crate::outbox::retry::RetryPolicy;
 use crate::plan::history::History;
+use crate::plugin::{self, PluginFolder, Plugins, Program};
 use crate::port::{Clock, LedgerSource, Transport};
 use crate::rule::{self, Known, RuleFile, RuleSet};
-use crate::rulebook::{self, Texts};
+use crate::rulebook::{self, PluginTexts, Texts};
 use crate::schedule::Calendar;
+use crate::script::{BusinessDays, Library, Names, WorkingWeek};
 use crate::smtp::pool::SmtpTransport;
 use crate::smtp::tls::TlsFault;
 use crate::source::csv::{CsvLedger, CsvSource, CsvTable, FileChange};
 use crate::store::outbox::recent_attempts;
 use crate::store::{Queue, Store, StoreError, history, open_reader};
-use crate::template::{TemplateFile, Templates};
+use crate::template::{LentFilter, TemplateFile, Templates};
 
 /// How far back attempts count for a server's rate: the longest window a rate can name.
 const RATE_WINDOW: Duration = Duration::from_secs(86_400);
@@ -42,8 +44,14 @@ pub struct Workspace {
     pub rules: RuleSet,
     /// The templates.
     pub templates: Templates,
+    /// The plugins that are right.
+    pub plugins: Plugins,
     /// Which days are not business days.
     pub calendar: Calendar,
+    /// The calendar files that hold single dates alone, each with its last.
+    pub calendar_ends: Vec<(Arc<str>, Date)>,
+    /// The text of config.yaml: another one may name other servers.
+    pub config_text: String,
     /// A hash of every text it was made from, in hex.
     pub generation: String,
 }
@@ -99,21 +107,26 @@ impl StartFault {
 
 /// Loads the workspace in `root`, finding every problem of config, rules, scripts, templates and the ledger's headings.
 pub fn load(root: &Path) -> Loaded {
-    let (texts, mut problems) = rulebook::read(root);
-    let generation = generation(&texts);
+    let (mut texts, mut problems) = rulebook::read(root);
+    let config_text = texts.config.as_ref().map_or_else(String::new, |file| file.text.clone());
     let config = texts.config.as_ref().and_then(|file| {
         let (config, found) = config::read(file, texts.config_readers);
         problems.extend(found);
         config
     });
-    let files = texts.templates.iter().map(|file| TemplateFile { path: file.path.to_string(), text: file.text.clone() });
-    let (templates, found) = Templates::load(files.collect(), &known_names());
-    problems.extend(found);
     let rule_files: Vec<RuleFile> =
         texts.rules.iter().map(|file| RuleFile { path: file.path.to_string(), text: file.text.clone() }).collect();
+    let folders: Vec<PluginFolder> = texts.plugins.iter().map(plugin_folder).collect();
     let Some(config) = config else {
         // The rules' own problems come along as far as the names they use can be read; the ledger's columns cannot.
-        if let Some(names) = texts.config.as_ref().and_then(config::names) {
+        let names = texts.config.as_ref().and_then(config::names);
+        let recipient_keys = names.as_ref().map_or_else(Vec::new, |names| names.recipient_keys.clone());
+        let known = Names { recipient_keys, ..Names::default() };
+        let (plugins, found) = plugin::load(&folders, &known, business_days(None));
+        problems.extend(found);
+        let (templates, found) = templates(&texts, &plugins.library);
+        problems.extend(found);
+        if let Some(names) = names {
             let known = Known {
                 senders: names.senders,
                 recipient_keys: names.recipient_keys,
@@ -121,36 +134,79 @@ pub fn load(root: &Path) -> Loaded {
                 customer_attributes: None,
                 invoice_attributes: None,
                 disputed_is_mapped: false,
+                // Not known, so nothing is said about it.
+                has_calendar: true,
                 contact_gap: Days::default(),
+                pickers: plugins.pickers(),
+                attachment_plugins: plugins.attachment_names(),
+                library: plugins.library,
             };
             problems.extend(rule::load(&rule_files, &texts.scripts, &known).1);
         }
         return Loaded { workspace: None, problems };
     };
     problems.extend(config.missing_parts(root, &SystemSecrets));
+    let calendar = match &config.calendar {
+        None => Some(ReadCalendar::default()),
+        Some(settings) => {
+            let unread = rulebook::read_calendars(root, settings.holidays.iter().map(|path| path.as_str()), &mut texts);
+            let is_whole = unread.is_empty();
+            problems.extend(unread);
+            settings.read(&texts.calendars).map_err(|found| problems.extend(found)).ok().filter(|_| is_whole)
+        }
+    };
+    let generation = generation(&texts);
 
     let header = CsvSource::new(ledger_files(root, &config), Date::MIN).header();
     let header = header.map_err(|found| problems.extend(found)).ok();
     let names = |columns: &[compact_str::CompactString]| columns.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let days = calendar.as_ref().filter(|_| config.calendar.is_some()).map(|read| &read.calendar);
+    let recipient_keys: Vec<RecipientKey> = config.recipient_keys.iter().map(|role| role.key.clone()).collect();
+    let customer_attributes = header.as_ref().map(|header| names(&header.customers));
+    let invoice_attributes = header.as_ref().map(|header| {
+        let mut all = names(&header.invoices);
+        all.extend(names(&header.credit_notes));
+        all
+    });
+    let of_plugins = Names {
+        recipient_keys: recipient_keys.clone(),
+        invoice_attributes: invoice_attributes.clone(),
+        customer_attributes: customer_attributes.clone(),
+        ..Names::default()
+    };
+    let (plugins, found) = plugin::load(&folders, &of_plugins, business_days(days));
+    problems.extend(found);
+    problems.extend(alert_problem(&config, &plugins));
+    let (templates, found) = templates(&texts, &plugins.library);
+    problems.extend(found);
     let known = Known {
         senders: config.senders.iter().map(|sender| sender.id.clone()).collect(),
-        recipient_keys: config.recipient_keys.iter().map(|role| role.key.clone()).collect(),
+        recipient_keys,
         templates: templates.names().cloned().collect(),
-        customer_attributes: header.as_ref().map(|header| names(&header.customers)),
-        invoice_attributes: header.as_ref().map(|header| {
-            let mut all = names(&header.invoices);
-            all.extend(names(&header.credit_notes));
-            all
-        }),
+        customer_attributes,
+        invoice_attributes,
         disputed_is_mapped: config.ledger.invoices.columns.iter().any(|column| column.field == "disputed"),
+        has_calendar: config.calendar.is_some(),
         contact_gap: config.contact_gap,
+        library: plugins.library.clone(),
+        pickers: plugins.pickers(),
+        attachment_plugins: plugins.attachment_names(),
     };
     let (rules, found) = rule::load(&rule_files, &texts.scripts, &known);
     problems.extend(found);
-    Loaded {
-        workspace: Some(Workspace { root: root.to_owned(), config, rules, templates, calendar: Calendar::default(), generation }),
-        problems,
-    }
+    // Without the business days nobody could tell when rules run, so a faulty calendar stops them all, like config.yaml.
+    let workspace = calendar.map(|ReadCalendar { calendar, last_dates }| Workspace {
+        root: root.to_owned(),
+        config,
+        rules,
+        templates,
+        plugins,
+        calendar,
+        calendar_ends: last_dates,
+        config_text,
+        generation,
+    });
+    Loaded { workspace, problems }
 }
 
 impl Workspace {
@@ -161,12 +217,26 @@ impl Workspace {
 
     /// Returns the files outside `rules/` and `plugins/` that config.yaml names as texts.
     pub fn other_files(&self) -> Vec<String> {
-        Vec::new()
+        self.config.calendar.iter().flat_map(|calendar| &calendar.holidays).map(ToString::to_string).collect()
+    }
+
+    /// Returns the day it is by the clock of a rule, or of the workspace where the rule has none of its own.
+    pub fn day_of(&self, rule: Option<&str>, now: Timestamp) -> Date {
+        let rule = rule.and_then(|id| self.rules.rules.iter().find(|rule| rule.id.as_str() == id));
+        let zone = rule.and_then(|rule| rule.schedule.as_ref()).map(|schedule| schedule.zone(&self.config.time_zone));
+        now.to_zoned(zone.unwrap_or(&self.config.time_zone).zone().clone()).date()
     }
 
     /// Returns whether mails go to the customers.
     pub fn is_live(&self) -> bool {
         self.config.mode == Mode::Live
+    }
+
+    /// Returns the program that alerts go to, and its plugin's name.
+    pub fn alert_plugin(&self) -> Option<(&str, &Program)> {
+        let (name, _) = self.config.alert_plugin.as_ref()?;
+        let plugin = self.plugins.find(name)?;
+        plugin.alert.as_ref().map(|program| (plugin.name.as_str(), program))
     }
 
     /// Returns where the database is.
@@ -221,7 +291,7 @@ impl Workspace {
             );
         }
         for rule in &self.rules.rules {
-            let Some(reminder) = crate::plan::reminder(rule) else { continue };
+            let Some(reminder) = rule.reminder() else { continue };
             for id in history.level_ids(rule) {
                 if !reminder.levels.iter().any(|level| level.id == *id || level.formerly.contains(id)) {
                     let message = format!("The level `{id}` of the rule `{}` has sent mails and is no longer there", rule.id);
@@ -231,6 +301,28 @@ impl Workspace {
             }
         }
         problems
+    }
+
+    /// Returns a warning for every calendar file whose dates have all passed at `now`, and for every schedule that the
+    /// calendar leaves without a firing.
+    pub fn schedule_problems(&self, now: Timestamp) -> Vec<Problem> {
+        let today = self.today(now);
+        let ended = self.calendar_ends.iter().filter(|(_, last)| *last < today).map(|(file, last)| {
+            let message = format!("The last holiday of this calendar was {last}");
+            Problem::warning(message).at(Place::file(file.clone())).hint("add the coming years' holidays")
+        });
+        let usual = &self.config.time_zone;
+        let never = self.rules.rules.iter().filter(|rule| {
+            rule.schedule
+                .as_ref()
+                .is_some_and(|schedule| schedule.next_after(schedule.first_mark(now, usual), usual, &self.calendar).is_none())
+        });
+        let never = never.map(|rule| {
+            let message =
+                format!("The rule `{}` never runs by itself: the calendar leaves out every day of its schedule", rule.id);
+            Problem::warning(message).at(Place::file(rule.file.clone())).hint("`cron` and `on` or `shift` must meet on some day")
+        });
+        ended.chain(never).collect()
     }
 
     /// Returns when messages are tried again.
@@ -245,6 +337,15 @@ impl Workspace {
             waits.push((last * if waits.len() == 1 { 3 } else { 4 }).min(retry.most));
         }
         RetryPolicy { waits, give_up_after: retry.give_up_after }
+    }
+
+    /// Opens the store alone, for acts of a process that sends nothing.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub fn parts_without_servers(&self, clock: Arc<dyn Clock>) -> Result<Parts, StoreError> {
+        let store = Store::open(&self.database_path(), &self.config.instance, clock.now())?;
+        Ok(Parts { store: Arc::new(store), clock, transports: Vec::new() })
     }
 
     /// Opens the store and sets up a transport for every server.
@@ -274,6 +375,60 @@ impl Workspace {
     }
 }
 
+/// A calendar as the sandbox asks it.
+struct AskedCalendar(Calendar);
+
+impl BusinessDays for AskedCalendar {
+    fn is_business_day(&self, day: Date) -> bool {
+        self.0.is_business_day(day)
+    }
+}
+
+/// Returns the workspace's calendar, as the sandbox asks it; Monday to Friday where it has none.
+pub(crate) fn business_days(calendar: Option<&Calendar>) -> Arc<dyn BusinessDays> {
+    match calendar {
+        Some(calendar) => Arc::new(AskedCalendar(calendar.clone())),
+        None => Arc::new(WorkingWeek),
+    }
+}
+
+/// Returns what the rulebook read of a plugin's folder, by what it is.
+pub(crate) fn plugin_folder(texts: &PluginTexts) -> PluginFolder {
+    let text = |file: &str| texts.texts.get(file).cloned();
+    let scripts = texts.texts.iter().filter(|(file, _)| file.ends_with(".rhai"));
+    PluginFolder {
+        name: texts.name.clone(),
+        manifest: text("plugin.yaml"),
+        scripts: scripts.map(|(file, text)| (format!("plugins/{}/{file}", texts.name), text.clone())).collect(),
+        tests: text("test.yaml"),
+        files: texts.texts.keys().chain(texts.others.keys()).cloned().collect(),
+    }
+}
+
+/// Returns the problem of an `alerts.plugin` that cannot be told anything: a warning, since no mail depends on it.
+fn alert_problem(config: &Config, plugins: &Plugins) -> Option<Problem> {
+    let (name, place) = config.alert_plugin.as_ref()?;
+    if plugins.find(name).is_some_and(|plugin| plugin.alert.is_some()) {
+        return None;
+    }
+    let able = || plugins.plugins.iter().filter(|plugin| plugin.alert.is_some()).map(|plugin| plugin.name.as_str());
+    let problem = Problem::warning(format!("There is no plugin `{name}` with a program for alerts")).at(place.clone());
+    Some(match crate::domain::problem::nearest(name, able()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint("`dunlin plugin list` shows what there is"),
+    })
+}
+
+/// Loads the templates, with the plugins' functions as filters.
+fn templates(texts: &Texts, library: &Library) -> (Templates, Vec<Problem>) {
+    let files = texts.templates.iter().map(|file| TemplateFile { path: file.path.to_string(), text: file.text.clone() });
+    let lent = library.filter_names().map(|name| {
+        let (own, called) = (library.clone(), name.to_owned());
+        LentFilter { name: name.to_owned(), call: Arc::new(move |values| own.call(&called, values)) }
+    });
+    Templates::load_with(files.collect(), &known_names(), lent.collect())
+}
+
 /// Returns the ledger's files with their paths as seen from here.
 fn ledger_files(root: &Path, config: &Config) -> CsvLedger {
     let mut files = config.ledger.clone();
@@ -286,12 +441,22 @@ fn ledger_files(root: &Path, config: &Config) -> CsvLedger {
 /// Returns a hash of all texts, each with its path.
 fn generation(texts: &Texts) -> String {
     let mut all: BTreeMap<&str, &str> = BTreeMap::new();
-    all.extend(texts.config.iter().chain(&texts.rules).chain(&texts.templates).map(|file| (&*file.path, file.text.as_str())));
+    let files = texts.config.iter().chain(&texts.rules).chain(&texts.templates).chain(&texts.calendars);
+    all.extend(files.map(|file| (&*file.path, file.text.as_str())));
     all.extend(texts.scripts.iter().map(|(path, text)| (path.as_str(), text.as_str())));
     let mut hash = Sha256::new();
-    for part in all.into_iter().flat_map(|(path, text)| [path, text]) {
+    let mut part = |part: &[u8]| {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
+    };
+    all.into_iter().flat_map(|(path, text)| [path, text]).for_each(|text| part(text.as_bytes()));
+    for plugin in &texts.plugins {
+        part(plugin.name.as_bytes());
+        plugin.texts.iter().flat_map(|(file, text)| [file, text]).for_each(|text| part(text.as_bytes()));
+        plugin.others.iter().for_each(|(file, own)| {
+            part(file.as_bytes());
+            part(own);
+        });
     }
     hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,10 +7,12 @@ use thiserror::Error;
 
 use crate::domain::date::Date;
 use crate::domain::id::{Language, LevelId, RuleId, TemplateName};
-use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::mailbox::{Recipient, RecipientRole, Sender, is_address};
-use crate::domain::money::Currency;
+use crate::domain::money::{Currency, plain};
+use crate::domain::statement::OpenItemStatement;
 use crate::domain::variable::Variable;
+use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, attachment_fault};
 use crate::message::context::context;
 use crate::message::mime::{Envelope, message_bytes};
 use crate::script::LevelFacts;
@@ -25,6 +27,17 @@ pub const NAME_CHARACTERS_MAX: usize = 200;
 /// How many characters a message key may have: a SHA-256 in hex.
 pub const KEY_CHARACTERS_MAX: usize = 64;
 
+/// What a mail tells beside its items.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// A reminder: its items say it all.
+    Reminder,
+    /// A statement of account.
+    Statement(&'a OpenItemStatement),
+    /// A notice; of a payment where there is one.
+    Notice(Option<PaymentIndex>),
+}
+
 /// Everything a mail is made from.
 #[derive(Clone, Debug)]
 pub struct Letter<'a> {
@@ -36,12 +49,14 @@ pub struct Letter<'a> {
     pub rule_id: &'a RuleId,
     /// What the rule's author says of it.
     pub rule_description: &'a str,
-    /// Who is reminded.
+    /// Who it is for.
     pub customer: CustomerIndex,
     /// The currency of all amounts.
     pub currency: Currency,
     /// What the mail is about, each with the level it reaches; all of `customer` and in `currency`.
     pub items: &'a [(DocumentIndex, LevelId)],
+    /// What it tells beside them.
+    pub content: Content<'a>,
     /// The level of the mail.
     pub level: &'a LevelFacts,
     /// The template to fill.
@@ -86,6 +101,12 @@ pub enum ComposeFault {
     /// Nobody to address.
     #[error("The mail has nobody to be addressed to")]
     RecipientMissing,
+    /// A statement that does not add up.
+    #[error("The lines of the statement, its age columns and its balance {balance} are not the same sum")]
+    Unbalanced {
+        /// The balance by the ledger's account.
+        balance: String,
+    },
     /// Nothing to read.
     #[error("The template `{template}` gives a mail without a word in it")]
     BodyEmpty {
@@ -118,6 +139,18 @@ pub enum ComposeFault {
         /// The date.
         date: String,
     },
+    /// A file that cannot be attached.
+    #[error("A file cannot be attached: {fault}")]
+    AttachmentUnusable {
+        /// Why.
+        fault: String,
+    },
+    /// Files that no server would take.
+    #[error("The attachments have {byte_count} bytes, more than {ATTACHMENTS_BYTES_MAX}")]
+    AttachmentsTooLarge {
+        /// How many they have.
+        byte_count: usize,
+    },
     /// A message key that cannot stand in a header.
     #[error("The message key {key:?} cannot be used in a mail")]
     KeyUnusable {
@@ -126,19 +159,33 @@ pub enum ComposeFault {
     },
 }
 
-/// Composes a letter. The same letter and templates always give the same bytes.
+/// Composes a letter without attachments. The same letter and templates always give the same bytes.
 ///
 /// # Errors
 /// The first thing that stands in the way; nothing of the mail exists then.
 pub fn compose(letter: &Letter<'_>, templates: &Templates) -> Result<Composed, ComposeFault> {
+    compose_with(letter, &[], templates)
+}
+
+/// Composes a letter with files attached. The same letter, files and templates always give the same bytes.
+///
+/// # Errors
+/// The first thing that stands in the way; nothing of the mail exists then.
+pub fn compose_with(letter: &Letter<'_>, attachments: &[Attachment], templates: &Templates) -> Result<Composed, ComposeFault> {
     let envelope = envelope(letter)?;
+    if let Content::Statement(statement) = letter.content
+        && !statement.is_balanced()
+    {
+        return Err(ComposeFault::Unbalanced { balance: plain(statement.balance, statement.currency) });
+    }
     let language = letter.ledger.customer(letter.customer).language.as_ref();
     let choice = templates.choose(letter.template, language)?;
     let rendered = choice.render(&context(letter, &choice))?;
     if rendered.text.trim().is_empty() {
         return Err(ComposeFault::BodyEmpty { template: letter.template.to_string() });
     }
-    let bytes = message_bytes(&envelope, &rendered)?;
+    check_attachments(attachments)?;
+    let bytes = message_bytes(&envelope, &rendered, attachments)?;
     Ok(Composed {
         subject: rendered.subject,
         envelope_from: envelope.from,
@@ -148,6 +195,15 @@ pub fn compose(letter: &Letter<'_>, templates: &Templates) -> Result<Composed, C
         html: rendered.html,
         language: rendered.language,
     })
+}
+
+fn check_attachments(attachments: &[Attachment]) -> Result<(), ComposeFault> {
+    let byte_count: usize = attachments.iter().map(|attachment| attachment.contents.len()).sum();
+    if byte_count > ATTACHMENTS_BYTES_MAX {
+        return Err(ComposeFault::AttachmentsTooLarge { byte_count });
+    }
+    let mut faults = attachments.iter().filter_map(|attachment| attachment_fault(&attachment.name, &attachment.content_type));
+    faults.next().map_or(Ok(()), |fault| Err(ComposeFault::AttachmentUnusable { fault }))
 }
 
 fn envelope<'l>(letter: &'l Letter<'_>) -> Result<Envelope<'l>, ComposeFault> {

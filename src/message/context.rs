@@ -6,9 +6,10 @@ use std::sync::Arc;
 use minijinja::Value;
 use rust_decimal::Decimal;
 
-use crate::domain::ledger::DocumentIndex;
+use crate::domain::ledger::{DocumentIndex, PaymentIndex};
 use crate::domain::money::Money;
-use crate::message::compose::Letter;
+use crate::domain::statement::{OpenItemStatement, StatementLine};
+use crate::message::compose::{Content, Letter};
 use crate::template::{Choice, Reader, date_value, money_value, variable_value};
 
 /// Returns what the templates of `letter` may use.
@@ -27,7 +28,7 @@ pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>) -> Value {
     let (due_items, upcoming_items) = split(letter, &items);
     let other_items = figures.other_items.iter().map(|document| item(letter, *document, None, reader));
     let variables = letter.variables.iter().map(|(name, value)| (name.clone(), variable_value(value, reader)));
-    map([
+    let every = [
         (
             "customer",
             map([
@@ -70,7 +71,59 @@ pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>) -> Value {
         ("as_of", date_value(letter.as_of, reader)),
         ("language", language.into()),
         ("vars", Value::from_pairs(variables)),
-    ])
+    ];
+    let own = match letter.content {
+        Content::Reminder | Content::Notice(None) => Vec::new(),
+        Content::Statement(statement) => statement_values(statement, reader),
+        Content::Notice(Some(index)) => vec![("payment", payment(letter, index, reader))],
+    };
+    Value::from_pairs(every.into_iter().chain(own))
+}
+
+/// Returns what only statements have.
+fn statement_values(statement: &OpenItemStatement, reader: &Arc<Reader>) -> Vec<(&'static str, Value)> {
+    let money = |amount| money_value(Money { amount, currency: statement.currency }, reader);
+    let line = |line: &StatementLine| {
+        let due_on = line.due_on.map(|due_on| ("due_on", date_value(due_on, reader)));
+        let bucket = line.bucket.map(|place| ("bucket", Value::from(statement.ages[place].0.label())));
+        let fixed = [
+            ("kind", line.kind.as_str().into()),
+            ("number", line.number.as_str().into()),
+            ("date", date_value(line.date, reader)),
+            ("days_overdue", line.days_overdue.into()),
+            ("original", money(line.original)),
+            ("open", money(line.open)),
+            ("disputed", line.disputed.into()),
+        ];
+        Value::from_pairs(fixed.into_iter().chain(due_on).chain(bucket))
+    };
+    let ages = statement.ages.iter().map(|(bucket, amount)| {
+        let from_days = bucket.from_days.map(|days| ("from_days", Value::from(days)));
+        let to_days = bucket.to_days.map(|days| ("to_days", Value::from(days)));
+        let fixed = [("label", Value::from(bucket.label())), ("amount", money(*amount))];
+        Value::from_pairs(fixed.into_iter().chain(from_days).chain(to_days))
+    });
+    let period = [("from", date_value(statement.period.from, reader)), ("to", date_value(statement.period.to, reader))];
+    let whole = [
+        ("lines", statement.lines.iter().map(line).collect()),
+        ("aged_by", statement.aged_by.as_str().into()),
+        ("balance", money(statement.balance)),
+        ("overdue", money(statement.overdue())),
+        ("unapplied", money(statement.unapplied)),
+    ];
+    vec![("period", map(period)), ("statement", map(whole)), ("ageing", ages.collect())]
+}
+
+/// Returns a payment, as a receipt tells of it.
+fn payment(letter: &Letter<'_>, index: PaymentIndex, reader: &Arc<Reader>) -> Value {
+    let payment = letter.ledger.payment(index);
+    let invoice = payment.document.map(|index| ("invoice", letter.ledger.document(index).number.as_str().into()));
+    let fixed = [
+        ("received_on", date_value(payment.received_on, reader)),
+        ("amount", money_value(Money { amount: payment.amount, currency: payment.currency }, reader)),
+        ("reference", payment.reference.as_str().into()),
+    ];
+    Value::from_pairs(fixed.into_iter().chain(invoice))
 }
 
 /// The figures of a letter, from the ledger alone.

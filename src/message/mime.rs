@@ -8,6 +8,7 @@ use lettre::message::header::{self, ContentTransferEncoding, ContentType, Header
 use lettre::message::{Body, Mailbox, Mailboxes, MultiPart, SinglePart};
 
 use crate::domain::mailbox::{Recipient, RecipientRole};
+use crate::message::attachment::Attachment;
 use crate::message::compose::ComposeFault;
 use crate::template::Rendered;
 
@@ -33,21 +34,41 @@ pub(crate) struct Envelope<'l> {
 /// Returns the whole message; lines end in CRLF, dots not yet stuffed.
 ///
 /// lettre's own message builder is not used, since it reads the clock for a Date it does not like.
-pub(crate) fn message_bytes(envelope: &Envelope<'_>, rendered: &Rendered) -> Result<Vec<u8>, ComposeFault> {
+pub(crate) fn message_bytes(
+    envelope: &Envelope<'_>,
+    rendered: &Rendered,
+    attachments: &[Attachment],
+) -> Result<Vec<u8>, ComposeFault> {
     let mut bytes = headers(envelope, &rendered.subject)?.to_string().into_bytes();
     let text = part(ContentType::TEXT_PLAIN, &rendered.text);
-    match &rendered.html {
-        // Neither quoted-printable nor base64 can contain `=_`.
-        Some(html) => bytes.extend(
-            MultiPart::alternative()
-                .boundary(format!("=_{}", envelope.key))
-                .singlepart(text)
-                .singlepart(part(ContentType::TEXT_HTML, html))
-                .formatted(),
-        ),
-        None => bytes.extend(text.formatted()),
+    // Neither quoted-printable nor base64 can contain `=_`.
+    let alternative = rendered.html.as_ref().map(|html| {
+        let both = MultiPart::alternative().boundary(format!("=_{}", envelope.key));
+        both.singlepart(text.clone()).singlepart(part(ContentType::TEXT_HTML, html))
+    });
+    if attachments.is_empty() {
+        bytes.extend(alternative.map_or_else(|| text.formatted(), |both| both.formatted()));
+        return Ok(bytes);
     }
+    let mixed = MultiPart::mixed().boundary(format!("=_m{}", envelope.key));
+    let mut mixed = match alternative {
+        Some(both) => mixed.multipart(both),
+        None => mixed.singlepart(text),
+    };
+    for attachment in attachments {
+        mixed = mixed.singlepart(file(attachment)?);
+    }
+    bytes.extend(mixed.formatted());
     Ok(bytes)
+}
+
+/// Returns the part of a file, always in base64: no relay may touch it.
+fn file(attachment: &Attachment) -> Result<SinglePart, ComposeFault> {
+    let fault = |fault: String| ComposeFault::AttachmentUnusable { fault };
+    let kind = ContentType::parse(&attachment.content_type).map_err(|error| fault(error.to_string()))?;
+    let body = Body::new_with_encoding(attachment.contents.clone(), ContentTransferEncoding::Base64);
+    let body = body.map_err(|_| fault(format!("{:?} cannot be written in base64", attachment.name)))?;
+    Ok(lettre::message::Attachment::new(attachment.name.clone()).body(body, kind))
 }
 
 fn headers(envelope: &Envelope<'_>, subject: &str) -> Result<Headers, ComposeFault> {
@@ -124,7 +145,8 @@ fn part(kind: ContentType, text: &str) -> SinglePart {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     // lettre ends the part with a line end of its own.
     let text = text.trim_end_matches('\n').to_owned();
-    let is_plain = |line: &str| line.len() <= LINE_OCTETS && line.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    // lettre counts the line end before a line as part of it, and refuses to send a longer one as it is.
+    let is_plain = |line: &str| line.len() + 1 < LINE_OCTETS && line.chars().all(|c| c == ' ' || c.is_ascii_graphic());
     // Trailing blanks and `From ` at the start of a line do not survive every relay.
     let is_safe = |line: &str| is_plain(line) && !line.ends_with(' ') && !line.starts_with("From ");
     let encoding = match text.lines().all(is_safe) {

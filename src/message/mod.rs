@@ -3,10 +3,14 @@
 //! Whole or not at all: a fault of a template or an address blocks the mail before anything is queued. The same letter
 //! always gives the same bytes, so date and id come in as arguments. Nothing here decides who gets mail or sends it.
 
+mod attachment;
 mod compose;
 mod context;
+mod copy;
 mod mime;
 mod variables;
 
-pub use crate::message::compose::{ComposeFault, Composed, Letter, RECIPIENTS_MAX, compose};
-pub use crate::message::variables::{TemplateVariable, VARIABLES, known_names, reference};
+pub use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, FILE_NAME_CHARACTERS_MAX, attachment_fault};
+pub use crate::message::compose::{ComposeFault, Composed, Content, Letter, RECIPIENTS_MAX, compose, compose_with};
+pub use crate::message::copy::copy;
+pub use crate::message::variables::{EVERY, RECEIPTS, STATEMENTS, TemplateVariable, VARIABLES, known_names, reference};

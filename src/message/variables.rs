@@ -9,6 +9,8 @@ pub struct TemplateVariable {
     pub path: &'static str,
     /// What kind of value it is.
     pub kind: NameKind,
+    /// The mails that have it.
+    pub mails: &'static str,
     /// What it is, with its unit.
     pub meaning: &'static str,
     /// What it prints for an English reader.
@@ -16,18 +18,29 @@ pub struct TemplateVariable {
 }
 
 const fn plain(path: &'static str, meaning: &'static str, example: &'static str) -> TemplateVariable {
-    TemplateVariable { path, kind: NameKind::Plain, meaning, example }
+    TemplateVariable { path, kind: NameKind::Plain, mails: EVERY, meaning, example }
 }
 
 const fn money(path: &'static str, meaning: &'static str, example: &'static str) -> TemplateVariable {
-    TemplateVariable { path, kind: NameKind::Money, meaning, example }
+    TemplateVariable { path, kind: NameKind::Money, mails: EVERY, meaning, example }
 }
 
 const fn date(path: &'static str, meaning: &'static str, example: &'static str) -> TemplateVariable {
-    TemplateVariable { path, kind: NameKind::Date, meaning, example }
+    TemplateVariable { path, kind: NameKind::Date, mails: EVERY, meaning, example }
 }
 
-/// Every variable of a reminder's templates, in the order of the reference page.
+const fn only(mails: &'static str, variable: TemplateVariable) -> TemplateVariable {
+    TemplateVariable { mails, ..variable }
+}
+
+/// Variables that every mail has.
+pub const EVERY: &str = "Every mail";
+/// Variables of statements.
+pub const STATEMENTS: &str = "Statements";
+/// Variables of notices about a payment.
+pub const RECEIPTS: &str = "Notices for each payment";
+
+/// Every variable of templates, in the order of the reference page.
 pub const VARIABLES: &[TemplateVariable] = &[
     plain("customer", "The customer the mail is for", ""),
     plain("customer.id", "The number in the books", "C-1042"),
@@ -70,6 +83,66 @@ pub const VARIABLES: &[TemplateVariable] = &[
     date("as_of", "The day the figures are of", "5 April 2027"),
     plain("language", "The language tag of the template in use", "en"),
     plain("vars.*", "What `variables()` of the rule's script returned", ""),
+    only(STATEMENTS, plain("period", "The days the statement covers", "")),
+    only(STATEMENTS, date("period.from", "The first of them", "1 March 2027")),
+    only(STATEMENTS, date("period.to", "The last of them; `as_of` is the same day", "31 March 2027")),
+    only(STATEMENTS, plain("statement", "The figures at the end of the period", "")),
+    only(
+        STATEMENTS,
+        plain("statement.lines", "Everything with a balance: documents by due date, then payments not yet matched", ""),
+    ),
+    only(STATEMENTS, plain("statement.lines[].kind", "`invoice`, `credit_note` or `payment`", "invoice")),
+    only(
+        STATEMENTS,
+        plain("statement.lines[].number", "The printed number, or the payment's reference, which may be empty", "R-2027-0042"),
+    ),
+    only(STATEMENTS, date("statement.lines[].date", "The day of issue, or of receipt", "26 February 2027")),
+    only(
+        STATEMENTS,
+        date("statement.lines[].due_on", "The last day of payment in time; not defined where there is none", "12 March 2027"),
+    ),
+    only(
+        STATEMENTS,
+        plain(
+            "statement.lines[].days_overdue",
+            "Whole days since the due date; 0 or less before the day after it, 0 on credit",
+            "19",
+        ),
+    ),
+    only(STATEMENTS, money("statement.lines[].original", "The whole amount; negative where it is the customer's", "€1,190.00")),
+    only(STATEMENTS, money("statement.lines[].open", "What is open of it; negative where it is the customer's", "€690.00")),
+    only(STATEMENTS, plain("statement.lines[].disputed", "Whether the books mark it disputed", "False")),
+    only(STATEMENTS, plain("statement.lines[].bucket", "The label of its age column; not defined on credit", "1–30")),
+    only(STATEMENTS, money("statement.balance", "What the customer owes: the sum of the lines", "€987.50")),
+    only(STATEMENTS, money("statement.overdue", "The overdue part of it; credit is not set against it", "€690.00")),
+    only(
+        STATEMENTS,
+        money(
+            "statement.unapplied",
+            "Credit notes, overpaid invoices and payments not yet matched, as a negative amount",
+            "-€40.00",
+        ),
+    ),
+    only(STATEMENTS, plain("statement.aged_by", "`due` or `issued`: from which day ages are counted", "due")),
+    only(
+        STATEMENTS,
+        plain("ageing", "The age columns, the youngest first; with `statement.unapplied` they add up to the balance", ""),
+    ),
+    only(STATEMENTS, plain("ageing[].label", "`current`, `1–30`, `> 90`", "current")),
+    only(
+        STATEMENTS,
+        plain("ageing[].from_days", "The first day past due; not defined in the column of what is not overdue", "1"),
+    ),
+    only(STATEMENTS, plain("ageing[].to_days", "The last day; not defined in the column of the oldest", "30")),
+    only(STATEMENTS, money("ageing[].amount", "What is open in it", "€337.50")),
+    only(RECEIPTS, plain("payment", "The payment that the notice tells of; the invoice it settles is the one item", "")),
+    only(RECEIPTS, date("payment.received_on", "The day it counts from", "30 March 2027")),
+    only(RECEIPTS, money("payment.amount", "How much", "€500.00")),
+    only(RECEIPTS, plain("payment.reference", "The books' own reference; may be empty", "TR-7")),
+    only(
+        RECEIPTS,
+        plain("payment.invoice", "The number of the invoice it settles; not defined where it is not matched yet", "R-2027-0042"),
+    ),
 ];
 
 /// Returns the table in the form templates are checked against.
@@ -81,18 +154,24 @@ pub fn known_names() -> Vec<KnownName> {
 pub fn reference() -> String {
     let mut page = String::from(
         "# Template variables\n\n\
-        What the templates of a reminder may use. This page is made from the program's own table; a test compares them.\n\n\
+        What templates may use. This page is made from the program's own table; a test compares them.\n\n\
         A name that is not here is an error, when the templates load or at the latest when a mail is composed: no mail goes\n\
         out with an empty place. Ask for a column that may be missing with `is defined`.\n\n\
         An amount prints with its currency and a date in full, both the way the reader's language writes them. An amount has\n\
         `amount` (plain digits), `currency`, `is_zero` and `is_negative`; a date has `iso`, `year`, `month` and `day`.\n\
         Amounts and dates are compared with the tests at the end of this page, not with `>` and `==`. Beside the filters and\n\
-        tests listed here all of MiniJinja's own can be used.\n\n\
-        | name | meaning | example |\n|---|---|---|\n",
+        tests listed here all of MiniJinja's own can be used, and the functions of plugins (`{{ as_of|next_business_day }}`) with the\n\
+        built-in ones about days: `add_days`, `add_business_days`, `days_between`, `business_days_between`, `is_business_day`, `month_end`.\n\n\
+        `items` are what a reminder asks for, all open documents of a statement, the invoice of a notice for each invoice, and\n\
+        the invoice that is settled in a notice for each payment; the level of a statement is `statement`, of a notice `notice`.\n\
+        A notice for each customer has no items and no currency (`XXX`, no amounts).\n",
     );
-    for TemplateVariable { path, meaning, example, .. } in VARIABLES {
-        let meaning = meaning.replace('|', "\\|");
-        page.push_str(&format!("| `{path}` | {meaning}. | {example} |\n"));
+    for mails in [EVERY, STATEMENTS, RECEIPTS] {
+        page.push_str(&format!("\n## {mails}\n\n| name | meaning | example |\n|---|---|---|\n"));
+        for TemplateVariable { path, meaning, example, .. } in VARIABLES.iter().filter(|variable| variable.mails == mails) {
+            let meaning = meaning.replace('|', "\\|");
+            page.push_str(&format!("| `{path}` | {meaning}. | {example} |\n"));
+        }
     }
     page.push('\n');
     page.push_str(&helper_reference());

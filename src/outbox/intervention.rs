@@ -2,6 +2,9 @@
 
 use crate::outbox::state::State;
 
+/// The reason of a copy, from being queued to its end: it is nobody's plan, so no re-check asks whether it is still due.
+pub const RESENT: &str = "resent";
+
 /// A person's decision about a message that the program cannot, or no longer shall, decide about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -13,11 +16,13 @@ pub enum Intervention {
     Cancel,
     /// The person knows that it arrived.
     Accept,
+    /// The customer needs it once more: a copy goes, and the message itself stays what it is.
+    Resend,
 }
 
 impl Intervention {
     /// Every intervention.
-    pub const ALL: [Self; 3] = [Self::Renew, Self::Cancel, Self::Accept];
+    pub const ALL: [Self; 4] = [Self::Renew, Self::Cancel, Self::Accept, Self::Resend];
 
     /// Returns the word the commands use.
     pub fn as_str(self) -> &'static str {
@@ -25,6 +30,7 @@ impl Intervention {
             Self::Renew => "renew",
             Self::Cancel => "cancel",
             Self::Accept => "accept",
+            Self::Resend => "resend",
         }
     }
 
@@ -37,23 +43,26 @@ impl Intervention {
             Self::Renew => &[State::Waiting, State::Queued, State::Refused, State::Unknown, State::Cancelled],
             Self::Cancel => &[State::Waiting, State::Queued, State::Refused, State::Unknown],
             Self::Accept => &[State::Unknown],
+            Self::Resend => &[State::Accepted],
         }
     }
 
-    /// Returns the state it leads to.
-    pub fn next(self) -> State {
+    /// Returns the state it leads to; `None` where the message stays as it is, and a copy of it goes.
+    pub fn next(self) -> Option<State> {
         match self {
-            Self::Renew => State::Withdrawn,
-            Self::Cancel => State::Cancelled,
-            Self::Accept => State::Accepted,
+            Self::Renew => Some(State::Withdrawn),
+            Self::Cancel => Some(State::Cancelled),
+            Self::Accept => Some(State::Accepted),
+            Self::Resend => None,
         }
     }
 
-    /// Returns the reason the message keeps.
+    /// Returns the reason the message keeps, or its copy.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Renew => "renewed",
             Self::Cancel | Self::Accept => "by_person",
+            Self::Resend => RESENT,
         }
     }
 }
@@ -78,7 +87,7 @@ mod tests {
                 "waiting: renew cancel",
                 "queued: renew cancel",
                 "sending: ",
-                "accepted: ",
+                "accepted: resend",
                 "refused: renew cancel",
                 "exhausted: ",
                 "unknown: renew cancel accept",
@@ -90,7 +99,8 @@ mod tests {
 
     #[test]
     fn what_is_renewed_can_be_replaced_and_what_is_closed_cannot() {
-        let replaceable = Intervention::ALL.map(|verb| (verb.next(), verb.next().is_replaceable()));
+        let replaceable: Vec<_> =
+            Intervention::ALL.into_iter().filter_map(Intervention::next).map(|next| (next, next.is_replaceable())).collect();
         assert_eq!(replaceable, [(State::Withdrawn, true), (State::Cancelled, false), (State::Accepted, false)]);
     }
 }

@@ -1,28 +1,43 @@
-//! The planner: one walk over the ledger, customer by customer, all rules at each.
+//! The planner: one walk over the ledger, customer by customer, all rules at each; and what it decides about reminders.
 
 use rust_decimal::Decimal;
 
 use crate::domain::date::{Date, days_between};
 use crate::domain::document::DocumentKind;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::mailbox::RecipientRole;
 use crate::domain::money::Currency;
-use crate::plan::history::{History, RuleHistory};
+use crate::plan::history::{History, RuleHistory, Standing};
 use crate::plan::ladder::{DueStep, Rung, rung};
+use crate::plan::notices::NoticeCourse;
 use crate::plan::reason::{BlockReason, DeclineReason};
-use crate::plan::{Decision, Plan, PlannedItem, PlannedMessage, RulePlan, Verdict, is_reachable, level_facts, reminder};
-use crate::rule::{ForEach, Reminder, Rule, RuleSet};
-use crate::script::{Account, RecipientChoice, ScriptFault};
+use crate::plan::statements::StatementCourse;
+use crate::plan::{
+    Decision, Matter, NOTICE_LEVEL, Plan, PlannedItem, PlannedMessage, RulePlan, STATEMENT_LEVEL, Scope, Subject, Verdict,
+    is_reachable, level_facts, recipient_names,
+};
+use crate::rule::{ForEach, Level, NoticeStart, Reminder, Rule, RuleKind, RuleSet};
+use crate::script::{About, Account, LevelFacts, RecipientChoice, RecipientName, ScriptFault};
 
 /// The most script faults a plan lists; the decisions themselves are all there.
 const FAULTS_MAX: usize = 100;
 
-/// A rule with its past, looked up once.
+/// A reminder rule with its past, looked up once.
 struct Course<'a> {
     place: u16,
+    rule: &'a Rule,
     reminder: &'a Reminder,
     past: RuleHistory<'a>,
     /// Days since it first ran; 0 where this is the first time.
     age: i32,
+}
+
+/// All rules with their pasts, by kind.
+#[derive(Default)]
+struct Courses<'a> {
+    reminders: Vec<Course<'a>>,
+    statements: Vec<StatementCourse<'a>>,
+    notices: Vec<NoticeCourse<'a>>,
 }
 
 /// An open document, with what every rule asks of it.
@@ -41,29 +56,43 @@ struct Candidates<'a> {
 }
 
 /// What became of a group of items that one mail would gather.
-enum Gathered {
+pub(crate) enum Gathered {
     Message { blocked: Option<BlockReason>, choice: Option<Box<RecipientChoice>> },
     Declined(DeclineReason),
 }
 
+/// A message on its way into the plan.
+pub(crate) struct Post {
+    pub(crate) matter: Matter,
+    pub(crate) total: Decimal,
+    pub(crate) blocked: Option<BlockReason>,
+    pub(crate) choice: Option<Box<RecipientChoice>>,
+}
+
 pub(crate) struct Planner<'a> {
     rules: &'a RuleSet,
-    ledger: &'a Ledger,
+    pub(crate) ledger: &'a Ledger,
     past: &'a History,
-    plan: Plan,
+    /// The day a statement's period is counted from.
+    scheduled_on: Date,
+    pub(crate) plan: Plan,
     /// Whether the customer being decided about has credit or payments at all; most have none, and need no balance.
     has_credit: bool,
+    /// The one subject; `None`: all.
+    only: Option<Scope>,
 }
 
 impl<'a> Planner<'a> {
-    pub(crate) fn new(rules: &'a RuleSet, ledger: &'a Ledger, past: &'a History, as_of: Date) -> Self {
+    pub(crate) fn new(rules: &'a RuleSet, ledger: &'a Ledger, past: &'a History, as_of: Date, scheduled_on: Date) -> Self {
         let (customers, documents) = (ledger.customers().len(), ledger.documents().len());
         // Room for two currencies a customer: mere address space until it is written to, while growing would copy.
         let subjects = 2 * customers;
-        let rule_plan = |rule| match reminder(rule) {
-            Some(_) => {
-                RulePlan { decisions: Vec::with_capacity(subjects), item_reasons: vec![DeclineReason::default(); documents] }
-            }
+        let rule_plan = |rule: &Rule| match rule.reminder() {
+            Some(_) => RulePlan {
+                decisions: Vec::with_capacity(subjects),
+                takes_baseline: false,
+                item_reasons: vec![DeclineReason::default(); documents],
+            },
             None => RulePlan::default(),
         };
         let plan = Plan {
@@ -73,48 +102,99 @@ impl<'a> Planner<'a> {
             faults: Vec::new(),
             items: Vec::with_capacity(documents),
         };
-        Self { rules, ledger, past, plan, has_credit: false }
+        Self { rules, ledger, past, scheduled_on, plan, has_credit: false, only: None }
+    }
+
+    /// Restricts it to one customer or invoice.
+    pub(crate) fn only(mut self, scope: Option<Scope>) -> Self {
+        self.only = scope;
+        self
     }
 
     pub(crate) fn run(mut self) -> Plan {
-        let (rules, past, as_of) = (self.rules, self.past, self.plan.as_of);
-        let course = |(place, rule): (usize, &'a Rule)| {
-            let past = past.of_rule(rule);
-            let age = past.started_on().map_or(0, |started_on| days_between(started_on, as_of));
-            reminder(rule).map(|reminder| Course { place: place as u16, reminder, past, age })
-        };
-        let courses: Vec<Course<'a>> = rules.rules.iter().enumerate().filter_map(course).collect();
-
+        let courses = self.courses();
         let (mut open, mut items) = (Vec::new(), Vec::new());
-        for customer in self.ledger.customer_indexes() {
+        let (only_customer, only_document) = match self.only {
+            None => (None, None),
+            Some(Scope::Customer(customer)) => (Some(customer), None),
+            Some(Scope::Invoice(document)) => (Some(self.ledger.document(document).customer), Some(document)),
+        };
+        for customer in self.ledger.customer_indexes().filter(|index| only_customer.is_none_or(|only| only == *index)) {
             let documents = self.ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
+            let documents = documents.filter(|index| only_document.is_none_or(|only| only == *index));
             open.clear();
             open.extend(documents.map(|index| self.open_document(index)).filter(|document| !document.open.is_zero()));
-            self.decide_customer(&courses, customer, &open, &mut items);
+            self.decide_customer(&courses.reminders, customer, &open, &mut items);
+            if only_document.is_none() {
+                self.decide_statements(&courses.statements, customer);
+            }
+            self.decide_notices(&courses.notices, customer, only_document);
         }
         self.plan
     }
 
-    /// Plans these documents at `level` of every rule that has it, currency by currency, asking for nothing else.
+    /// Looks up the past of every rule.
+    fn courses(&mut self) -> Courses<'a> {
+        let (rules, as_of) = (self.rules, self.plan.as_of);
+        let mut courses = Courses::default();
+        for (place, rule) in rules.rules.iter().enumerate() {
+            let past = self.past.of_rule(rule);
+            let place = place as u16;
+            match &rule.kind {
+                RuleKind::Reminder(reminder) => {
+                    let age = past.started_on().map_or(0, |started_on| days_between(started_on, as_of));
+                    courses.reminders.push(Course { place, rule, reminder, past, age });
+                }
+                RuleKind::Statement(statement) => {
+                    let period = statement.period.days(self.scheduled_on);
+                    courses.statements.push(StatementCourse { place, rule, statement, past, period });
+                }
+                RuleKind::Notice(notice) => {
+                    let takes_baseline = notice.start == NoticeStart::FromNow && !past.has_baseline();
+                    self.plan.rules[usize::from(place)].takes_baseline = takes_baseline;
+                    courses.notices.push(NoticeCourse { place, rule, notice, past, takes_baseline });
+                }
+            }
+        }
+        courses
+    }
+
+    /// Plans what [`crate::plan::forced`] says, currency by currency, asking for nothing else.
     pub(crate) fn force(mut self, level: &str, customer: CustomerIndex, documents: &[DocumentIndex]) -> Plan {
         let rules = self.rules;
         let open: Vec<_> = documents.iter().map(|index| self.open_document(*index)).collect();
         for (place, rule) in rules.rules.iter().enumerate() {
-            let Some(reminder) = reminder(rule) else { continue };
+            let reminder = match &rule.kind {
+                RuleKind::Reminder(reminder) => reminder,
+                RuleKind::Statement(statement) => {
+                    if level == STATEMENT_LEVEL {
+                        self.force_statements(place as u16, rule, statement, customer);
+                    }
+                    continue;
+                }
+                RuleKind::Notice(notice) => {
+                    if level == NOTICE_LEVEL {
+                        self.force_notice(place as u16, rule, notice, customer, documents);
+                    }
+                    continue;
+                }
+            };
             let Some(level) = reminder.levels.iter().position(|own| own.id.as_str() == level) else { continue };
-            let course = Course { place: place as u16, reminder, past: RuleHistory::default(), age: 0 };
+            let course = Course { place: place as u16, rule, reminder, past: RuleHistory::default(), age: 0 };
             let step = DueStep { level: level as u16, repeat: 0 };
             for (account, open) in &accounts(self.ledger, customer, &open, self.plan.as_of) {
                 let items: Vec<_> = open.iter().map(|document| PlannedItem { document: document.index, step }).collect();
                 let candidates = Candidates { account, open };
-                let (blocked, choice) = match self.choose_recipients(&course, account, &items, step) {
+                let documents = || items.iter().map(|item| item.document).collect();
+                let facts = level_facts(&rule.kind, step);
+                let (blocked, choice) = match choose_recipients(rule, Some(&reminder.levels[level]), account, documents, &facts) {
                     Ok(choice) => (None, choice),
                     Err(fault) => {
-                        self.fault(&course, fault);
+                        self.fault(course.place, fault);
                         (Some(BlockReason::ScriptError), None)
                     }
                 };
-                self.settle(&course, candidates, None, &items, Gathered::Message { blocked, choice });
+                self.settle(&course, candidates, Subject::Account, &items, Gathered::Message { blocked, choice });
             }
         }
         self.plan
@@ -147,20 +227,21 @@ impl<'a> Planner<'a> {
         for course in courses {
             let messages_before = self.plan.messages.len();
             if open.is_empty() {
-                self.note(course, customer, None, None, Verdict::Declined(DeclineReason::NothingOpen));
+                let verdict = Verdict::Declined(DeclineReason::NothingOpen);
+                self.note(course.place, Decision { customer, subject: Subject::Account, currency: None, verdict });
             }
             for (account, open) in &accounts {
                 match course.reminder.for_each {
                     ForEach::Customer => {
                         let candidates = Candidates { account, open };
                         let gathered = self.gather(course, candidates, items, is_too_soon);
-                        self.settle(course, candidates, None, items, gathered);
+                        self.settle(course, candidates, Subject::Account, items, gathered);
                     }
                     ForEach::Invoice => {
                         for single in *open {
                             let candidates = Candidates { account, open: std::slice::from_ref(single) };
                             let gathered = self.gather(course, candidates, items, is_too_soon);
-                            self.settle(course, candidates, Some(single.index), items, gathered);
+                            self.settle(course, candidates, Subject::Invoice(single.index), items, gathered);
                         }
                     }
                 }
@@ -191,7 +272,7 @@ impl<'a> Planner<'a> {
                 Err(fault) => {
                     // The item might be due: it stands in the blocked message, at the first level.
                     script_failed = true;
-                    self.fault(course, fault);
+                    self.fault(course.place, fault);
                     items.push(PlannedItem { document: document.index, step: DueStep { level: 0, repeat: 0 } });
                 }
             }
@@ -204,7 +285,7 @@ impl<'a> Planner<'a> {
         }
         match self.select(course, account, items) {
             Err(fault) => {
-                self.fault(course, fault);
+                self.fault(course.place, fault);
                 return Gathered::Message { blocked: Some(BlockReason::ScriptError), choice: None };
             }
             Ok(()) if items.is_empty() => return Gathered::Declined(DeclineReason::NotSelected),
@@ -223,18 +304,32 @@ impl<'a> Planner<'a> {
         }
 
         let lead = lead(items);
-        let choice = match self.choose_recipients(course, account, items, lead) {
+        let documents = || items.iter().map(|item| item.document).collect();
+        let (level, facts) = (&course.reminder.levels[usize::from(lead.level)], level_facts(&course.rule.kind, lead));
+        self.address(course.place, course.rule, Some(level), account, documents, &facts)
+    }
+
+    /// Chooses who gets a mail about `documents`, and tells whether it may go.
+    pub(crate) fn address(
+        &mut self,
+        place: u16,
+        rule: &Rule,
+        level: Option<&Level>,
+        account: &Account<'_>,
+        documents: impl FnOnce() -> Vec<DocumentIndex>,
+        facts: &LevelFacts,
+    ) -> Gathered {
+        let choice = match choose_recipients(rule, level, account, documents, facts) {
             Ok(choice) => choice,
             Err(fault) => {
-                self.fault(course, fault);
+                self.fault(place, fault);
                 return Gathered::Message { blocked: Some(BlockReason::ScriptError), choice: None };
             }
         };
-        let level = &course.reminder.levels[usize::from(lead.level)];
         let customer = self.ledger.customer(account.customer());
-        let blocked = if !is_reachable(course.reminder, level, choice.as_deref(), customer) {
+        let blocked = if !is_reachable(rule, level, choice.as_deref(), customer) {
             Some(BlockReason::RecipientMissing)
-        } else if course.reminder.attaches {
+        } else if rule.attaches {
             Some(BlockReason::DocumentMissing)
         } else {
             None
@@ -251,7 +346,7 @@ impl<'a> Planner<'a> {
         if facts.kind == DocumentKind::CreditNote || document.open <= Decimal::ZERO {
             return Ok(Rung::No(DeclineReason::NothingOpen));
         }
-        if let Some(condition) = &course.reminder.condition
+        if let Some(condition) = &course.rule.condition
             && !condition.holds(account, document.index)?
         {
             return Ok(Rung::No(DeclineReason::ConditionFalse));
@@ -260,12 +355,15 @@ impl<'a> Planner<'a> {
         if held_until.is_some_and(|until| as_of <= until) {
             return Ok(Rung::No(DeclineReason::Held));
         }
+        if !facts.approved {
+            return Ok(Rung::No(DeclineReason::NotApproved));
+        }
         Ok(rung(course.reminder, document.age, course.past.steps(&facts.number), course.age, as_of))
     }
 
     /// Leaves in `items` only what the rule's script selects, if it does select.
     fn select(&mut self, course: &Course<'a>, account: &Account<'_>, items: &mut Vec<PlannedItem>) -> Result<(), ScriptFault> {
-        let Some(script) = &course.reminder.script else { return Ok(()) };
+        let Some(script) = &course.rule.script else { return Ok(()) };
         let documents: Vec<DocumentIndex> = items.iter().map(|item| item.document).collect();
         let Some(selected) = script.select(account, &documents) else { return Ok(()) };
         let selected = selected?;
@@ -280,20 +378,6 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn choose_recipients(
-        &self,
-        course: &Course<'a>,
-        account: &Account<'_>,
-        items: &[PlannedItem],
-        lead: DueStep,
-    ) -> Result<Option<Box<RecipientChoice>>, ScriptFault> {
-        let Some(script) = &course.reminder.script else { return Ok(None) };
-        let documents: Vec<DocumentIndex> = items.iter().map(|item| item.document).collect();
-        let facts = level_facts(course.reminder, lead);
-        let chosen = script.recipients(account, &documents, &facts);
-        chosen.transpose().map(|choice| choice.map(Box::new))
-    }
-
     fn decline_all(&mut self, course: &Course<'a>, items: &[PlannedItem], reason: DeclineReason) -> Gathered {
         for item in items {
             self.plan.rules[usize::from(course.place)].item_reasons[item.document.0 as usize] = reason;
@@ -306,49 +390,139 @@ impl<'a> Planner<'a> {
         &mut self,
         course: &Course<'a>,
         candidates: Candidates<'_>,
-        document: Option<DocumentIndex>,
+        subject: Subject,
         items: &[PlannedItem],
         gathered: Gathered,
     ) {
         let Candidates { account, open } = candidates;
-        let verdict = match gathered {
-            Gathered::Declined(reason) => Verdict::Declined(reason),
-            Gathered::Message { blocked, choice } => {
-                let start = self.plan.items.len() as u32;
-                self.plan.items.extend_from_slice(items);
-                self.plan.messages.push(PlannedMessage {
-                    rule: course.place,
-                    customer: account.customer(),
-                    currency: account.currency(),
-                    items: start..self.plan.items.len() as u32,
-                    lead: lead(items),
-                    total: total(items, open),
-                    blocked,
-                    choice,
-                });
-                Verdict::Message(self.plan.messages.len() as u32 - 1)
-            }
+        let decision = Decision {
+            customer: account.customer(),
+            subject,
+            currency: Some(account.currency()),
+            verdict: Verdict::Declined(DeclineReason::default()),
         };
-        self.note(course, account.customer(), document, Some(account.currency()), verdict);
-    }
-
-    fn note(
-        &mut self,
-        course: &Course<'a>,
-        customer: CustomerIndex,
-        document: Option<DocumentIndex>,
-        currency: Option<Currency>,
-        verdict: Verdict,
-    ) {
-        self.plan.rules[usize::from(course.place)].decisions.push(Decision { customer, document, currency, verdict });
-    }
-
-    fn fault(&mut self, course: &Course<'a>, fault: ScriptFault) {
-        let is_known = |known: &(u16, ScriptFault)| known.0 == course.place && known.1.place == fault.place;
-        if self.plan.faults.len() < FAULTS_MAX && !self.plan.faults.iter().any(is_known) {
-            self.plan.faults.push((course.place, fault));
+        match gathered {
+            Gathered::Declined(reason) => {
+                self.note(course.place, Decision { verdict: Verdict::Declined(reason), ..decision });
+            }
+            Gathered::Message { blocked, choice } => {
+                let post = Post { matter: Matter::Reminder { lead: lead(items) }, total: total(items, open), blocked, choice };
+                self.post(course.place, decision, account.currency(), post, items.iter().copied());
+            }
         }
     }
+
+    /// Writes a message down, and with it the one decision of its subject.
+    pub(crate) fn post(
+        &mut self,
+        place: u16,
+        decision: Decision,
+        currency: Currency,
+        post: Post,
+        items: impl Iterator<Item = PlannedItem>,
+    ) {
+        let start = self.plan.items.len() as u32;
+        self.plan.items.extend(items);
+        let Post { matter, total, blocked, choice } = post;
+        self.plan.messages.push(PlannedMessage {
+            rule: place,
+            customer: decision.customer,
+            currency,
+            matter,
+            items: start..self.plan.items.len() as u32,
+            total,
+            blocked,
+            choice,
+        });
+        let verdict = Verdict::Message(self.plan.messages.len() as u32 - 1);
+        self.note(place, Decision { verdict, ..decision });
+    }
+
+    pub(crate) fn note(&mut self, place: u16, decision: Decision) {
+        self.plan.rules[usize::from(place)].decisions.push(decision);
+    }
+
+    pub(crate) fn fault(&mut self, place: u16, fault: ScriptFault) {
+        let is_known = |known: &(u16, ScriptFault)| known.0 == place && known.1.place == fault.place;
+        if self.plan.faults.len() < FAULTS_MAX && !self.plan.faults.iter().any(is_known) {
+            self.plan.faults.push((place, fault));
+        }
+    }
+}
+
+fn choose_recipients(
+    rule: &Rule,
+    level: Option<&Level>,
+    account: &Account<'_>,
+    documents: impl FnOnce() -> Vec<DocumentIndex>,
+    facts: &LevelFacts,
+) -> Result<Option<Box<RecipientChoice>>, ScriptFault> {
+    let names = |choice| RecipientRole::ALL.map(|role| recipient_names(role, rule, level, choice));
+    let is_picked = names(None).iter().any(|names| has_picker(names));
+    if rule.script.is_none() && !is_picked {
+        return Ok(None);
+    }
+    let documents = documents();
+    let script = rule.script.as_ref();
+    let chosen = script.and_then(|script| script.recipients(account, &documents, facts)).transpose()?;
+    if !names(chosen.as_ref()).iter().any(|names| has_picker(names)) {
+        return Ok(chosen.map(Box::new));
+    }
+    // What the script chose stands; pickers of the roles it left alone are asked now.
+    let [to, cc, bcc] = names(chosen.as_ref()).map(|names| picked(names, account, &documents, facts));
+    Ok(Some(Box::new(RecipientChoice { to: Some(to?), cc: Some(cc?), bcc: Some(bcc?) })))
+}
+
+/// Returns whether the rule's `where` holds for a statement or notice, and its script selects any of its documents;
+/// where there are none, the script is not asked.
+pub(crate) fn wanted(
+    rule: &Rule,
+    account: &Account<'_>,
+    about: About,
+    documents: &[DocumentIndex],
+) -> Result<Option<DeclineReason>, ScriptFault> {
+    if let Some(condition) = &rule.condition
+        && !condition.holds_about(account, about)?
+    {
+        return Ok(Some(DeclineReason::ConditionFalse));
+    }
+    let Some(script) = rule.script.as_ref().filter(|_| !documents.is_empty()) else { return Ok(None) };
+    match script.select(account, documents).transpose()? {
+        Some(selected) if selected.is_empty() => Ok(Some(DeclineReason::NotSelected)),
+        _ => Ok(None),
+    }
+}
+
+/// Returns why a period or event whose mail stands so gets none.
+pub(crate) fn settled(standing: Standing) -> DeclineReason {
+    match standing {
+        Standing::Accepted => DeclineReason::AlreadySent,
+        Standing::UnderWay => DeclineReason::UnderWay,
+        Standing::Unknown => DeclineReason::OutcomeUnknown,
+        Standing::Refused => DeclineReason::Refused,
+        Standing::Cancelled => DeclineReason::Cancelled,
+    }
+}
+
+fn has_picker(names: &[RecipientName]) -> bool {
+    names.iter().any(|name| matches!(name, RecipientName::Picker(_)))
+}
+
+/// Returns the names with those that its pickers pick in their places.
+fn picked(
+    names: &[RecipientName],
+    account: &Account<'_>,
+    items: &[DocumentIndex],
+    level: &LevelFacts,
+) -> Result<Vec<RecipientName>, ScriptFault> {
+    let mut all = Vec::with_capacity(names.len());
+    for name in names {
+        match name {
+            RecipientName::Picker(picker) => all.extend(picker.recipients(account, items, level)?),
+            own => all.push(own.clone()),
+        }
+    }
+    Ok(all)
 }
 
 /// Returns the highest step; `items` is not empty.

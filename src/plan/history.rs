@@ -3,25 +3,28 @@
 //! The store fills it; the forecast fills it with mails that were only imagined. Days are the `as_of` days of the
 //! runs, so that a replay of the past and a run of today count alike.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use compact_str::CompactString;
 
 use crate::domain::date::Date;
 use crate::domain::id::{CustomerId, DocumentNumber, LevelId, RuleId};
+use crate::domain::money::Currency;
 use crate::rule::Rule;
 
-/// Where the mail of one step of an item stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where the mail of one step of an item, or of one occasion, stands; the later word counts where two differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// A server took it: the level is reached.
-    Accepted,
-    /// It is in the outbox and may still go.
-    UnderWay,
-    /// The connection broke after the final dot.
-    Unknown,
-    /// Refused for good.
-    Refused,
     /// Closed by a person.
     Cancelled,
+    /// Refused for good.
+    Refused,
+    /// The connection broke after the final dot.
+    Unknown,
+    /// It is in the outbox and may still go.
+    UnderWay,
+    /// A server took it: the level is reached.
+    Accepted,
 }
 
 /// One step of an item: a level, or a repeat of it, that has a mail.
@@ -37,11 +40,25 @@ pub struct Step {
     pub on: Date,
 }
 
+/// What a statement or notice was about: whose, in which currency, and the period or event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Occasion {
+    /// To whom.
+    pub customer: CustomerId,
+    /// In which currency.
+    pub currency: Currency,
+    /// `2026-10-01/2026-10-31`, `invoice:R-1`.
+    pub name: CompactString,
+}
+
 /// What one rule did before.
 #[derive(Clone, Debug, Default)]
 struct RulePast {
     started_on: Option<Date>,
     steps: HashMap<DocumentNumber, Vec<Step>>,
+    occasions: HashMap<Occasion, Standing>,
+    /// What was there when a notice rule first ran; `None`: it has not been noted yet.
+    baseline: Option<HashSet<CompactString>>,
 }
 
 /// What all rules did before.
@@ -70,6 +87,23 @@ impl<'h> RuleHistory<'h> {
     }
 }
 
+impl RuleHistory<'_> {
+    /// Returns where the mail of a period or event stands, `None` where it has none.
+    pub fn standing(&self, occasion: &Occasion) -> Option<Standing> {
+        self.pasts.iter().filter_map(|past| past.occasions.get(occasion)).max().copied()
+    }
+
+    /// Returns whether it was noted what was there when the rule first ran.
+    pub fn has_baseline(&self) -> bool {
+        self.pasts.iter().any(|past| past.baseline.is_some())
+    }
+
+    /// Returns whether an event was there when the rule first ran.
+    pub fn is_in_baseline(&self, name: &str) -> bool {
+        self.pasts.iter().filter_map(|past| past.baseline.as_ref()).any(|baseline| baseline.contains(name))
+    }
+}
+
 impl History {
     /// Notes the `as_of` day of a rule's first run.
     pub fn add_start(&mut self, rule: RuleId, on: Date) {
@@ -81,13 +115,27 @@ impl History {
         self.rules.entry(rule).or_default().steps.entry(document).or_default().push(step);
     }
 
-    /// Notes a mail to a customer; the latest day counts.
+    /// Notes where the mail of a period or event stands.
+    pub fn add_occasion(&mut self, rule: RuleId, occasion: Occasion, standing: Standing) {
+        let known = self.rules.entry(rule).or_default().occasions.entry(occasion).or_insert(standing);
+        *known = standing.max(*known);
+    }
+
+    /// Notes an event that was there when a notice rule first ran; an empty name notes no more than that it did.
+    pub fn add_baseline(&mut self, rule: RuleId, name: CompactString) {
+        let baseline = self.rules.entry(rule).or_default().baseline.get_or_insert_default();
+        if !name.is_empty() {
+            baseline.insert(name);
+        }
+    }
+
+    /// Notes a reminder to a customer; the latest day counts.
     pub fn add_contact(&mut self, customer: CustomerId, on: Date) {
         let last = self.last_contacts.entry(customer).or_insert(on);
         *last = on.max(*last);
     }
 
-    /// Returns the day of the last mail to a customer.
+    /// Returns the day of the last reminder to a customer.
     pub fn last_contact(&self, customer: &CustomerId) -> Option<Date> {
         self.last_contacts.get(customer).copied()
     }

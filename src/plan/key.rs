@@ -25,12 +25,12 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Returns the word that keys are made with.
-    fn word(self) -> &'static str {
+    /// Returns the word that keys of this kind of mail are made with.
+    fn word(self, kind: &str) -> String {
         match self {
-            Self::Customers => "reminder 1",
-            Self::Redirected => "redirected reminder 1",
-            Self::Nobody => "dry reminder 1",
+            Self::Customers => format!("{kind} 1"),
+            Self::Redirected => format!("redirected {kind} 1"),
+            Self::Nobody => format!("dry {kind} 1"),
         }
     }
 }
@@ -46,27 +46,55 @@ impl MessageKey {
     ) -> Self {
         let mut items: Vec<_> = items.collect();
         items.sort_unstable();
-        let mut hash = Sha256::new();
-        // Every part is preceded by its length, so that no two lists of parts give the same bytes.
-        let mut part = |text: &str| {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text);
-        };
-        part(audience.word());
-        part(rule.as_str());
-        part(customer.as_str());
-        part(currency.as_str());
+        let mut parts = Parts::default();
+        parts.add(&audience.word("reminder"));
+        parts.add(rule.as_str());
+        parts.add(customer.as_str());
+        parts.add(currency.as_str());
         for (document, level, repeat) in items {
-            part(document.as_str());
-            part(level.as_str());
-            part(&repeat.to_string());
+            parts.add(document.as_str());
+            parts.add(level.as_str());
+            parts.add(&repeat.to_string());
         }
-        Self(hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(parts.hex())
+    }
+
+    /// Returns the key of a statement or notice (`kind`) about `occasion`: a period, or an event.
+    pub fn occasion(
+        audience: Audience,
+        kind: &str,
+        rule: &RuleId,
+        customer: &CustomerId,
+        currency: Currency,
+        occasion: &str,
+    ) -> Self {
+        let mut parts = Parts::default();
+        for part in [&audience.word(kind), rule.as_str(), customer.as_str(), currency.as_str(), occasion] {
+            parts.add(part);
+        }
+        Self(parts.hex())
     }
 
     /// Returns the 32 characters.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A hash over a list of texts.
+#[derive(Default)]
+pub(crate) struct Parts(Sha256);
+
+impl Parts {
+    /// Adds a text, preceded by its length, so that no two lists of parts give the same bytes.
+    pub(crate) fn add(&mut self, text: &str) {
+        self.0.update((text.len() as u64).to_be_bytes());
+        self.0.update(text);
+    }
+
+    /// Returns the first 16 bytes in hex.
+    pub(crate) fn hex(self) -> String {
+        self.0.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -103,6 +131,33 @@ mod tests {
     fn a_key_is_the_same_for_ever() {
         // Written down once: a release that changes this would mail everybody again.
         assert_eq!(key("overdue", &[("INV-1", "first", 0)]).as_str(), "2085ded6790f23188651d7bd6249171f");
+        for (kind, occasion, expected) in [
+            ("statement", "2026-10-01/2026-10-31", "d565691a7e6e7028dde3e32730ccdc69"),
+            ("notice", "invoice:INV-1", "b55389b8ed695780458913f50efba6e6"),
+        ] {
+            assert_eq!(occasion_key(Audience::Customers, kind, "EUR", occasion).as_str(), expected);
+        }
+    }
+
+    fn occasion_key(audience: Audience, kind: &str, currency: &str, occasion: &str) -> MessageKey {
+        let (rule, customer) = (RuleId::new("monthly"), CustomerId::new("C1"));
+        MessageKey::occasion(audience, kind, &rule, &customer, Currency::parse(currency).unwrap(), occasion)
+    }
+
+    #[test]
+    fn every_kind_audience_currency_and_occasion_has_keys_of_its_own() {
+        let mut keys = std::collections::BTreeSet::new();
+        for audience in [Audience::Customers, Audience::Redirected, Audience::Nobody] {
+            for (kind, currency, occasion) in [
+                ("statement", "EUR", "2026-10-01/2026-10-31"),
+                ("statement", "USD", "2026-10-01/2026-10-31"),
+                ("statement", "EUR", "2026-11-01/2026-11-30"),
+                ("notice", "EUR", "2026-10-01/2026-10-31"),
+            ] {
+                keys.insert(occasion_key(audience, kind, currency, occasion));
+            }
+        }
+        assert_eq!(keys.len(), 12);
     }
 
     #[test]

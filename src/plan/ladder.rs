@@ -10,7 +10,7 @@ use crate::plan::reason::DeclineReason;
 use crate::rule::{Climb, Level, Reminder, Start};
 
 /// The step an item is due for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DueStep {
     /// The level's place in the ladder, from 0.
     pub level: u16,
@@ -141,7 +141,7 @@ impl Past {
 mod tests {
     use super::*;
     use crate::domain::date::Days;
-    use crate::domain::id::{LevelId, SenderId, TemplateName};
+    use crate::domain::id::{LevelId, TemplateName};
     use crate::rule::{ForEach, Repeat};
     use jiff::civil::date;
 
@@ -165,21 +165,7 @@ mod tests {
     fn ladder(climb: Climb, start: Start) -> Reminder {
         let mut levels = vec![level("upcoming", -3), level("first", 7), level("second", 21), level("final", 30)];
         levels[3].repeat = Some(Repeat { every: Days::new(14).unwrap(), at_most: 2 });
-        Reminder {
-            for_each: ForEach::Customer,
-            condition: None,
-            minimum: vec![],
-            levels,
-            climb,
-            start,
-            from: SenderId::new("receivables"),
-            to: vec![],
-            cc: vec![],
-            bcc: vec![],
-            script: None,
-            attaches: false,
-            approve: false,
-        }
+        Reminder { for_each: ForEach::Customer, minimum: vec![], levels, climb, start }
     }
 
     fn step(level: &str, repeat: u32, standing: Standing, on: i32) -> Step {

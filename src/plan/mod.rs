@@ -3,41 +3,68 @@
 //! [`plan`] is the seam between what people wrote and what the program does. Nothing in it can wait, fail or look
 //! at a clock: run, forecast, backtest, diff and rule tests are this one function with different arguments.
 //!
-//! A *subject* is what one mail of a rule gathers: a customer in one currency (`for_each: customer`), or an open
-//! invoice (`for_each: invoice`). Every (rule, subject) pair gets exactly one [`Decision`] (invariant 2), and every
-//! item its own reason besides.
+//! A *subject* is what one mail of a rule gathers: a customer in one currency (reminders `for_each: customer` and
+//! statements), an open invoice (reminders `for_each: invoice`), or the event that a notice tells of. Every (rule,
+//! subject) pair gets exactly one [`Decision`] (invariant 2), and every item of a reminder its own reason besides.
+//! `decide` walks the ledger and decides about reminders, `statements` and `notices` about theirs.
 
 mod decide;
 pub mod history;
 pub mod key;
 pub mod ladder;
+mod notices;
+pub mod occasion;
 pub mod reason;
+mod statements;
 
 use std::ops::Range;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use rust_decimal::Decimal;
 
 use crate::domain::customer::Customer;
 use crate::domain::date::Date;
-use crate::domain::id::SenderId;
-use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::id::{LevelId, SenderId, TemplateName};
+use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::mailbox::{Recipient, RecipientRole, is_address};
 use crate::domain::money::Currency;
+use crate::domain::period::Interval;
 use crate::plan::history::History;
 use crate::plan::key::{Audience, MessageKey};
 use crate::plan::ladder::DueStep;
 use crate::plan::reason::{BlockReason, DeclineReason};
-use crate::rule::{Level, Reminder, Rule, RuleKind, RuleSet};
+use crate::rule::{Level, Rule, RuleKind, RuleSet};
 use crate::script::{LevelFacts, RecipientChoice, RecipientName, ScriptFault};
 
-/// An invoice in a planned message, with the step it is due for.
+/// A document in a planned message, with the step it is due for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedItem {
-    /// The invoice.
+    /// The document.
     pub document: DocumentIndex,
-    /// Its step on the ladder.
+    /// Its step on the ladder; a statement or notice has one step only, which is the default.
     pub step: DueStep,
+}
+
+/// What a message is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// A reminder of its items.
+    Reminder {
+        /// The highest step among them; its level leads: template, sender and recipients are that level's.
+        lead: DueStep,
+    },
+    /// A statement of the account.
+    Statement {
+        /// The days it covers; its figures are those at the end of the last one.
+        period: Interval,
+    },
+    /// A notice of one event.
+    Notice {
+        /// The invoice, payment or customer.
+        subject: Subject,
+        /// The event's name for ever.
+        occasion: CompactString,
+    },
 }
 
 /// A message that is due, or would be if nothing blocked it.
@@ -47,18 +74,31 @@ pub struct PlannedMessage {
     pub rule: u16,
     /// To whom.
     pub customer: CustomerIndex,
-    /// The currency of all its items.
+    /// The currency of all its amounts; XXX where it is about none.
     pub currency: Currency,
-    /// Its items, in [`Plan::items`]; never empty.
+    /// What it is about.
+    pub matter: Matter,
+    /// Its documents, in [`Plan::items`]; never empty in a reminder.
     items: Range<u32>,
-    /// The highest step among them; its level leads: template, sender and recipients are that level's.
-    pub lead: DueStep,
-    /// What its items leave open, together.
+    /// What a reminder's items leave open together, a statement's balance, or a notice's amount.
     pub total: Decimal,
     /// Why it is blocked, if it is.
     pub blocked: Option<BlockReason>,
     /// What the rule's script chose, where it has a `recipients` function.
     choice: Option<Box<RecipientChoice>>,
+}
+
+/// What a decision is about, beside the customer and the currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// The customer's account in that currency.
+    Account,
+    /// An invoice.
+    Invoice(DocumentIndex),
+    /// A payment.
+    Payment(PaymentIndex),
+    /// The customer as such.
+    Customer,
 }
 
 /// What was decided about a subject.
@@ -75,9 +115,9 @@ pub enum Verdict {
 pub struct Decision {
     /// Whose subject it is.
     pub customer: CustomerIndex,
-    /// The invoice, where the rule's subjects are invoices.
-    pub document: Option<DocumentIndex>,
-    /// The currency; `None` where the customer has nothing open in any.
+    /// What it is about.
+    pub subject: Subject,
+    /// The currency; `None` where the customer has no figures in any, or the subject is the customer as such.
     pub currency: Option<Currency>,
     /// What was decided.
     pub verdict: Verdict,
@@ -88,7 +128,10 @@ pub struct Decision {
 pub struct RulePlan {
     /// One decision for every subject, in the ledger's order.
     pub decisions: Vec<Decision>,
-    /// For every document of the ledger its own reason; meaningless for those that are in a message.
+    /// Whether what is there counts as there before the rule first ran, and is to be noted with the run.
+    pub takes_baseline: bool,
+    /// For every document of the ledger its own reason; meaningless for those that are in a message. Only reminders
+    /// have reasons of items.
     item_reasons: Vec<DeclineReason>,
 }
 
@@ -99,7 +142,7 @@ pub struct Plan {
     pub as_of: Date,
     /// The messages, customer by customer, rule by rule.
     pub messages: Vec<PlannedMessage>,
-    /// One for every rule of the set, in its order; empty for rules that this release does not run.
+    /// One for every rule of the set, in its order.
     pub rules: Vec<RulePlan>,
     /// Script faults met on the way, once per rule and place.
     pub faults: Vec<(u16, ScriptFault)>,
@@ -111,11 +154,40 @@ pub struct Plan {
 /// Costs one pass over the ledger, customer by customer, with each rule's `where` evaluated once for every open
 /// invoice; memory is the messages plus 24 bytes a decision and 1 byte a rule and document.
 pub fn plan(rules: &RuleSet, ledger: &Ledger, past: &History, as_of: Date) -> Plan {
-    decide::Planner::new(rules, ledger, past, as_of).run()
+    plan_within(rules, ledger, past, as_of, as_of, None)
 }
 
-/// Returns a plan with at most one message for each rule that has a level `level`: these documents of a customer, at
-/// that level, due or not. For looking at mails, never for sending.
+/// The one customer or invoice that a plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A customer, with everything that is open.
+    Customer(CustomerIndex),
+    /// An invoice alone: reminders of it and notices about it.
+    Invoice(DocumentIndex),
+}
+
+/// Decides as [`plan`] does, for a run that was scheduled for `scheduled_on`: a statement's period is counted from that
+/// day, everything else from `as_of`. With a scope it decides about one customer or invoice alone; what stands on the account
+/// besides (credit, payments) counts as ever.
+pub fn plan_within(
+    rules: &RuleSet,
+    ledger: &Ledger,
+    past: &History,
+    as_of: Date,
+    scheduled_on: Date,
+    only: Option<Scope>,
+) -> Plan {
+    decide::Planner::new(rules, ledger, past, as_of, scheduled_on).only(only).run()
+}
+
+/// The levels that statements and notices stand at: for templates and scripts, and for [`forced`].
+pub const STATEMENT_LEVEL: &str = "statement";
+/// See [`STATEMENT_LEVEL`].
+pub const NOTICE_LEVEL: &str = "notice";
+
+/// Returns a plan with the mails that the rules would make of a customer, due or not: from rules with a level `level` a
+/// reminder of these documents, from statement rules (level `statement`) the customer's statements, from notice rules
+/// (level `notice`) one of these documents, of the last payment, or of the customer. For looking at mails, never for sending.
 pub fn forced(
     rules: &RuleSet,
     ledger: &Ledger,
@@ -124,13 +196,20 @@ pub fn forced(
     documents: &[DocumentIndex],
     as_of: Date,
 ) -> Plan {
-    decide::Planner::new(rules, ledger, &History::default(), as_of).force(level, customer, documents)
+    decide::Planner::new(rules, ledger, &History::default(), as_of, as_of).force(level, customer, documents)
 }
 
 impl Plan {
     /// Returns the items of a message.
     pub fn items(&self, message: &PlannedMessage) -> &[PlannedItem] {
         &self.items[message.items.start as usize..message.items.end as usize]
+    }
+
+    /// Returns a plan with one of its messages only, as it stands.
+    pub fn only(&self, message: &PlannedMessage) -> Self {
+        let mut single = self.clone();
+        single.messages = vec![message.clone()];
+        single
     }
 
     /// Returns why `document` is in no message of the rule at place `rule`.
@@ -144,82 +223,133 @@ impl Plan {
         decisions.filter(|decision| matches!(decision.verdict, Verdict::Declined(_))).count()
     }
 
-    /// Returns the open documents a decision was about: the customer's in that currency, or the one invoice.
+    /// Returns the documents a decision was about: the customer's open ones in that currency, the one invoice, or the
+    /// invoice that the payment settles.
     pub fn subject_documents(&self, decision: &Decision, ledger: &Ledger) -> Vec<DocumentIndex> {
-        if let Some(document) = decision.document {
-            return vec![document];
+        match decision.subject {
+            Subject::Invoice(document) => vec![document],
+            Subject::Payment(payment) => ledger.payment(payment).document.into_iter().collect(),
+            Subject::Customer => Vec::new(),
+            Subject::Account => {
+                let documents = ledger.documents_of(decision.customer).map(|place| DocumentIndex(place as u32));
+                documents
+                    .filter(|document| Some(ledger.document(*document).currency) == decision.currency)
+                    .filter(|document| !ledger.open_on(*document, self.as_of).is_zero())
+                    .collect()
+            }
         }
-        let documents = ledger.documents_of(decision.customer).map(|place| DocumentIndex(place as u32));
-        documents
-            .filter(|document| Some(ledger.document(*document).currency) == decision.currency)
-            .filter(|document| !ledger.open_on(*document, self.as_of).is_zero())
-            .collect()
     }
 }
 
 impl PlannedMessage {
-    /// Returns the rule's reminder part.
-    pub fn reminder<'r>(&self, rules: &'r RuleSet) -> &'r Reminder {
-        reminder(&rules.rules[usize::from(self.rule)]).expect("only reminder rules plan reminders")
+    /// Returns its rule.
+    pub fn rule<'r>(&self, rules: &'r RuleSet) -> &'r Rule {
+        &rules.rules[usize::from(self.rule)]
     }
 
-    /// Returns the level that leads.
-    pub fn level<'r>(&self, rules: &'r RuleSet) -> &'r Level {
-        &self.reminder(rules).levels[usize::from(self.lead.level)]
+    /// Returns the step that leads; a statement or notice has only one.
+    pub fn lead(&self) -> DueStep {
+        match self.matter {
+            Matter::Reminder { lead } => lead,
+            Matter::Statement { .. } | Matter::Notice { .. } => DueStep::default(),
+        }
+    }
+
+    /// Returns the level that leads, of a reminder.
+    pub fn level<'r>(&self, rules: &'r RuleSet) -> Option<&'r Level> {
+        self.rule(rules).reminder()?.levels.get(usize::from(self.lead().level))
     }
 
     /// Returns what scripts and templates are told of the level.
     pub fn level_facts(&self, rules: &RuleSet) -> LevelFacts {
-        level_facts(self.reminder(rules), self.lead)
+        level_facts(&self.rule(rules).kind, self.lead())
+    }
+
+    /// Returns the day of its figures in a plan of `as_of`: a statement's period has an end of its own.
+    pub fn figures_on(&self, as_of: Date) -> Date {
+        match &self.matter {
+            Matter::Statement { period } => period.to,
+            Matter::Reminder { .. } | Matter::Notice { .. } => as_of,
+        }
+    }
+
+    /// Returns the period or event it is about; empty in a reminder.
+    pub fn occasion(&self) -> CompactString {
+        match &self.matter {
+            Matter::Reminder { .. } => CompactString::default(),
+            Matter::Statement { period } => format_compact!("{period}"),
+            Matter::Notice { occasion, .. } => occasion.clone(),
+        }
+    }
+
+    /// Returns under which level one of its items is on record: the level it reaches, or the occasion.
+    pub fn item_level(&self, rules: &RuleSet, item: &PlannedItem) -> LevelId {
+        let levels = self.rule(rules).reminder().map(|reminder| &reminder.levels);
+        match levels.and_then(|levels| levels.get(usize::from(item.step.level))) {
+            Some(level) => level.id.clone(),
+            None => LevelId::new(self.occasion()),
+        }
+    }
+
+    /// Returns the template of its mail.
+    pub fn template<'r>(&self, rules: &'r RuleSet) -> &'r TemplateName {
+        match &self.rule(rules).kind {
+            RuleKind::Reminder(reminder) => &reminder.levels[usize::from(self.lead().level)].template,
+            RuleKind::Statement(statement) => &statement.template,
+            RuleKind::Notice(notice) => &notice.template,
+        }
     }
 
     /// Returns the sender profile it goes out under.
     pub fn sender<'r>(&self, rules: &'r RuleSet) -> &'r SenderId {
-        self.level(rules).from.as_ref().unwrap_or(&self.reminder(rules).from)
+        self.level(rules).and_then(|level| level.from.as_ref()).unwrap_or(&self.rule(rules).from)
     }
 
     /// Returns whom it goes to; empty where no address is known.
     pub fn recipients(&self, rules: &RuleSet, ledger: &Ledger) -> Vec<Recipient> {
-        recipients(self.reminder(rules), self.level(rules), self.choice.as_deref(), ledger.customer(self.customer))
+        recipients(self.rule(rules), self.level(rules), self.choice.as_deref(), ledger.customer(self.customer))
     }
 
     /// Returns its key.
     pub fn key(&self, plan: &Plan, rules: &RuleSet, ledger: &Ledger, audience: Audience) -> MessageKey {
-        let (rule, reminder) = (&rules.rules[usize::from(self.rule)], self.reminder(rules));
+        let (rule, customer) = (self.rule(rules), &ledger.customer(self.customer).id);
+        let RuleKind::Reminder(reminder) = &rule.kind else {
+            let kind = rule.kind.as_str();
+            return MessageKey::occasion(audience, kind, &rule.id, customer, self.currency, &self.occasion());
+        };
         let items = plan.items(self).iter().map(|item| {
             let level = &reminder.levels[usize::from(item.step.level)].id;
             (&ledger.document(item.document).number, level, item.step.repeat)
         });
-        MessageKey::reminder(audience, &rule.id, &ledger.customer(self.customer).id, self.currency, items)
+        MessageKey::reminder(audience, &rule.id, customer, self.currency, items)
     }
 }
 
-/// Returns the reminder part of a rule, if it is a reminder rule.
-pub fn reminder(rule: &Rule) -> Option<&Reminder> {
-    match &rule.kind {
-        RuleKind::Reminder(reminder) => Some(reminder),
-        RuleKind::NotYet(_) => None,
+fn level_facts(kind: &RuleKind, step: DueStep) -> LevelFacts {
+    let only = |id: &'static str| LevelFacts { id: CompactString::const_new(id), number: 1, repeat: 0 };
+    match kind {
+        RuleKind::Reminder(reminder) => {
+            let level = &reminder.levels[usize::from(step.level)];
+            LevelFacts { id: level.id.as_str().into(), number: i64::from(step.level) + 1, repeat: i64::from(step.repeat) }
+        }
+        RuleKind::Statement(_) => only(STATEMENT_LEVEL),
+        RuleKind::Notice(_) => only(NOTICE_LEVEL),
     }
-}
-
-fn level_facts(reminder: &Reminder, step: DueStep) -> LevelFacts {
-    let level = &reminder.levels[usize::from(step.level)];
-    LevelFacts { id: level.id.as_str().into(), number: i64::from(step.level) + 1, repeat: i64::from(step.repeat) }
 }
 
 /// Returns the names that apply in a role: the script's choice, else the level's, else the rule's.
 fn recipient_names<'r>(
     role: RecipientRole,
-    reminder: &'r Reminder,
-    level: &'r Level,
+    rule: &'r Rule,
+    level: Option<&'r Level>,
     choice: Option<&'r RecipientChoice>,
 ) -> &'r [RecipientName] {
     let (chosen, own, usual) = match role {
-        RecipientRole::To => (choice.map(|choice| &choice.to), &level.to, &reminder.to),
-        RecipientRole::Cc => (choice.map(|choice| &choice.cc), &level.cc, &reminder.cc),
-        RecipientRole::Bcc => (choice.map(|choice| &choice.bcc), &level.bcc, &reminder.bcc),
+        RecipientRole::To => (choice.map(|choice| &choice.to), level.map(|level| &level.to), &rule.to),
+        RecipientRole::Cc => (choice.map(|choice| &choice.cc), level.map(|level| &level.cc), &rule.cc),
+        RecipientRole::Bcc => (choice.map(|choice| &choice.bcc), level.map(|level| &level.bcc), &rule.bcc),
     };
-    chosen.and_then(Option::as_deref).or(own.as_deref()).unwrap_or(usual)
+    chosen.and_then(Option::as_deref).or(own.and_then(Option::as_deref)).unwrap_or(usual)
 }
 
 /// Returns the addresses that a name stands for at a customer.
@@ -227,22 +357,24 @@ fn addresses<'n>(name: &'n RecipientName, customer: &'n Customer) -> impl Iterat
     let addresses = match name {
         RecipientName::Key(key) => customer.addresses(key),
         RecipientName::Address(address) => std::slice::from_ref(address),
+        // The plan puts those it picked in its place before anybody asks for addresses.
+        RecipientName::Picker(_) => &[],
     };
     addresses.iter().filter(|address| is_address(address))
 }
 
 /// Returns whether [`recipients`] would find anybody, without making the list.
-fn is_reachable(reminder: &Reminder, level: &Level, choice: Option<&RecipientChoice>, customer: &Customer) -> bool {
-    let names = recipient_names(RecipientRole::To, reminder, level, choice);
+fn is_reachable(rule: &Rule, level: Option<&Level>, choice: Option<&RecipientChoice>, customer: &Customer) -> bool {
+    let names = recipient_names(RecipientRole::To, rule, level, choice);
     names.iter().any(|name| addresses(name, customer).next().is_some())
 }
 
 /// Returns the addresses behind the names that apply. An address stands once, at the most prominent place; copies
 /// alone (no `to`) count as nobody.
-fn recipients(reminder: &Reminder, level: &Level, choice: Option<&RecipientChoice>, customer: &Customer) -> Vec<Recipient> {
+fn recipients(rule: &Rule, level: Option<&Level>, choice: Option<&RecipientChoice>, customer: &Customer) -> Vec<Recipient> {
     let mut found: Vec<Recipient> = Vec::new();
-    for role in [RecipientRole::To, RecipientRole::Cc, RecipientRole::Bcc] {
-        for name in recipient_names(role, reminder, level, choice) {
+    for role in RecipientRole::ALL {
+        for name in recipient_names(role, rule, level, choice) {
             for address in addresses(name, customer) {
                 if !found.iter().any(|known| known.address.eq_ignore_ascii_case(address)) {
                     found.push(Recipient { address: address.clone(), role });

@@ -13,12 +13,20 @@ pub enum BlockReason {
     TemplateError,
     /// Its `where` or script failed.
     ScriptError,
+    /// The figures of a statement do not add up.
+    Unbalanced,
 }
 
 impl BlockReason {
     /// Every reason, in order.
-    pub const ALL: [Self; 5] =
-        [Self::RecipientMissing, Self::SenderUnknown, Self::DocumentMissing, Self::TemplateError, Self::ScriptError];
+    pub const ALL: [Self; 6] = [
+        Self::RecipientMissing,
+        Self::SenderUnknown,
+        Self::DocumentMissing,
+        Self::TemplateError,
+        Self::ScriptError,
+        Self::Unbalanced,
+    ];
 
     /// Returns the word the store and the commands use.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +36,7 @@ impl BlockReason {
             Self::DocumentMissing => "document_missing",
             Self::TemplateError => "template_error",
             Self::ScriptError => "script_error",
+            Self::Unbalanced => "unbalanced",
         }
     }
 
@@ -39,6 +48,7 @@ impl BlockReason {
             Self::DocumentMissing => "a document to attach is missing",
             Self::TemplateError => "its template failed",
             Self::ScriptError => "its script failed",
+            Self::Unbalanced => "its lines, age columns and balance are not the same sum",
         }
     }
 }
@@ -57,11 +67,15 @@ pub enum DeclineReason {
     ConditionFalse,
     /// A hold on the customer or the invoice has not ended.
     Held,
+    /// The books have not approved the invoice.
+    NotApproved,
     /// It has no due date, so it is never due for a level.
     DueDateMissing,
     /// Every level was sent, repeats included.
     LadderFinished,
-    /// It was due for this level before the rule first ran, and the rule starts from now.
+    /// The period or event has its mail.
+    AlreadySent,
+    /// It was due for this level, or there, before the rule first ran, and the rule starts from now.
     Backlog,
     /// The day of its next level has not come, or it took a step on this very day.
     NotYetDue,
@@ -85,12 +99,14 @@ pub enum DeclineReason {
 
 impl DeclineReason {
     /// Every reason, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::NothingOpen,
         Self::ConditionFalse,
         Self::Held,
+        Self::NotApproved,
         Self::DueDateMissing,
         Self::LadderFinished,
+        Self::AlreadySent,
         Self::Backlog,
         Self::NotYetDue,
         Self::Cancelled,
@@ -109,8 +125,10 @@ impl DeclineReason {
             Self::NothingOpen => "nothing_open",
             Self::ConditionFalse => "condition_false",
             Self::Held => "held",
+            Self::NotApproved => "not_approved",
             Self::DueDateMissing => "due_date_missing",
             Self::LadderFinished => "ladder_finished",
+            Self::AlreadySent => "already_sent",
             Self::Backlog => "backlog",
             Self::NotYetDue => "not_yet_due",
             Self::Cancelled => "cancelled",
@@ -130,14 +148,16 @@ impl DeclineReason {
             Self::NothingOpen => "nothing is open",
             Self::ConditionFalse => "the rule's `where` does not hold",
             Self::Held => "on hold",
+            Self::NotApproved => "the books have not approved the invoice",
             Self::DueDateMissing => "no due date, so never due",
             Self::LadderFinished => "every level was sent",
-            Self::Backlog => "was due before the rule first ran (start: from_now)",
+            Self::AlreadySent => "this period or event has its mail",
+            Self::Backlog => "was due, or there, before the rule first ran (start: from_now)",
             Self::NotYetDue => "the next level's day has not come",
-            Self::Cancelled => "a person closed the mail of this level",
-            Self::Refused => "the server refused the mail of this level; a person must act",
-            Self::OutcomeUnknown => "nobody knows whether the mail of this level arrived; a person must decide",
-            Self::UnderWay => "the mail of this level is in the outbox",
+            Self::Cancelled => "a person closed its mail",
+            Self::Refused => "the server refused its mail; a person must act",
+            Self::OutcomeUnknown => "nobody knows whether its mail arrived; a person must decide",
+            Self::UnderWay => "its mail is in the outbox",
             Self::NotSelected => "the rule's script left it out",
             Self::BelowMinimum => "below the rule's minimum",
             Self::CreditCovers => "credit or a payment not yet matched covers the account",

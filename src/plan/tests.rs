@@ -15,6 +15,7 @@ use crate::rule::{ForEach, Known, RuleFile};
 
 use rust_decimal::dec;
 
+mod occasions;
 mod property;
 
 const AS_OF: Date = Date::constant(2028, 2, 29);
@@ -26,7 +27,7 @@ const LEVELS: &str = "levels:\n\
     - { id: final, when: 30 days after due, template: reminder, to: [manager] }\n";
 
 /// Reads `customer ID ADDRESS` and `invoice NUMBER CUSTOMER CURRENCY TOTAL DAYS_OVERDUE`, where `-` is nothing and both may
-/// end in words: `hold:3` (days from the plan's), `disputed`, `open:AMOUNT`, `manager:ADDRESS`, any other is a tag.
+/// end in words: `hold:3` (days from the plan's), `disputed`, `unapproved`, `open:AMOUNT`, `manager:ADDRESS`, any other is a tag.
 fn ledger(text: &str) -> Ledger {
     let mut builder = LedgerBuilder::default();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -64,6 +65,7 @@ fn ledger(text: &str) -> Ledger {
                     total: total.parse().unwrap(),
                     open: more.iter().find_map(|word| word.strip_prefix("open:")).map(|open| open.parse().unwrap()),
                     disputed: more.contains(&"disputed"),
+                    approved: !more.contains(&"unapproved"),
                     hold_until,
                     row: 0,
                 };
@@ -111,7 +113,11 @@ fn told(plan: &Plan, rules: &RuleSet, ledger: &Ledger) -> Vec<String> {
     for (place, (rule, rule_plan)) in rules.rules.iter().zip(&plan.rules).enumerate() {
         for decision in &rule_plan.decisions {
             let mut line = format!("{} {}", rule.id, ledger.customer(decision.customer).id);
-            line.extend(decision.document.map(|document| format!(" {}", number(document))));
+            match decision.subject {
+                Subject::Invoice(document) => line += &format!(" {}", number(document)),
+                Subject::Payment(payment) => line += &format!(" {}", ledger.payment(payment).reference),
+                Subject::Account | Subject::Customer => {}
+            }
             line.extend(decision.currency.map(|currency| format!(" {currency}")));
             let (mailed, usual) = match decision.verdict {
                 Verdict::Declined(reason) => {
@@ -122,7 +128,7 @@ fn told(plan: &Plan, rules: &RuleSet, ledger: &Ledger) -> Vec<String> {
                     let message = &plan.messages[message as usize];
                     line += ":";
                     for item in plan.items(message) {
-                        let level = &message.reminder(rules).levels[usize::from(item.step.level)].id;
+                        let level = message.item_level(rules, item);
                         line += &format!(" {} {level}#{}", number(item.document), item.step.repeat);
                     }
                     let to: Vec<_> = message.recipients(rules, ledger).into_iter().map(|to| to.address).collect();
@@ -133,7 +139,7 @@ fn told(plan: &Plan, rules: &RuleSet, ledger: &Ledger) -> Vec<String> {
             };
             for document in plan.subject_documents(decision, ledger) {
                 let reason = plan.item_reason(place, document);
-                if !mailed.contains(&document) && Some(reason) != usual {
+                if rule.reminder().is_some() && !mailed.contains(&document) && Some(reason) != usual {
                     line += &format!(" [{} {}]", number(document), reason.as_str());
                 }
             }
@@ -515,6 +521,46 @@ fn nobody_without_an_address_is_mailed_and_copies_alone_are_nobody() {
         ],
         ..Case::default()
     });
+}
+
+#[test]
+fn an_invoice_that_is_not_approved_is_left_alone() {
+    check(&Case {
+        rules: &[("a", "")],
+        ledger: "customer C1 ap@c1.example
+                 customer C2 ap@c2.example
+                 invoice 1 C1 EUR 10.00 10 unapproved
+                 invoice 2 C1 EUR 20.00 10
+                 invoice 3 C2 EUR 30.00 10 unapproved
+                 invoice 4 C2 EUR 40.00 10 unapproved hold:1",
+        expected: &["a C1 EUR: 2 first#0 = 20.00 to [ap@c1.example] [1 not_approved]", "a C2 EUR: not_approved [4 held]"],
+        ..Case::default()
+    });
+}
+
+#[test]
+fn a_plan_for_one_subject_decides_as_the_whole_plan_does_and_about_nothing_else() {
+    let rules = rules(&[("a", ""), ("b", "for_each: invoice")], &[], 2);
+    let ledger = ledger(
+        "customer C1 ap@c1.example
+         customer C2 ap@c2.example
+         invoice 1 C1 EUR 10.00 10
+         invoice 2 C2 EUR 20.00 10
+         invoice 3 C2 EUR 30.00 22
+         invoice 4 C2 USD 40.00 1",
+    );
+    let past = History::default();
+    let whole = told(&plan(&rules, &ledger, &past, AS_OF), &rules, &ledger);
+    let customer = Scope::Customer(ledger.find_customer("C2").unwrap());
+    let alone = told(&plan_within(&rules, &ledger, &past, AS_OF, AS_OF, Some(customer)), &rules, &ledger);
+    let of_customer: Vec<String> = whole.into_iter().filter(|line| line.contains(" C2")).collect();
+    assert_eq!(alone, of_customer);
+
+    let document = Scope::Invoice(ledger.find_document("2").unwrap());
+    let plan = plan_within(&rules, &ledger, &past, AS_OF, AS_OF, Some(document));
+    let mails: Vec<(u16, Decimal)> = plan.messages.iter().map(|message| (message.rule, message.total)).collect();
+    assert_eq!(mails, [(0, Decimal::new(2000, 2))], "the other invoice of the customer is in no mail, nor another rule's");
+    assert_eq!(plan.declined_count(), 1);
 }
 
 #[test]

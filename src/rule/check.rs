@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 use crate::domain::date::Days;
 use crate::domain::id::{RecipientKey, RuleId, SenderId, TemplateName};
 use crate::domain::problem::{Place, Problem, Severity};
-use crate::rule::file::{self, At, Body, Draft, LevelDraft, ReminderDraft, look_up};
+use crate::rule::file::{self, At, Draft, look_up};
+use crate::rule::kind::{Body, LevelDraft, ReminderDraft};
 use crate::rule::{Reminder, Rule, RuleKind, RuleSet};
-use crate::script::{Locate, Script};
+use crate::script::{Condition, Library, Locate, Picker, Script};
 use crate::yaml::{Problems, Span};
 
 /// The most rule files of a workspace.
@@ -41,8 +42,16 @@ pub struct Known {
     pub customer_attributes: Option<Vec<String>>,
     /// Whether the ledger tells which invoices are disputed.
     pub disputed_is_mapped: bool,
+    /// Whether config.yaml tells which days are business days.
+    pub has_calendar: bool,
     /// The least number of days between two mails to one customer, over all rules.
     pub contact_gap: Days,
+    /// The functions of plugins.
+    pub library: Library,
+    /// The pickers of plugins.
+    pub pickers: Vec<Picker>,
+    /// The plugins that can make attachments.
+    pub attachment_plugins: Vec<String>,
 }
 
 /// Reads all rules of a workspace. `scripts` holds the texts of the .rhai files by path.
@@ -60,7 +69,7 @@ pub fn load(files: &[RuleFile], scripts: &BTreeMap<String, String>, known: &Know
     let mut script_shelf = Scripts { texts: scripts, known, compiled: BTreeMap::new(), problems: Vec::new() };
     check_ids(&mut sheets);
     // A file that could not be read in full may be the one that names a script.
-    let all_read = sheets.iter().all(|sheet| !matches!(&sheet.draft, None | Some(Draft { body: Body::Reminder(None), .. })));
+    let all_read = sheets.iter().all(|sheet| sheet.draft.is_some());
 
     let mut rules = Vec::new();
     for sheet in sheets {
@@ -95,58 +104,56 @@ impl<'f> Sheet<'f> {
     fn finish(self, scripts: &mut Scripts<'_>, known: &Known) -> (Option<Rule>, Vec<Problem>) {
         let Self { file, draft, mut problems } = self;
         let Some(draft) = draft else { return (None, problems.into_list()) };
-        let named = match &draft.body {
-            Body::NotYet { script, .. } => script.as_ref(),
-            Body::Reminder(reminder) => reminder.as_ref().and_then(|reminder| reminder.script.as_ref()),
-        };
-        let script = match named {
+        let script = match &draft.script {
             None => Some((None, "")),
             Some(name) => scripts.of_rule(&file.path, name, &mut problems).map(|(script, text)| (Some(script), text)),
         };
-        let kind = match draft.body {
-            Body::NotYet { kind, .. } => {
-                let message = format!("Rules of kind `{kind}` are read, but not run by this release");
-                problems.warning_hint(draft.id.span, message, "only rules of kind `reminder` send mail");
-                Some(RuleKind::NotYet(kind))
-            }
-            Body::Reminder(None) => None,
-            Body::Reminder(Some(reminder)) => {
-                let script = script.as_ref().and_then(|(script, _)| script.clone());
-                check_levels(&reminder.levels, &mut problems);
-                check_disputed(&reminder, script.as_ref(), draft.id.span, known, &mut problems);
-                check_attach(&reminder, &mut problems);
-                Some(RuleKind::Reminder(reminder.into_reminder(script, draft.approve)))
-            }
+        if let Some(Body::Reminder(reminder)) = &draft.body {
+            check_levels(&reminder.levels, &mut problems);
+            let script = script.as_ref().and_then(|(script, _)| script.as_ref());
+            check_disputed(draft.condition.as_ref(), script, draft.id.span, known, &mut problems);
+        }
+        check_attach(draft.attach, &mut problems);
+        let (Some(addressing), Some(body), Some((script, script_text)), false) =
+            (draft.addressing, draft.body, script, problems.has_errors())
+        else {
+            return (None, problems.into_list());
         };
-        let rule = kind.zip(script).filter(|_| !problems.has_errors()).map(|(kind, (_, script_text))| Rule {
+        let rule = Rule {
             id: draft.id.value,
             formerly: draft.formerly.into_iter().map(|id| id.value).collect(),
             file: file.path.as_str().into(),
             description: draft.description,
             schedule: draft.schedule,
             revision: revision(&file.text, script_text),
-            kind,
-        });
-        (rule, problems.into_list())
+            condition: draft.condition.map(|condition| condition.value),
+            from: addressing.from,
+            to: addressing.to,
+            cc: addressing.cc,
+            bcc: addressing.bcc,
+            variables: draft.variables,
+            script,
+            attaches: draft.attach.is_some(),
+            attach_plugins: draft.attach_plugins,
+            approve: draft.approve,
+            kind: match body {
+                Body::Reminder(reminder) => RuleKind::Reminder(reminder.into_reminder()),
+                Body::Statement(statement) => RuleKind::Statement(statement),
+                Body::Notice(notice) => RuleKind::Notice(notice),
+            },
+        };
+        (Some(rule), problems.into_list())
     }
 }
 
 impl ReminderDraft {
-    fn into_reminder(self, script: Option<Arc<Script>>, approve: bool) -> Reminder {
+    fn into_reminder(self) -> Reminder {
         Reminder {
             for_each: self.for_each,
-            condition: self.condition.map(|condition| condition.value),
             minimum: self.minimum,
             levels: self.levels.into_iter().map(|draft| draft.level).collect(),
             climb: self.climb,
             start: self.start,
-            from: self.from,
-            to: self.to,
-            cc: self.cc,
-            bcc: self.bcc,
-            script,
-            attaches: self.attach.is_some(),
-            approve,
         }
     }
 }
@@ -207,11 +214,17 @@ fn check_levels(levels: &[LevelDraft], problems: &mut Problems<'_>) {
     }
 }
 
-fn check_disputed(reminder: &ReminderDraft, script: Option<&Arc<Script>>, id: Span, known: &Known, problems: &mut Problems<'_>) {
-    let asks = reminder.condition.as_ref().is_some_and(|condition| condition.value.asks_disputed())
-        || script.is_some_and(|script| script.asks_disputed());
+fn check_disputed(
+    condition: Option<&At<Condition>>,
+    script: Option<&Arc<Script>>,
+    id: Span,
+    known: &Known,
+    problems: &mut Problems<'_>,
+) {
+    let asks =
+        condition.is_some_and(|condition| condition.value.asks_disputed()) || script.is_some_and(|script| script.asks_disputed());
     if known.disputed_is_mapped && !asks {
-        let (span, hint) = match &reminder.condition {
+        let (span, hint) = match condition {
             Some(condition) => (condition.span, "add `&& !invoice.disputed` to `where`"),
             None => (id, "add `where: \"!invoice.disputed\"`"),
         };
@@ -219,10 +232,10 @@ fn check_disputed(reminder: &ReminderDraft, script: Option<&Arc<Script>>, id: Sp
     }
 }
 
-fn check_attach(reminder: &ReminderDraft, problems: &mut Problems<'_>) {
-    if let Some(span) = reminder.attach {
-        let message = "Attachments cannot be made yet: every mail of this rule stays blocked as `document_missing`";
-        problems.warning_hint(span, message, "remove `attach` to send without them");
+fn check_attach(attach: Option<Span>, problems: &mut Problems<'_>) {
+    if let Some(span) = attach {
+        let message = "Such a document cannot be made yet: every mail of this rule stays blocked as `document_missing`";
+        problems.warning_hint(span, message, "write `{ plugin: name }`, or remove `attach` to send without");
     }
 }
 

@@ -2,27 +2,30 @@
 //!
 //! Nothing here reads a file: the rulebook hands over texts. Every problem of every file is found in one pass, and a
 //! rule with an error is left out while the others stay. `keys` is the list of what may stand in a file, `file` reads
-//! one, `check` looks across levels, scripts and rules.
+//! one (`kind` its own part), `check` looks across levels, scripts and rules.
 
 mod check;
 mod file;
 mod keys;
+mod kind;
 mod reference;
+mod schema;
 
 pub mod schedule;
 
 use std::sync::Arc;
 
-use compact_str::CompactString;
-
+use crate::domain::ageing::Ageing;
 use crate::domain::date::Days;
 use crate::domain::id::{LevelId, RuleId, SenderId, TemplateName};
 use crate::domain::money::Money;
+use crate::domain::period::Period;
 use crate::script::RecipientName;
 
 pub use check::{Known, RULES_MAX, RuleFile, load};
-pub use file::{LEVELS_MAX, REPEATS_MAX};
+pub use kind::{AGE_COLUMNS_MAX, LEVELS_MAX, REPEATS_MAX};
 pub use reference::rules_page;
+pub use schema::schema;
 
 /// What one mail of a rule gathers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,8 +93,6 @@ pub struct Level {
 pub struct Reminder {
     /// What one mail gathers.
     pub for_each: ForEach,
-    /// Which items it concerns; `None`: all.
-    pub condition: Option<crate::script::Condition>,
     /// The least a mail must be about, per currency over all its items; a currency not listed has none.
     pub minimum: Vec<Money>,
     /// The ladder, strictly ascending by `offset`; never empty.
@@ -100,20 +101,50 @@ pub struct Reminder {
     pub climb: Climb,
     /// What happens to the backlog of the first run.
     pub start: Start,
-    /// The sender profile.
-    pub from: SenderId,
-    /// Who is addressed; never empty.
-    pub to: Vec<RecipientName>,
-    /// Who gets a visible copy.
-    pub cc: Vec<RecipientName>,
-    /// Who gets an invisible copy.
-    pub bcc: Vec<RecipientName>,
-    /// The rule's script, where it has one.
-    pub script: Option<Arc<crate::script::Script>>,
-    /// Whether it asks for attachments, which no release can make yet: its mails are blocked, never sent bare.
-    pub attaches: bool,
-    /// Whether its runs wait for a person.
-    pub approve: bool,
+}
+
+/// A statement rule's own part. Its form is open item.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// Which days it covers.
+    pub period: Period,
+    /// Its age columns.
+    pub ageing: Ageing,
+    /// The least its balance must come to, be it owed or credit, per currency; a currency not listed has none.
+    pub minimum: Vec<Money>,
+    /// The template of its mail.
+    pub template: TemplateName,
+}
+
+/// What a notice tells of: one mail for each new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An invoice; credit notes are none.
+    Invoice,
+    /// Money received; money paid back is none.
+    Payment,
+    /// A customer.
+    Customer,
+}
+
+/// What happens to events that were there before the rule first ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeStart {
+    /// They are not new and get no mail, ever.
+    FromNow,
+    /// They count like new ones; `where` should then keep the old ones away.
+    All,
+}
+
+/// A notice rule's own part.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// What it tells of.
+    pub for_each: Event,
+    /// What happens to what was there before the first run.
+    pub start: NoticeStart,
+    /// The template of its mail.
+    pub template: TemplateName,
 }
 
 /// What a rule does.
@@ -121,8 +152,21 @@ pub struct Reminder {
 pub enum RuleKind {
     /// Payment reminders.
     Reminder(Reminder),
-    /// A statement or notice rule: read, but not run by this release.
-    NotYet(CompactString),
+    /// Statements of account.
+    Statement(Statement),
+    /// Mails about single events.
+    Notice(Notice),
+}
+
+impl RuleKind {
+    /// Returns the word for it in rule files and in the store.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Reminder(_) => keys::REMINDER,
+            Self::Statement(_) => keys::STATEMENT,
+            Self::Notice(_) => keys::NOTICE,
+        }
+    }
 }
 
 /// One rule, checked.
@@ -140,8 +184,38 @@ pub struct Rule {
     pub schedule: Option<schedule::RuleSchedule>,
     /// The SHA-256 of the rule's file and script, in hex: which text decided.
     pub revision: String,
+    /// What it concerns; `None`: everything there is of its kind.
+    pub condition: Option<crate::script::Condition>,
+    /// The sender profile.
+    pub from: SenderId,
+    /// Who is addressed; never empty.
+    pub to: Vec<RecipientName>,
+    /// Who gets a visible copy.
+    pub cc: Vec<RecipientName>,
+    /// Who gets an invisible copy.
+    pub bcc: Vec<RecipientName>,
+    /// The plugins' pickers that compute variables for the template; a later one wins, the script over all.
+    pub variables: Vec<crate::script::Picker>,
+    /// The rule's script, where it has one.
+    pub script: Option<Arc<crate::script::Script>>,
+    /// Whether it asks for documents that this release cannot make: its mails are blocked, never sent bare.
+    pub attaches: bool,
+    /// The plugins whose programs make files for its mails, in their order.
+    pub attach_plugins: Vec<String>,
+    /// Whether its runs wait for a person.
+    pub approve: bool,
     /// What it does.
     pub kind: RuleKind,
+}
+
+impl Rule {
+    /// Returns its reminder part, if it is a reminder rule.
+    pub fn reminder(&self) -> Option<&Reminder> {
+        match &self.kind {
+            RuleKind::Reminder(reminder) => Some(reminder),
+            RuleKind::Statement(_) | RuleKind::Notice(_) => None,
+        }
+    }
 }
 
 /// All rules of a generation, sorted by id, and the limits that hold over all of them.

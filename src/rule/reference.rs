@@ -7,7 +7,14 @@ use crate::rule::keys::{KEYS, Owner};
 /// Returns docs/reference/rules.md.
 pub fn rules_page() -> String {
     let mut page = String::from(INTRODUCTION);
-    for (owner, title) in [(Owner::Rule, "A rule"), (Owner::Level, "A level"), (Owner::Repeat, "A repeat")] {
+    let owners = [
+        (Owner::Rule, "A rule"),
+        (Owner::Schedule, "A schedule"),
+        (Owner::Level, "A level"),
+        (Owner::Repeat, "A repeat"),
+        (Owner::Ageing, "An ageing"),
+    ];
+    for (owner, title) in owners {
         write!(page, "\n## {title}\n\n| key | kinds | write | without it | meaning |\n| --- | --- | --- | --- | --- |\n")
             .expect("writing to a string cannot fail");
         for key in KEYS.iter().filter(|key| key.owner == owner) {

@@ -1,23 +1,31 @@
 //! The `schedule:` of a rule: the node is read here, its small languages by `crate::schedule`.
 //!
-//! It does not decide when to run; that is the daemon's.
+//! It tells when a rule is to run and what becomes of missed runs; it does not run anything, that is the daemon's.
+
+use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use crate::schedule::{Calendar, Cron, DayOfMonth, Firing, Missed, TimeZoneName};
-use crate::yaml::{Fields, Node, Problems, text, unknown_word};
+use crate::domain::date::Timestamp;
+use crate::schedule::{
+    BusinessDays, Calendar, Cron, DayOfMonth, FIRINGS_MAX, Fate, Firing, Later, MISSED_WITHIN, Missed, Shift, TimeZoneName,
+    Timetable, fates, past_until,
+};
+use crate::yaml::{Fields, Node, Problems, choice, duration, text, unknown_word};
 
 /// When a rule runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleSchedule {
-    /// At which times.
+    /// At which local times.
     pub cron: Cron,
     /// By whose clock; `None`: the one of config.yaml.
     pub time_zone: Option<TimeZoneName>,
+    /// Which days, and where to from days that are no business days.
+    pub days: BusinessDays,
     /// What becomes of missed runs.
     pub missed: Missed,
-    /// Only on this one of the month's days that `cron` names; `None`: on all of them.
-    pub on: Option<DayOfMonth>,
+    /// How old a missed run may be to be made up for; `None`: with `missed: skip`, which makes up for none.
+    pub missed_within: Option<Duration>,
 }
 
 impl RuleSchedule {
@@ -27,27 +35,111 @@ impl RuleSchedule {
     }
 
     /// Returns the first firing whose local time is after `after`, or `None` where there is none within the calendar.
-    pub fn next_after(&self, after: DateTime, usual: &TimeZoneName, _calendar: &Calendar) -> Option<Firing> {
-        let zone = self.zone(usual).zone();
-        let at = self.cron.next_after(&after.to_zoned(zone.clone()).ok()?)?;
-        Some(Firing { local: at.datetime(), at, notes: Vec::new() })
+    ///
+    /// Firings ascend strictly, both in local time and in instant. Source: docs/decisions/0016.
+    pub fn next_after(&self, after: DateTime, usual: &TimeZoneName, calendar: &Calendar) -> Option<Firing> {
+        self.timetable(usual, calendar).next_after(after)
+    }
+
+    /// Returns the firings whose local time is after `after` and whose instant is `until` at the latest, in order, at most
+    /// `limit` of them and never more than [`FIRINGS_MAX`].
+    pub fn firings_between(
+        &self,
+        after: DateTime,
+        until: Timestamp,
+        usual: &TimeZoneName,
+        calendar: &Calendar,
+        limit: usize,
+    ) -> Vec<Firing> {
+        self.timetable(usual, calendar).between(after, until, limit)
+    }
+
+    /// Returns the firings after `mark` that are past at `now`, the oldest [`FIRINGS_MAX`] at most, each with what is to
+    /// become of it.
+    ///
+    /// Where there may be more, the caller moves its mark to the last one's local time and asks again, until there is none.
+    pub fn due(&self, mark: DateTime, now: Timestamp, usual: &TimeZoneName, calendar: &Calendar) -> Vec<(Firing, Fate)> {
+        let firings = self.firings_between(mark, now, usual, calendar, FIRINGS_MAX);
+        let is_full = firings.len() == FIRINGS_MAX;
+        let next = firings.last().filter(|_| is_full).and_then(|last| self.next_after(last.local, usual, calendar));
+        let later = if next.is_some_and(|next| next.at.timestamp() <= now) { Later::More } else { Later::None };
+        fates(firings, later, self.missed, self.missed_within, now)
+    }
+
+    /// Returns the mark of a rule that is seen for the first time at `now`: no firing at or before it counts as missed.
+    pub fn first_mark(&self, now: Timestamp, usual: &TimeZoneName) -> DateTime {
+        past_until(now, self.zone(usual).zone())
     }
 
     /// Returns everything that decides when it fires, in one line: another text is another schedule.
-    pub fn text(&self) -> String {
-        format!("{:?}", self.cron.as_str())
+    ///
+    /// The calendar is not part of it: a new holiday moves single firings, and the mark of the rule stays right.
+    pub fn text(&self, usual: &TimeZoneName) -> String {
+        let fields: Vec<&str> = self.cron.as_str().split_whitespace().collect();
+        let days = match self.days {
+            BusinessDays::Any => String::new(),
+            BusinessDays::On(day) => format!(" on {day}"),
+            BusinessDays::Shift(shift) => format!(" shift {}", shift.as_str()),
+        };
+        format!("{} {}{days}", fields.join(" "), self.zone(usual))
     }
 
-    /// Reads `{ cron, time_zone, missed, on }`, noting every problem; `None` where `cron` is missing or wrong.
-    pub fn read(node: &Node, problems: &mut Problems<'_>) -> Option<Self> {
-        let mut fields = Fields::open(node, "a schedule", problems)?;
-        let cron = fields.required("cron", problems, cron);
-        let time_zone = fields.optional("time_zone", problems, time_zone);
-        let missed = fields.optional("missed", problems, |node, problems| word(node, problems, &Missed::WORDS, Missed::parse));
-        let on = fields.optional("on", problems, |node, problems| word(node, problems, &DayOfMonth::WORDS, DayOfMonth::parse));
-        fields.close(problems);
-        Some(Self { cron: cron?, time_zone, missed: missed.unwrap_or_default(), on })
+    fn timetable<'a>(&'a self, usual: &'a TimeZoneName, calendar: &'a Calendar) -> Timetable<'a> {
+        Timetable { cron: &self.cron, zone: self.zone(usual).zone(), days: self.days, calendar }
     }
+
+    /// Reads `{ cron, time_zone, on, shift, missed, missed_within }`, noting every problem; `None` where a part is wrong.
+    pub(crate) fn read(node: &Node, calendar: CalendarKnown, problems: &mut Problems<'_>) -> Option<Self> {
+        let mut fields = Fields::open(node, "a schedule", problems)?;
+        let cron = fields.required("cron", problems, |node, problems| Some((cron(node, problems)?, node.span)));
+        let time_zone = fields.optional("time_zone", problems, time_zone);
+        let on = fields.optional("on", problems, |node, problems| word(node, problems, &DayOfMonth::WORDS, DayOfMonth::parse));
+        let shift = fields.optional("shift", problems, choice(&Shift::WORDS));
+        let missed = fields.optional("missed", problems, |node, problems| word(node, problems, &Missed::WORDS, Missed::parse));
+        let missed_within = fields.optional("missed_within", problems, duration);
+        let missed = missed.unwrap_or_default();
+        if let Some(span) = fields.key_span("missed_within").filter(|_| missed == Missed::Skip) {
+            problems.warning_hint(
+                span,
+                "`missed_within` says nothing with `missed: skip`",
+                "remove it, or write `missed: latest`",
+            );
+        }
+        for key in ["on", "shift"] {
+            if let Some(span) = fields.key_span(key).filter(|_| calendar == CalendarKnown::No) {
+                let hint = "add `calendar: { weekend: [sat, sun] }` to config.yaml";
+                problems.error_hint(span, format!("`{key}` needs to know which days are business days"), hint);
+            }
+        }
+        if let (Some(_), Some(span)) = (fields.key_span("on"), fields.key_span("shift")) {
+            let hint = "`on` names a business day, so nothing is left to shift: remove one of the two";
+            problems.error_hint(span, "A schedule has `on` or `shift`, not both", hint);
+        }
+        if let (Some((cron, span)), Some(_)) = (&cron, on)
+            && !cron.names_every_workday()
+        {
+            let message = "`on` chooses among the days that `cron` names, and these are not all workdays";
+            let hint = format!("write `{} * * *` if every month is meant", cron.time_fields());
+            problems.warning_hint(*span, message, hint);
+        }
+        fields.close(problems);
+        let days = match (on, shift) {
+            (Some(on), _) => BusinessDays::On(on),
+            (None, Some(shift)) => BusinessDays::Shift(shift),
+            (None, None) => BusinessDays::Any,
+        };
+        let missed_within = (missed != Missed::Skip).then(|| missed_within.unwrap_or(MISSED_WITHIN));
+        Some(Self { cron: cron?.0, time_zone, days, missed, missed_within })
+    }
+}
+
+/// Whether config.yaml tells which days are business days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CalendarKnown {
+    /// It has a `calendar`.
+    Yes,
+    /// It has none.
+    No,
 }
 
 fn cron(node: &Node, problems: &mut Problems<'_>) -> Option<Cron> {
@@ -84,45 +176,4 @@ fn word<T>(node: &Node, problems: &mut Problems<'_>, words: &[&str], parse: impl
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::yaml::parse;
-
-    fn read(source: &str) -> (Option<RuleSchedule>, Vec<String>) {
-        let node = parse("rules/a.yaml", source).unwrap();
-        let mut problems = Problems::new("rules/a.yaml", source);
-        let schedule = RuleSchedule::read(&node, &mut problems);
-        (schedule, problems.into_list().iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn a_whole_schedule_is_read_and_the_defaults_are_plain() {
-        let whole = "cron: \"0 7 * * *\"\ntime_zone: Europe/Berlin\nmissed: all\non: first business day\n";
-        let expected = RuleSchedule {
-            cron: Cron::parse("0 7 * * *").unwrap(),
-            time_zone: Some(TimeZoneName::parse("Europe/Berlin").unwrap()),
-            missed: Missed::All,
-            on: Some(DayOfMonth::FirstBusinessDay),
-        };
-        assert_eq!(read(whole), (Some(expected), vec![]));
-        let least = RuleSchedule { cron: Cron::parse("@daily").unwrap(), time_zone: None, missed: Missed::Latest, on: None };
-        assert_eq!(read("cron: \"@daily\"\n"), (Some(least), vec![]));
-    }
-
-    #[test]
-    fn every_fault_has_its_place_down_to_the_cron_field() {
-        let (schedule, problems) =
-            read("cron: \"0 9 * * MONDAY\"\ntime_zone: Europe/Berln\nmissed: lastest\non: payday\nevery: day\n");
-        assert_eq!(schedule, None);
-        assert_eq!(
-            problems,
-            [
-                "rules/a.yaml:1:16: The day of week `MONDAY` is not 0 to 7, or SUN to SAT; write `MON`",
-                "rules/a.yaml:2:12: `Europe/Berln` is not a time zone; did you mean `Europe/Berlin`?",
-                "rules/a.yaml:3:9: `lastest` is not known here; did you mean `latest`?",
-                "rules/a.yaml:4:5: `payday` is not known here; write one of: first business day, last business day",
-                "rules/a.yaml:5:1: Unknown field `every`; a schedule has: cron, time_zone, missed, on",
-            ]
-        );
-    }
-}
+mod tests;

@@ -1,4 +1,5 @@
-//! A workspace folder to the texts in it: config.yaml, rules, scripts and templates, in one order on every machine.
+//! A workspace folder to the texts in it: config.yaml, rules, scripts, templates, calendars and plugins, in one order on
+//! every machine.
 //!
 //! It understands no file it reads. Nothing it could not read is passed over in silence, nothing outside the workspace
 //! is read, and nothing is read without a limit.
@@ -11,6 +12,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use crate::domain::problem::{Place, Problem};
 use walk::Found;
@@ -27,8 +30,11 @@ pub const DEPTH_MAX: usize = 8;
 /// The name of the configuration's file.
 pub const CONFIG: &str = "config.yaml";
 const RULES: &str = "rules";
-const PLUGINS: &str = "plugins";
 const TEMPLATES: &str = "rules/templates";
+const PLUGINS: &str = "plugins";
+
+/// The largest file beside a plugin's texts, such as its program, in bytes.
+pub const PLUGIN_FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// A file's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +68,21 @@ pub struct Texts {
     pub scripts: BTreeMap<String, String>,
     /// Everything a template can be made of, below `rules/templates/`.
     pub templates: Vec<TextFile>,
+    /// The calendar files that were asked for with [`read_calendars`], in that order.
+    pub calendars: Vec<TextFile>,
+    /// The folders below `plugins/`, with every file in them.
+    pub plugins: Vec<PluginTexts>,
+}
+
+/// What lies in a plugin's folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PluginTexts {
+    /// The folder's name.
+    pub name: String,
+    /// Its YAML files and scripts, by path in the folder.
+    pub texts: BTreeMap<String, String>,
+    /// The SHA-256 of every other file, by path in the folder: programs and their data.
+    pub others: BTreeMap<String, [u8; 32]>,
 }
 
 /// Reads the workspace at `folder`; what cannot be read is left out of the texts and stands among the problems.
@@ -82,6 +103,19 @@ pub fn read(folder: &Path) -> (Texts, Vec<Problem>) {
         }
     }
     (reader.texts, reader.problems)
+}
+
+/// Reads the calendar files at `paths` of the workspace into `texts`; the limits hold over all texts together. Returns what
+/// could not be read.
+pub fn read_calendars<'p>(folder: &Path, paths: impl Iterator<Item = &'p str>, texts: &mut Texts) -> Vec<Problem> {
+    let Ok(root) = folder.canonicalize() else { return Vec::new() };
+    let files = texts.config.iter().chain(&texts.rules).chain(&texts.templates).map(|file| file.text.len());
+    let used: usize = files.chain(texts.scripts.values().map(String::len)).sum();
+    let bytes_left = ALL_BYTES_MAX.saturating_sub(used as u64);
+    let mut reader = Reader { root, bytes_left, texts: Texts::default(), problems: Vec::new() };
+    let found: Vec<TextFile> = paths.filter_map(|path| reader.text(path.to_owned())).collect();
+    texts.calendars = found;
+    reader.problems
 }
 
 /// What a file in `rules/` is, told from its name.
@@ -132,6 +166,7 @@ impl Reader {
         for path in found.files {
             self.rule_file(path);
         }
+        self.plugins();
     }
 
     fn config(&mut self) {
@@ -190,6 +225,67 @@ impl Reader {
                 self.problems.push(problem.hint(format!("rename it to `{right}`")));
             }
             Kind::Unknown => self.unread(&path, "a rule ends in .yaml, its script in .rhai".to_owned()),
+        }
+    }
+
+    fn plugins(&mut self) {
+        if self.root.join(PLUGINS).symlink_metadata().is_err() {
+            return;
+        }
+        let mut found = Found::default();
+        walk::list(&self.root, PLUGINS, 0, &mut found);
+        self.problems.append(&mut found.problems);
+        found.files.sort();
+        let mut folders: BTreeMap<String, PluginTexts> = BTreeMap::new();
+        for path in found.files {
+            let inner = path.strip_prefix(PLUGINS).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&path);
+            let Some((folder, file)) = inner.split_once('/') else {
+                if !inner.to_lowercase().ends_with(".md") {
+                    self.unread(&path, format!("a plugin is a folder in `{PLUGINS}/` with a plugin.yaml"));
+                }
+                continue;
+            };
+            // What an interpreter leaves beside its program changes by itself.
+            if file.contains("__pycache__/") || file.to_lowercase().ends_with(".md") {
+                continue;
+            }
+            let texts = folders
+                .entry(folder.to_owned())
+                .or_insert_with(|| PluginTexts { name: folder.to_owned(), ..PluginTexts::default() });
+            let file = file.to_owned();
+            if !file.contains('/') && [".yaml", ".rhai"].iter().any(|ending| file.ends_with(ending)) {
+                if let Some(read) = self.text(path) {
+                    texts.texts.insert(file, read.text);
+                }
+            } else {
+                match self.hash(&path) {
+                    Ok(hash) => drop(texts.others.insert(file, hash)),
+                    Err(problem) => self.problems.push(problem),
+                }
+            }
+        }
+        self.texts.plugins = folders.into_values().collect();
+    }
+
+    /// Returns the hash of a file that is no text of ours.
+    fn hash(&self, path: &str) -> Result<[u8; 32], Problem> {
+        let problem = |message: String| Problem::error(message).at(Place::file(path));
+        let unreadable = |error: std::io::Error| problem(format!("Cannot read `{path}`: {error}")).hint("check who may read it");
+        let mut file = File::open(walk::resolve(&self.root, path)?).map_err(unreadable)?.take(PLUGIN_FILE_BYTES_MAX + 1);
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 64 * 1024];
+        let mut count = 0;
+        loop {
+            let read = file.read(&mut buffer).map_err(unreadable)?;
+            if read == 0 {
+                return Ok(hash.finalize().into());
+            }
+            hash.update(&buffer[..read]);
+            count += read as u64;
+            if count > PLUGIN_FILE_BYTES_MAX {
+                let message = format!("`{path}` has more than {PLUGIN_FILE_BYTES_MAX} bytes");
+                return Err(problem(message).hint("a plugin's folder holds its program, not its data"));
+            }
         }
     }
 

@@ -185,6 +185,24 @@ fn a_link_is_followed_within_the_workspace_and_refused_beyond_it() {
 
 #[cfg(unix)]
 #[test]
+fn calendars_that_are_asked_for_are_read_within_the_workspace_and_its_limits() {
+    let outside = workspace(&[("de.ics", b"BEGIN")]);
+    let beyond = vec![b'#'; FILE_BYTES_MAX as usize + 1];
+    let folder = workspace(&[("config.yaml", b""), ("rules/a.yaml", b""), ("calendars/de.yaml", b"a"), ("big.ics", &beyond)]);
+    std::os::unix::fs::symlink(outside.path().join("de.ics"), folder.path().join("out.ics")).unwrap();
+    let (mut texts, _) = read(folder.path());
+    let paths = ["calendars/de.yaml", "big.ics", "out.ics", "gone.ics"];
+    let problems = read_calendars(folder.path(), paths.into_iter(), &mut texts);
+    assert_eq!(texts.calendars, [TextFile { path: "calendars/de.yaml".into(), text: "a".into() }]);
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 3, "{problems:#?}");
+    assert!(problems[0].starts_with("big.ics: `big.ics` has more than 1048576 bytes"), "{problems:#?}");
+    assert!(problems[1].starts_with("out.ics: `out.ics` is a link to `"), "{problems:#?}");
+    assert!(problems[2].starts_with("gone.ics: Cannot open `gone.ics`: "), "{problems:#?}");
+}
+
+#[cfg(unix)]
+#[test]
 fn it_is_told_who_may_read_the_configuration() {
     use std::os::unix::fs::PermissionsExt;
     let folder = workspace(&[("config.yaml", b""), ("rules/a.yaml", b"")]);
@@ -193,4 +211,37 @@ fn it_is_told_who_may_read_the_configuration() {
         assert_eq!(read(folder.path()).0.config_readers, expected, "{mode:o}");
     }
     assert_eq!(summary(&folder).1, NONE);
+}
+
+#[test]
+fn a_plugins_texts_are_read_and_its_other_files_known_by_their_hash() {
+    let folder = workspace(&[
+        ("config.yaml", b"instance: x\n"),
+        ("rules/a.yaml", b"id: a\n"),
+        ("plugins/README.md", b""),
+        ("plugins/loose.rhai", b""),
+        ("plugins/p/plugin.yaml", b"name: p\n"),
+        ("plugins/p/f.rhai", b"fn f() {}\n"),
+        ("plugins/p/README.md", b"words"),
+        ("plugins/p/run.py", b"\xff"),
+        ("plugins/p/data/more.yaml", b""),
+        ("plugins/p/__pycache__/run.pyc", b"x"),
+        ("plugins/p/run.py~", b"x"),
+    ]);
+    let (texts, problems) = read(folder.path());
+    let read: Vec<(&str, Vec<&str>, Vec<&str>)> = texts
+        .plugins
+        .iter()
+        .map(|plugin| {
+            let names = (plugin.texts.keys().map(String::as_str), plugin.others.keys().map(String::as_str));
+            (plugin.name.as_str(), names.0.collect(), names.1.collect())
+        })
+        .collect();
+    assert_eq!(read, [("p", vec!["f.rhai", "plugin.yaml"], vec!["data/more.yaml", "run.py"])]);
+    assert_eq!(texts.plugins[0].others["run.py"], <[u8; 32]>::from(Sha256::digest(b"\xff")));
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        ["plugins/loose.rhai: `plugins/loose.rhai` is not read; a plugin is a folder in `plugins/` with a plugin.yaml"]
+    );
 }

@@ -14,10 +14,8 @@ use tokio::sync::Notify;
 use crate::rulebook::walk::{self, Found};
 use crate::rulebook::{CONFIG, PLUGINS, RULES};
 
-/// How long the files must have been quiet before they are read: an editor saves in several steps.
-const SETTLE: Duration = Duration::from_millis(60);
-/// How long to wait for quiet at most, so that somebody who saves without end does not put a reload off for ever.
-const SETTLE_MAX: Duration = Duration::from_millis(400);
+/// How long to wait after a hint before the files are looked at: an editor saves in several steps.
+pub const SETTLE: Duration = Duration::from_millis(60);
 
 /// What every file of a workspace looks like from outside. Two that are equal: nothing has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,12 +109,9 @@ impl Watch {
         }
     }
 
-    /// Ends when a notice has come and the files have been quiet for a moment.
+    /// Ends when a notice has come. May be dropped at any time without losing one.
     pub async fn hinted(&self) {
         self.hint.notified().await;
-        let quiet = async { while tokio::time::timeout(SETTLE, self.hint.notified()).await.is_ok() {} };
-        // Whether it became quiet or not: it is time to look.
-        drop(tokio::time::timeout(SETTLE_MAX, quiet).await);
     }
 }
 

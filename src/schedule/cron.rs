@@ -1,9 +1,11 @@
 //! Cron expressions: five fields or a nickname, checked field by field so that a fault has its place.
 //!
-//! croner decides when an expression fires (docs/decisions/0006); its messages have no position and it lets some
-//! mistakes through (`*/70`, `31 2`, a comma too many), so the fields are checked here before it sees them.
+//! croner tells which local times an expression names (docs/decisions/0006); its messages have no position and it lets
+//! some mistakes through (`*/70`, `31 2`, a comma too many), so the fields are checked here before it sees them. Time
+//! zones and clock changes are none of its business: see `crate::schedule::firing`.
 
-use jiff::Zoned;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use thiserror::Error;
 
 use crate::domain::problem::nearest;
@@ -102,8 +104,7 @@ impl Cron {
         let pattern = pattern.map_err(|error| whole(format!("`{text}` is not a cron expression: {error}"), FORM))?;
         let cron = Self { text: text.to_owned(), pattern };
         // The calendar repeats after 400 years, so one search from any day at all answers for every day.
-        let some_day = jiff::civil::date(2000, 1, 1).to_zoned(jiff::tz::TimeZone::UTC).expect("UTC has every midnight");
-        match cron.next_after(&some_day) {
+        match cron.next_after(jiff::civil::date(2000, 1, 1).at(0, 0, 0, 0)) {
             Some(_) => Ok(cron),
             None => Err(whole(format!("`{text}` never fires"), "its day of month and day of week never fall on one date")),
         }
@@ -114,12 +115,33 @@ impl Cron {
         &self.text
     }
 
-    /// Returns the first firing after `instant`, in its zone, or `None` where there is none within the calendar.
+    /// Returns whether it fires on every day from Monday to Friday, in some month at least.
+    pub fn names_every_workday(&self) -> bool {
+        let fields = self.fields();
+        let upper = fields[DAY_OF_WEEK].1.to_ascii_uppercase();
+        fields[DAY_OF_MONTH].1 == "*" && ["*", "MON-FRI", "1-5"].contains(&upper.as_str())
+    }
+
+    /// Returns its minute and hour fields: `0 9`.
+    pub fn time_fields(&self) -> String {
+        let fields = self.fields();
+        format!("{} {}", fields[0].1, fields[1].1)
+    }
+
+    /// Returns the five fields, a nickname spelt out; `parse` has seen to it that there are five.
+    fn fields(&self) -> Vec<(usize, &str)> {
+        let nickname = NICKNAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(self.text.trim()));
+        words(nickname.map_or(&self.text, |(_, fields)| fields))
+    }
+
+    /// Returns the first local time after `after` that the expression names, or `None` where there is none within the
+    /// calendar.
     ///
-    /// A time that the spring change leaves out fires at the first moment after the gap; a time that the autumn change
-    /// brings twice fires the first time only. An expression that fires more often than daily follows the clock on the wall.
-    pub fn next_after(&self, instant: &Zoned) -> Option<Zoned> {
-        self.pattern.find_next_occurrence(instant, false).ok()
+    /// Local times know no clock changes: 2:30 is named on every day, whether it comes or not.
+    pub fn next_after(&self, after: DateTime) -> Option<DateTime> {
+        // Every local time exists once in UTC, so croner's own rules about clock changes never apply.
+        let after = after.to_zoned(TimeZone::UTC).ok()?;
+        self.pattern.find_next_occurrence(&after, false).ok().map(|found| found.datetime())
     }
 }
 

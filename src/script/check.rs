@@ -11,6 +11,7 @@ use crate::domain::id::RecipientKey;
 use crate::domain::problem::{Problem, nearest};
 use crate::script::fault::Locate;
 use crate::script::functions::{FUNCTIONS, is_function};
+use crate::script::library::Library;
 use crate::script::values::{FIELDS, Kind, Needs, find_field};
 
 /// The names a script may use that the workspace, not the program, decides on.
@@ -22,6 +23,8 @@ pub struct Names {
     pub invoice_attributes: Option<Vec<String>>,
     /// The further columns of the customers' file; `None`: not known, any is accepted.
     pub customer_attributes: Option<Vec<String>>,
+    /// The functions that plugins add.
+    pub library: Library,
 }
 
 impl Names {
@@ -143,9 +146,28 @@ impl Walk<'_> {
         if is_function(name) && !call.is_qualified() {
             return;
         }
+        let library = &self.names.library;
+        if let Some(function) = library.function(name).filter(|_| !call.is_qualified()) {
+            // What the function asks of an invoice or customer has to be there when it is called.
+            self.findings.needs = self.findings.needs.and(library.needs());
+            self.findings.asks_disputed |= library.asks_disputed();
+            let (given, taken) = (call.args.len(), function.parameters.len());
+            if receivers > 0 || given != taken {
+                let form = format!("{name}({})", function.parameters.join(", "));
+                let message = match receivers {
+                    0 => format!("`{name}` takes {taken} values, not {given}"),
+                    _ => format!("`{name}` is not called behind a point"),
+                };
+                let problem = self.locate.error(position, name.len(), message);
+                self.note(position, problem.hint(format!("write `{form}`")));
+            }
+            return;
+        }
         let problem = self.locate.error(position, name.chars().count(), format!("There is no function `{name}`"));
         let own = self.defined.iter().map(|own| own.name.as_str());
-        let problem = match nearest(name, FUNCTIONS.iter().map(|function| function.name).chain(own)) {
+        let of_plugins = library.functions().iter().map(|function| function.name.as_str());
+        let known = FUNCTIONS.iter().map(|function| function.name).chain(own).chain(of_plugins);
+        let problem = match nearest(name, known) {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
             None => problem.hint("docs/reference/script-functions.md lists all functions"),
         };
@@ -186,7 +208,7 @@ impl Walk<'_> {
                 }
                 known.iter().map(String::as_str).collect()
             }
-            Kind::Invoice | Kind::Customer | Kind::Level | Kind::Date | Kind::MaybeDate => {
+            Kind::Invoice | Kind::Payment | Kind::Customer | Kind::Level | Kind::Date | Kind::MaybeDate => {
                 if let Some(field) = find_field(owner, name) {
                     self.need(name);
                     self.judged.insert(key(position));
@@ -201,6 +223,7 @@ impl Walk<'_> {
             Kind::InvoiceAttributes => "The documents' files have no column",
             Kind::CustomerAttributes => "The customers' file has no column",
             Kind::Invoice => "An invoice has no",
+            Kind::Payment => "A payment has no",
             Kind::Customer => "A customer has no",
             Kind::Level => "A level has no",
             _ => "A date has no",
@@ -459,9 +482,13 @@ fn may_order(left: Kind, right: Kind) -> bool {
 /// Returns the kind of a function's result where it is always the same.
 fn method(name: &str) -> Kind {
     match name {
-        "contains" | "starts_with" | "ends_with" | "is_empty" | "some" | "all" | "has_contact" => Kind::Boolean,
-        "len" | "days_between" | "round_half_up" | "abs" | "floor" | "ceiling" | "parse_decimal" => Kind::Number,
-        "date" | "add_days" | "month_end" => Kind::Date,
+        "contains" | "starts_with" | "ends_with" | "is_empty" | "some" | "all" | "has_contact" | "is_business_day" => {
+            Kind::Boolean
+        }
+        "len" | "days_between" | "business_days_between" | "round_half_up" | "abs" | "floor" | "ceiling" | "parse_decimal" => {
+            Kind::Number
+        }
+        "date" | "add_days" | "add_business_days" | "month_end" => Kind::Date,
         "to_upper" | "to_lower" | "sub_string" | "to_string" => Kind::Text,
         _ => Kind::Unknown,
     }

@@ -1,4 +1,4 @@
-//! A checked `where`: true or false for one document on one day.
+//! A checked `where`: true or false for one document, payment or account on one day.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rhai::{AST, Engine, Position, Scope};
 
 use crate::domain::date::Date;
-use crate::domain::ledger::{DocumentIndex, Ledger};
+use crate::domain::ledger::{DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::problem::{Problem, Severity};
 use crate::script::Account;
 use crate::script::check::{self, Kinds, Names};
@@ -14,11 +14,43 @@ use crate::script::explain::{Seen, explain};
 use crate::script::fast::{Test, View};
 use crate::script::fault::{self, Blame, Locate, ScriptFault};
 use crate::script::sample::Sample;
-use crate::script::sandbox::{self, AS_OF, SOURCE_BYTES_MAX};
-use crate::script::values::{CustomerValue, InvoiceValue, Kind, Needs};
+use crate::script::sandbox::{AS_OF, SOURCE_BYTES_MAX};
+use crate::script::values::{CustomerValue, InvoiceValue, Kind, Needs, PaymentValue};
 
-/// The names a condition can use.
-const VARIABLES: [(&str, Kind); 3] = [("invoice", Kind::Invoice), ("customer", Kind::Customer), (AS_OF, Kind::Date)];
+/// What the conditions of a rule are asked about, and so which names they can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// An invoice: `invoice`, `customer`, `as_of`.
+    Invoice,
+    /// A payment: `payment`, `customer`, `as_of`.
+    Payment,
+    /// A customer's account in one currency: `customer`, `as_of`.
+    Account,
+    /// A customer, in no currency, so without `customer.balance` and `customer.overdue`: `customer`, `as_of`.
+    Customer,
+}
+
+impl Topic {
+    /// Returns the names a condition can use.
+    fn variables(self) -> &'static [(&'static str, Kind)] {
+        match self {
+            Self::Invoice => &[("invoice", Kind::Invoice), ("customer", Kind::Customer), (AS_OF, Kind::Date)],
+            Self::Payment => &[("payment", Kind::Payment), ("customer", Kind::Customer), (AS_OF, Kind::Date)],
+            Self::Account | Self::Customer => &[("customer", Kind::Customer), (AS_OF, Kind::Date)],
+        }
+    }
+}
+
+/// The one thing a condition is judged for, beside the account it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A document.
+    Document(DocumentIndex),
+    /// A payment.
+    Payment(PaymentIndex),
+    /// Nothing but the account, or the customer, itself.
+    Account,
+}
 
 /// A checked `where`.
 #[derive(Clone)]
@@ -26,6 +58,7 @@ pub struct Condition(Arc<Inner>);
 
 struct Inner {
     text: String,
+    topic: Topic,
     engine: Arc<Engine>,
     ast: AST,
     fast: Option<Test>,
@@ -41,33 +74,40 @@ impl Condition {
     /// # Errors
     /// Everything wrong that can be found without its data: rhai's parser stops at its first fault, the checks after it
     /// do not.
-    pub fn compile(text: &str, names: &Names, locate: &Locate) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+    pub fn compile(text: &str, topic: Topic, names: &Names, locate: &Locate) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         if text.len() > SOURCE_BYTES_MAX {
             let message = format!("The condition has {} bytes; at most {SOURCE_BYTES_MAX} are read", text.len());
             return Err(vec![Problem::error(message).at(locate.whole())]);
         }
-        let engine = sandbox::engine();
+        let engine = names.library.engine().clone();
         let mut scope = Scope::new();
-        for (name, _) in VARIABLES {
-            scope.push_constant(name, ());
+        let variables = topic.variables();
+        for (name, _) in variables {
+            scope.push_constant(*name, ());
         }
-        let known = VARIABLES.map(|(name, _)| name);
+        let known: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
         let ast =
             engine.compile_expression_with_scope(&scope, text).map_err(|error| vec![fault::syntax(&error, &known, locate)])?;
 
-        let findings = check::walk(&ast, &VARIABLES, &[], names, locate);
+        let findings = check::walk(&ast, variables, &[], names, locate);
         let expression = check::expression(&ast);
-        let mut kinds = Kinds { variables: &VARIABLES, locate, problems: findings.problems };
+        let mut kinds = Kinds { variables, locate, problems: findings.problems };
         if let Some(expression) = &expression {
             let kind = kinds.of(expression);
             kinds.boolean(expression, kind, "A condition is true or false");
+        }
+        if topic == Topic::Customer && (findings.needs.balance || findings.needs.overdue) {
+            let problem = Problem::error("A notice about a customer has no currency, so `balance` and `overdue` mean nothing");
+            kinds.problems.push(problem.at(locate.whole()).hint("ask for the customer's tags, language or attributes"));
         }
         if !kinds.problems.is_empty() {
             return Err(kinds.problems);
         }
         let condition = Self(Arc::new(Inner {
             text: text.to_owned(),
-            fast: expression.as_ref().and_then(Test::read),
+            topic,
+            // The compiled part stands on a document. The others are asked far less often.
+            fast: expression.as_ref().filter(|_| topic == Topic::Invoice).and_then(Test::read),
             engine,
             ast,
             needs: findings.needs,
@@ -88,16 +128,25 @@ impl Condition {
     pub fn holds(&self, account: &Account<'_>, document: DocumentIndex) -> Result<bool, ScriptFault> {
         match self.0.fast.as_ref().and_then(|test| test.holds(&View::new(account, document))) {
             Some(holds) => Ok(holds),
-            None => self.holds_by_rhai(account, document).map_err(|(fault, _)| fault),
+            None => self.holds_about(account, About::Document(document)),
         }
+    }
+
+    /// Returns whether the condition holds for `about`, which belongs to `account`, on the account's day.
+    ///
+    /// # Errors
+    /// What the expression met: a day beyond the calendar, a division by zero, a text that is no number.
+    pub fn holds_about(&self, account: &Account<'_>, about: About) -> Result<bool, ScriptFault> {
+        self.holds_by_rhai(account, about).map_err(|(fault, _)| fault)
     }
 
     /// Judges every part of the condition for a document on a day, also those after the first that does not hold, and
     /// tells the values each saw: the answer to "why was this invoice not reminded?".
     pub fn explain(&self, ledger: &Ledger, document: DocumentIndex, as_of: Date) -> Vec<Seen> {
-        let Inner { text, engine, ast, locate, .. } = &*self.0;
+        let Inner { text, topic, engine, ast, locate, .. } = &*self.0;
         let account = Account::of(ledger, document, as_of);
-        explain(engine, &mut self.scope(&account, document), &VARIABLES, text, ast, locate)
+        let scope = &mut self.scope(&account, About::Document(document));
+        explain(engine, scope, topic.variables(), text, ast, locate)
     }
 
     /// Returns the expression as it was written.
@@ -110,29 +159,41 @@ impl Condition {
         self.0.asks_disputed
     }
 
-    fn holds_by_rhai(&self, account: &Account<'_>, document: DocumentIndex) -> Result<bool, (ScriptFault, Blame)> {
+    fn holds_by_rhai(&self, account: &Account<'_>, about: About) -> Result<bool, (ScriptFault, Blame)> {
         let Inner { engine, ast, locate, .. } = &*self.0;
-        let mut scope = self.scope(account, document);
+        let mut scope = self.scope(account, about);
         let start = Position::new(1, 1);
         engine.eval_ast_with_scope::<bool>(&mut scope, ast).map_err(|error| fault::runtime(*error, start, locate))
     }
 
-    fn scope(&self, account: &Account<'_>, document: DocumentIndex) -> Scope<'static> {
+    fn scope(&self, account: &Account<'_>, about: About) -> Scope<'static> {
         let needs = self.0.needs;
         let mut scope = Scope::new();
-        scope.push_constant("invoice", InvoiceValue::new(account.ledger, document, account.as_of, needs));
+        match about {
+            About::Document(document) => {
+                let invoice = InvoiceValue::new(account.ledger, document, account.as_of, needs);
+                scope.push_constant("invoice", invoice);
+            }
+            About::Payment(payment) => {
+                scope.push_constant("payment", PaymentValue::new(account.ledger, payment));
+            }
+            About::Account => {}
+        }
         scope.push_constant("customer", CustomerValue::new(account, needs));
         scope.push_constant(AS_OF, account.as_of);
         scope
     }
 
-    /// Runs it on every document of the sample and returns each fault once.
+    /// Runs it on everything in the sample that it can be about, and returns each fault once.
     fn try_on(&self, sample: &Sample) -> Vec<Problem> {
         let mut problems: Vec<Problem> = Vec::new();
-        for index in 0..sample.ledger.documents().len() {
-            let index = DocumentIndex(index as u32);
-            if let Err((fault, blame)) = self.holds_by_rhai(&Account::of(&sample.ledger, index, sample.as_of), index) {
-                let problem = Sample::problem(fault, blame, sample.ledger.document(index).due_on.is_none());
+        for (account, about) in sample.subjects(self.0.topic) {
+            if let Err((fault, blame)) = self.holds_by_rhai(&account, about) {
+                let is_without_due_date = match about {
+                    About::Document(index) => sample.ledger.document(index).due_on.is_none(),
+                    About::Payment(_) | About::Account => false,
+                };
+                let problem = Sample::problem(fault, blame, is_without_due_date);
                 if !problems.iter().any(|known| known.place == problem.place) {
                     problems.push(problem);
                 }

@@ -107,9 +107,21 @@ pub(crate) enum Blame {
 /// Returns the fault that a run ended with, its innermost place (`start` where rhai tells none), and what is to blame.
 pub(crate) fn runtime(error: EvalAltResult, start: Position, locate: &Locate) -> (ScriptFault, Blame) {
     let mut error = error;
-    // The place inside the function that was called says more than the place of the call.
-    while let EvalAltResult::ErrorInFunctionCall(_, _, inner, _) = error {
+    // The place inside the function that was called says more than the place of the call. Where that function is a
+    // plugin's, its place is one of another file: the call keeps the place, and the words tell the other.
+    let mut within: Option<(String, String, Position)> = None;
+    while let EvalAltResult::ErrorInFunctionCall(name, source, inner, position) = error {
+        if !source.is_empty() {
+            let call = within.map_or(position, |(_, _, call)| call);
+            within = Some((name, source, call));
+        }
         error = *inner;
+    }
+    if let Some((name, source, call)) = within {
+        let line = error.position().line().map_or_else(String::new, |line| format!(":{line}"));
+        let (fault, blame) = runtime(error, start, locate);
+        let place = locate.place(if call.is_none() { start } else { call }, 1);
+        return (ScriptFault { message: format!("{} (in `{name}`, {source}{line})", fault.message), place }, blame);
     }
     let position = error.position();
     let place = locate.place(if position.is_none() { start } else { position }, 1);

@@ -42,6 +42,24 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         r#"month_end(date("2028-02-03")) == date("2028-02-29")"#,
     ),
     function(
+        "is_business_day",
+        "is_business_day(date)",
+        "Whether it is neither weekend nor holiday, by config.yaml's `calendar`; Monday to Friday without one.",
+        "is_business_day(date(2026, 11, 20)) && !is_business_day(date(2026, 11, 21))",
+    ),
+    function(
+        "add_business_days",
+        "add_business_days(date, days) → date",
+        "The day so many business days later; earlier where negative. 0: the day itself, or the next business day. At most 1000.",
+        r#"add_business_days(date("2026-11-20"), 1) == date("2026-11-23")"#,
+    ),
+    function(
+        "business_days_between",
+        "business_days_between(from, to) → number",
+        "Business days after one day up to and including another.",
+        r#"business_days_between(date("2026-11-20"), date("2026-11-24")) == 2"#,
+    ),
+    function(
         "round_half_up",
         "round_half_up(number, digits) → number",
         "Commercial rounding to so many digits after the point: a half goes away from zero.",

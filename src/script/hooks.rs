@@ -6,16 +6,15 @@ use std::sync::Arc;
 
 use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, Engine, FnAccess, Position, Scope, Stmt};
 
-use crate::domain::date::Date;
 use crate::domain::id::RecipientKey;
-use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::ledger::DocumentIndex;
 use crate::domain::problem::{Problem, Severity, nearest};
 use crate::domain::variable::Variable;
 use crate::script::check::{self, Defined, Names};
 use crate::script::fault::{self, Blame, Locate, ScriptFault};
 use crate::script::results;
-use crate::script::sample::Sample;
-use crate::script::sandbox::{self, AS_OF, LIST_ITEMS_MAX, SOURCE_BYTES_MAX};
+use crate::script::sample::{self, Sample};
+use crate::script::sandbox::{AS_OF, LIST_ITEMS_MAX, SOURCE_BYTES_MAX};
 use crate::script::values::{CustomerValue, InvoiceValue, Kind, Needs};
 use crate::script::{Account, LevelFacts, RecipientChoice};
 
@@ -88,7 +87,7 @@ impl Script {
             let message = format!("The script has {} bytes; at most {SOURCE_BYTES_MAX} are read", text.len());
             return Err(vec![Problem::error(message).at(locate.whole())]);
         }
-        let engine = sandbox::engine();
+        let engine = names.library.engine().clone();
         let mut scope = Scope::new();
         scope.push_constant(AS_OF, ());
         let parsed = engine.compile_with_scope(&scope, text);
@@ -105,6 +104,12 @@ impl Script {
         let mut hooks = BTreeMap::new();
         for function in ast.iter_functions().filter(|function| !function.name.starts_with("anon$")) {
             let position = definition(text, function.name);
+            if let Some(taken) = names.library.function(function.name) {
+                let message = format!("`{}` is a function of the plugin `{}` too", function.name, taken.plugin);
+                let problem = locate.error(position, function.name.chars().count(), message);
+                problems.push(problem.hint("give it a name of its own"));
+                continue;
+            }
             match HOOKS.iter().find(|hook| hook.name == function.name) {
                 Some(hook) if hook.parameters.len() == function.params.len() => {
                     hooks.insert(hook.name, position);
@@ -155,21 +160,17 @@ impl Script {
         self.call("recipients", &call, read).map(|result| result.map_err(|(fault, _)| fault))
     }
 
-    /// Calls `variables(customer, items, level)`; empty where the script does not define it, or without items.
+    /// Calls `variables(customer, items, level)` with items of `account`; empty where the script does not define it.
     ///
     /// # Errors
     /// What the script met, or a result that is no map of values.
     pub fn variables(
         &self,
-        ledger: &Ledger,
-        customer: CustomerIndex,
+        account: &Account<'_>,
         items: &[DocumentIndex],
         level: &LevelFacts,
-        as_of: Date,
     ) -> Result<BTreeMap<String, Variable>, ScriptFault> {
-        let Some(first) = items.first() else { return Ok(BTreeMap::new()) };
-        let account = Account::new(ledger, customer, ledger.document(*first).currency, as_of);
-        let call = Call { account: &account, items, level: Some(level) };
+        let call = Call { account, items, level: Some(level) };
         match self.call("variables", &call, results::variables) {
             Some(result) => result.map_err(|(fault, _)| fault),
             None => Ok(BTreeMap::new()),
@@ -220,24 +221,13 @@ impl Script {
 
     /// Calls `visit` for every customer, currency and some levels of the sample.
     fn on_sample(&self, sample: &Sample, mut visit: impl FnMut(&Call<'_>)) {
-        let Sample { ledger, as_of } = sample;
-        let levels: Vec<LevelFacts> = [("upcoming", 1, 0), ("first", 2, 0), ("final", 4, 1)]
-            .map(|(id, number, repeat)| LevelFacts { id: id.into(), number, repeat })
-            .into();
-        for customer in ledger.customer_indexes() {
-            let mut groups: BTreeMap<_, Vec<DocumentIndex>> = BTreeMap::new();
-            for place in ledger.documents_of(customer) {
-                let index = DocumentIndex(place as u32);
-                groups.entry(ledger.document(index).currency).or_default().push(index);
+        let mut seen = BTreeSet::new();
+        sample::for_each_mail(sample, |account, items, level| {
+            if seen.insert((account.customer(), account.currency())) {
+                visit(&Call { account, items, level: None });
             }
-            for (currency, items) in &groups {
-                let account = Account::new(ledger, customer, *currency, *as_of);
-                visit(&Call { account: &account, items, level: None });
-                for level in &levels {
-                    visit(&Call { account: &account, items, level: Some(level) });
-                }
-            }
-        }
+            visit(&Call { account, items, level: Some(level) });
+        });
     }
 
     /// Calls every hook over the sample; returns each fault once, and the names that `variables` gave.
@@ -273,7 +263,7 @@ impl fmt::Debug for Script {
 }
 
 /// Returns the problem that a statement outside all functions is, unless it is a constant.
-fn loose(statement: &Stmt, locate: &Locate) -> Option<Problem> {
+pub(crate) fn loose(statement: &Stmt, locate: &Locate) -> Option<Problem> {
     match statement {
         Stmt::Noop(_) => None,
         Stmt::Var(_, flags, _) if flags.contains(ASTFlags::CONSTANT) => None,
@@ -296,7 +286,7 @@ fn never_called(name: &str, position: Position, locate: &Locate) -> Problem {
 }
 
 /// Returns where a function's name stands in its definition; rhai keeps no place for it.
-fn definition(text: &str, name: &str) -> Position {
+pub(crate) fn definition(text: &str, name: &str) -> Position {
     for (index, line) in text.lines().enumerate() {
         for (at, _) in line.match_indices("fn ") {
             let rest = &line[at + 3..];

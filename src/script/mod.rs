@@ -5,6 +5,7 @@
 //! from the floor above together with a [`Locate`] that turns a place in the text into one in its file.
 
 mod account;
+mod business_days;
 mod check;
 mod condition;
 mod explain;
@@ -12,7 +13,9 @@ mod fast;
 mod fault;
 mod functions;
 mod hooks;
+mod library;
 mod packages;
+mod picker;
 mod reference;
 mod results;
 mod sample;
@@ -24,11 +27,14 @@ use compact_str::CompactString;
 use crate::domain::id::RecipientKey;
 
 pub use account::Account;
+pub use business_days::{BUSINESS_DAYS_MAX, BusinessDays, WorkingWeek};
 pub use check::Names;
-pub use condition::Condition;
+pub use condition::{About, Condition, Topic};
 pub use explain::Seen;
 pub use fault::{Locate, ScriptFault};
 pub use hooks::Script;
+pub use library::{LIBRARY_FUNCTIONS_MAX, Library, LibraryFile, LibraryFunction};
+pub use picker::{Picker, PickerKind};
 pub use reference::functions_page;
 pub use results::{RECIPIENTS_MAX, VALUE_DEPTH_MAX, VALUES_MAX, recipient_name};
 pub use sandbox::{
@@ -43,6 +49,8 @@ pub enum RecipientName {
     Key(RecipientKey),
     /// An address as it stands.
     Address(CompactString),
+    /// Whomever a plugin's picker picks, in this place.
+    Picker(Picker),
 }
 
 /// What `recipients()` of a script returned; a part it left out keeps what the rule says.

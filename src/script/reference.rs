@@ -16,6 +16,7 @@ pub fn functions_page() -> String {
     let mut page = String::from(INTRODUCTION);
     for (owner, title) in [
         (Kind::Invoice, "An invoice or credit note (`invoice`, a member of `items`)"),
+        (Kind::Payment, "A payment (`payment`, in notices for each payment)"),
         (Kind::Customer, "A customer (`customer`)"),
         (Kind::Level, "A level (`level`)"),
         (Kind::Date, "A date (`as_of`, `invoice.due_on`)"),
@@ -71,6 +72,10 @@ const INTRODUCTION: &str = "# What conditions and scripts can see and call
 A rule's `where` is an expression that is true or false for an `invoice` of a `customer` on the day `as_of`:
 
     where: invoice.open >= 5.00 && !invoice.disputed && !customer.tags.contains(\"do-not-chase\")
+
+Every rule knows `customer` and `as_of`. A reminder, and a notice for each invoice, asks about an `invoice` besides; a notice
+for each payment about a `payment`. A statement asks about the customer's account in one currency, and `as_of` is the day of
+its figures: the last one of its period. A notice for each customer has no currency, so it cannot ask for a balance.
 
 `&&` is *and*, `||` is *or*, `!` is *not*; compare with `==`, `!=`, `<`, `<=`, `>`, `>=`. Numbers are exact decimals:
 `0.1 + 0.2` is `0.3`, and `7 / 2` is `3.5`. Nothing here knows a clock, a file or a network, and no value can be changed.

@@ -121,7 +121,7 @@ pub(crate) fn variables(result: Dynamic) -> Result<BTreeMap<String, Variable>, S
     map.into_iter().map(|(name, value)| Ok((name.to_string(), variable(&name, value, VALUE_DEPTH_MAX, &mut left)?))).collect()
 }
 
-fn variable(name: &str, value: Dynamic, depth: usize, left: &mut usize) -> Result<Variable, String> {
+pub(crate) fn variable(name: &str, value: Dynamic, depth: usize, left: &mut usize) -> Result<Variable, String> {
     *left = left.checked_sub(1).ok_or_else(|| format!("`variables` returned more than {VALUES_MAX} values"))?;
     let deeper = || depth.checked_sub(1).ok_or_else(|| format!("`{name}` is nested deeper than {VALUE_DEPTH_MAX} levels"));
     let returned = value.type_name().to_owned();
@@ -151,6 +151,21 @@ fn variable(name: &str, value: Dynamic, depth: usize, left: &mut usize) -> Resul
             ));
         }
     })
+}
+
+/// Returns a value as scripts see it.
+pub(crate) fn dynamic(variable: &Variable) -> Dynamic {
+    match variable {
+        Variable::Nothing => Dynamic::UNIT,
+        Variable::Boolean(is_so) => Dynamic::from(*is_so),
+        Variable::Integer(number) => Dynamic::from(*number),
+        Variable::Decimal(number) => Dynamic::from(*number),
+        Variable::Money(money) => Dynamic::from(*money),
+        Variable::Date(date) => Dynamic::from(*date),
+        Variable::Text(text) => Dynamic::from(text.clone()),
+        Variable::List(list) => Dynamic::from_array(list.iter().map(dynamic).collect()),
+        Variable::Map(map) => Dynamic::from_map(map.iter().map(|(name, own)| (name.into(), dynamic(own))).collect()),
+    }
 }
 
 /// Returns the words for a rhai type name.

@@ -5,7 +5,7 @@
 //! limit passed) is an error of the rule. A fault that depends on figures (a division by zero, a text that is no
 //! number, a member that a short list does not have) is a warning, since the real data may never hold it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 use jiff::civil::date;
@@ -15,10 +15,13 @@ use crate::domain::customer::{Contact, Customer};
 use crate::domain::date::Date;
 use crate::domain::document::{Document, DocumentKind, Payment};
 use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
-use crate::domain::ledger::{Ledger, LedgerBuilder};
+use crate::domain::ledger::{DocumentIndex, Ledger, LedgerBuilder};
 use crate::domain::money::Currency;
 use crate::domain::problem::Problem;
+use crate::script::Account;
+use crate::script::LevelFacts;
 use crate::script::check::Names;
+use crate::script::condition::{About, Topic};
 use crate::script::fault::{Blame, ScriptFault};
 
 /// The sample and its day.
@@ -69,6 +72,7 @@ impl Sample {
                 total: Decimal::new(cents, 2),
                 open: None,
                 disputed,
+                approved: true,
                 hold_until: None,
                 row: 0,
             };
@@ -83,8 +87,33 @@ impl Sample {
             received_on: date(2026, 11, 2),
             reference: CompactString::default(),
         };
+        let unapplied = Payment { document: None, currency: usd, reference: "TR-7".into(), ..part.clone() };
         builder.add_payment(part).expect("the payment is in the invoice's currency");
+        builder.add_payment(unapplied).expect("a payment without an invoice contradicts nothing");
         Self { ledger: builder.finish(), as_of: date(2026, 11, 21) }
+    }
+
+    /// Returns everything in the sample that a condition of this topic can be about, each with its account.
+    pub(crate) fn subjects(&self, topic: Topic) -> Vec<(Account<'_>, About)> {
+        let Self { ledger, as_of } = self;
+        let account = |customer, currency| Account::new(ledger, customer, currency, *as_of);
+        let of_customer = |customer| -> Vec<(Account<'_>, About)> {
+            match topic {
+                Topic::Invoice => {
+                    let documents = ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
+                    documents.map(|index| (Account::of(ledger, index, *as_of), About::Document(index))).collect()
+                }
+                Topic::Payment => {
+                    let payments = ledger.payment_indexes_of(customer);
+                    payments.map(|index| (account(customer, ledger.payment(index).currency), About::Payment(index))).collect()
+                }
+                Topic::Account | Topic::Customer => {
+                    let currencies = ledger.currencies_of(customer).into_iter();
+                    currencies.map(|currency| (account(customer, currency), About::Account)).collect()
+                }
+            }
+        };
+        ledger.customer_indexes().flat_map(of_customer).collect()
     }
 
     /// Returns the problem of a rule that a fault on the sample is.
@@ -98,6 +127,29 @@ impl Sample {
             Blame::Data => Problem::warning(format!("{} (met on made-up data)", fault.message))
                 .at(fault.place)
                 .hint("make sure that the real data cannot do the same"),
+        }
+    }
+}
+
+/// Calls `visit` for every customer and currency of the sample, at some levels.
+pub(crate) fn for_each_mail(sample: &Sample, mut visit: impl FnMut(&Account<'_>, &[DocumentIndex], &LevelFacts)) {
+    let Sample { ledger, as_of } = sample;
+    let levels = [("upcoming", 1, 0), ("first", 2, 0), ("final", 4, 1)].map(|(id, number, repeat)| LevelFacts {
+        id: id.into(),
+        number,
+        repeat,
+    });
+    for customer in ledger.customer_indexes() {
+        let mut groups: BTreeMap<_, Vec<DocumentIndex>> = BTreeMap::new();
+        for place in ledger.documents_of(customer) {
+            let index = DocumentIndex(place as u32);
+            groups.entry(ledger.document(index).currency).or_default().push(index);
+        }
+        for (currency, items) in &groups {
+            let account = Account::new(ledger, customer, *currency, *as_of);
+            for level in &levels {
+                visit(&account, items, level);
+            }
         }
     }
 }

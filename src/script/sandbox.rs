@@ -13,6 +13,8 @@ use rhai::packages::{
 use rhai::{Engine, OptimizationLevel};
 
 use crate::domain::date::Date;
+use crate::script::business_days::{self, BusinessDays};
+use crate::script::library::working_week;
 use crate::script::packages;
 
 /// The most steps one evaluation of a condition or one call of a hook may take (a loop of 100,000 rounds).
@@ -37,13 +39,14 @@ pub const SOURCE_BYTES_MAX: usize = 256 * 1024;
 /// The name under which the day of the run is known, in conditions and in every function of a script.
 pub(crate) const AS_OF: &str = "as_of";
 
-/// Returns the one engine. It is a frozen table of functions and limits: it holds no state between two calls.
+/// Returns the engine of workspaces without plugins and calendar. It is a frozen table of functions and limits: it holds no state between two calls.
 pub(crate) fn engine() -> Arc<Engine> {
-    static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| Arc::new(build()));
+    static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| Arc::new(build(working_week())));
     ENGINE.clone()
 }
 
-fn build() -> Engine {
+/// Returns an engine in which `days` tells the business days.
+pub(crate) fn build(days: Arc<dyn BusinessDays>) -> Engine {
     let mut engine = Engine::new_raw();
     ArithmeticPackage::new().register_into_engine(&mut engine);
     LogicPackage::new().register_into_engine(&mut engine);
@@ -54,6 +57,7 @@ fn build() -> Engine {
     BasicArrayPackage::new().register_into_engine(&mut engine);
     BasicMapPackage::new().register_into_engine(&mut engine);
     packages::register(&mut engine);
+    business_days::register(&mut engine, days);
 
     // rhai's defaults differ between debug and release builds, so none is left to it.
     engine

@@ -1,5 +1,5 @@
-//! What scripts and conditions see: frozen copies of an invoice, its customer and the level, and the one list of
-//! their fields.
+//! What scripts and conditions see: frozen copies of an invoice, a payment, their customer and the level, and the one
+//! list of their fields.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 
 use crate::domain::customer::Customer;
 use crate::domain::date::Date;
-use crate::domain::document::{Document, DocumentKind};
-use crate::domain::ledger::{DocumentIndex, Ledger};
+use crate::domain::document::{Document, DocumentKind, Payment};
+use crate::domain::ledger::{DocumentIndex, Ledger, PaymentIndex};
 use crate::script::{Account, LevelFacts};
 
 /// What kind of value an expression has, as far as it can be told before it runs.
@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     List,
     Map,
     Invoice,
+    Payment,
     Customer,
     Level,
     /// The further columns of an invoice.
@@ -48,6 +49,7 @@ impl Kind {
             Self::List => "a list",
             Self::Map => "a map",
             Self::Invoice => "an invoice",
+            Self::Payment => "a payment",
             Self::Customer => "a customer",
             Self::Level => "a level",
             Self::InvoiceAttributes | Self::CustomerAttributes => "a set of further columns, each a text",
@@ -81,6 +83,11 @@ pub(crate) const FIELDS: &[Field] = &[
     field(Kind::Invoice, "disputed", Kind::Boolean, "Whether the books mark it as disputed."),
     field(Kind::Invoice, "is_credit_note", Kind::Boolean, "Whether it is a credit note."),
     field(Kind::Invoice, "attributes", Kind::InvoiceAttributes, "The further columns of its file: `invoice.attributes.project`."),
+    field(Kind::Payment, "received_on", Kind::Date, "The day it counts from."),
+    field(Kind::Payment, "amount", Kind::Number, "How much, in major units of `currency`."),
+    field(Kind::Payment, "currency", Kind::Text, "The currency of its amount, three capital letters: `EUR`."),
+    field(Kind::Payment, "reference", Kind::Text, "The books' own id or reference; may be empty."),
+    field(Kind::Payment, "invoice", Kind::Text, "The number of the invoice it is set against; empty where it is not yet."),
     field(Kind::Customer, "id", Kind::Text, "The customer's number in the books."),
     field(Kind::Customer, "name", Kind::Text, "The name to address."),
     field(Kind::Customer, "language", Kind::Text, "The language to write in, in lower case: `de`; empty where unknown."),
@@ -89,7 +96,7 @@ pub(crate) const FIELDS: &[Field] = &[
         Kind::Customer,
         "balance",
         Kind::Number,
-        "What the customer owes at the end of `as_of`, in the currency of the invoice or items at hand.",
+        "What the customer owes at the end of `as_of`, in the currency of the invoice, payment, items or statement at hand.",
     ),
     field(
         Kind::Customer,
@@ -124,6 +131,17 @@ pub(crate) struct Needs {
     pub(crate) balance: bool,
     pub(crate) overdue: bool,
     pub(crate) attributes: bool,
+}
+
+impl Needs {
+    /// Returns what either asks for.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            balance: self.balance || other.balance,
+            overdue: self.overdue || other.overdue,
+            attributes: self.attributes || other.attributes,
+        }
+    }
 }
 
 /// An invoice as a script sees it.
@@ -164,6 +182,24 @@ impl InvoiceValue {
 
     pub(crate) fn days_overdue(&self) -> i64 {
         self.0.days_overdue
+    }
+}
+
+/// A payment as a script sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct PaymentValue(Arc<PaymentFacts>);
+
+#[derive(Debug)]
+struct PaymentFacts {
+    payment: Payment,
+    invoice: String,
+}
+
+impl PaymentValue {
+    pub(crate) fn new(ledger: &Ledger, index: PaymentIndex) -> Self {
+        let payment = ledger.payment(index).clone();
+        let invoice = payment.document.map_or_else(String::new, |document| ledger.document(document).number.to_string());
+        Self(Arc::new(PaymentFacts { payment, invoice }))
     }
 }
 
@@ -218,6 +254,13 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_get("attributes", |invoice: &mut InvoiceValue| invoice.0.attributes.clone());
     engine.register_fn("==", |a: InvoiceValue, b: InvoiceValue| a.index() == b.index());
     engine.register_fn("!=", |a: InvoiceValue, b: InvoiceValue| a.index() != b.index());
+
+    engine.register_type_with_name::<PaymentValue>("Payment");
+    engine.register_get("received_on", |payment: &mut PaymentValue| payment.0.payment.received_on);
+    engine.register_get("amount", |payment: &mut PaymentValue| payment.0.payment.amount);
+    engine.register_get("currency", |payment: &mut PaymentValue| text(payment.0.payment.currency.as_str()));
+    engine.register_get("reference", |payment: &mut PaymentValue| text(&payment.0.payment.reference));
+    engine.register_get("invoice", |payment: &mut PaymentValue| text(&payment.0.invoice));
 
     engine.register_type_with_name::<CustomerValue>("Customer");
     engine.register_get("id", |customer: &mut CustomerValue| text(customer.0.customer.id.as_str()));

@@ -70,6 +70,10 @@ const INVOICES: &[FieldSpec] = &[
     optional("currency", "The ISO 4217 code; `ledger.currency` where empty."),
     optional("settled_on", "The day on which nothing was open any more."),
     optional("disputed", "Whether the customer disputes it: yes or no; no where empty."),
+    optional(
+        "approved",
+        "Whether the books have approved it: yes or no, no where empty; without such a column all are approved.",
+    ),
     optional("hold_until", "No reminder for this invoice goes out up to and including this day."),
 ];
 

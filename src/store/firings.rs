@@ -43,20 +43,14 @@ impl RunTransaction<'_> {
 }
 
 impl Store {
-    /// Notes firings that did not run, each with its reason, and moves their rules' marks on.
+    /// Notes missed firings, each with its reason, and moves their rules' marks on. One that was decided before stays.
     ///
     /// # Errors
-    /// Why it could not be stored.
-    pub async fn leave_out(
-        &self,
-        firings: Vec<FiringRow>,
-        outcome: &'static str,
-        reason: String,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    /// Why it could not be stored; then none of them is.
+    pub async fn leave_out(&self, firings: Vec<(FiringRow, &'static str)>, now: Timestamp) -> Result<(), StoreError> {
         self.write(move |connection| {
-            for firing in &firings {
-                match decide(connection, firing, outcome, Some(&reason), None, now) {
+            for (firing, reason) in &firings {
+                match decide(connection, firing, "missed", Some(reason), None, now) {
                     Ok(()) | Err(StoreError::Decided { .. }) => {}
                     Err(error) => return Err(error),
                 }

@@ -4,12 +4,15 @@
 //! its future resolves; readers open connections of their own. Only `engine` writes. A lock file beside the
 //! database keeps a second process from writing (and from taking the first one's mails under way for lost).
 
+pub mod acts;
 pub mod firings;
 mod history;
 pub mod outbox;
 pub mod person;
+pub mod run_list;
 mod runs;
 pub mod search;
+pub mod status;
 mod writer;
 
 use std::fs::{File, TryLockError};

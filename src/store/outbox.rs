@@ -5,13 +5,15 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::domain::date::Timestamp;
+use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::{SenderId, ServerId};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::attempt::Attempt;
+use crate::outbox::intervention::RESENT;
 use crate::outbox::retry::{Entry, Next};
 use crate::outbox::state::State;
 use crate::port::Outgoing;
+use crate::store::history::date;
 use crate::store::runs::ItemRow;
 use crate::store::{Store, StoreError, timestamp};
 
@@ -43,6 +45,10 @@ pub struct Leftover {
     pub recipients: Vec<Recipient>,
     /// The one rule that its run ran; `None`: all.
     pub only_rule: Option<String>,
+    /// The one subject that its run was asked for, as JSON; `None`: everybody.
+    pub only_subject: Option<String>,
+    /// The day its run was scheduled for, which a statement's period is counted from.
+    pub scheduled_on: Date,
 }
 
 impl Store {
@@ -78,7 +84,7 @@ impl Store {
     }
 
     /// Appends an attempt and puts the message where it leads. Returns `false`, the attempt kept, where the message was
-    /// withdrawn, given up or closed while the attempt went on and nothing of it had left.
+    /// withdrawn, given up, stopped or closed while the attempt went on and nothing of it had left.
     ///
     /// # Errors
     /// Why it could not be stored.
@@ -94,7 +100,7 @@ impl Store {
                 let select = "select state from message where id = ?1";
                 let state: String = connection.query_row(select, (id,), |row| row.get(0))?;
                 return match State::parse(&state) {
-                    Some(State::Withdrawn | State::Exhausted | State::Cancelled) => Ok(false),
+                    Some(State::Withdrawn | State::Exhausted | State::Cancelled | State::Waiting) => Ok(false),
                     _ => Err(StoreError::Corrupt { value: format!("message {id}: {state}"), expected: "a message being sent" }),
                 };
             }
@@ -120,20 +126,6 @@ impl Store {
                 }
             }
             Ok(())
-        })
-        .await
-    }
-
-    /// Lets the waiting messages of a run of this mode go, and returns how many there were.
-    ///
-    /// # Errors
-    /// Why it could not be stored.
-    pub async fn approve(&self, mode: &'static str, run_id: i64, now: Timestamp) -> Result<usize, StoreError> {
-        self.write(move |connection| {
-            let update =
-                "update message set state = 'queued', reason = null, queued_at_ms = ?2, next_attempt_at_ms = ?2, state_at_ms = ?2
-                where run_id = ?1 and state = 'waiting' and mode = ?3 and mode <> 'dry'";
-            Ok(connection.execute(update, (run_id, now.as_millisecond(), mode))?)
         })
         .await
     }
@@ -232,21 +224,33 @@ pub fn earliest(
     Ok(None)
 }
 
-/// Returns every queued message of `mode`, for the re-check before sending.
+/// Returns every queued message of `mode` that a plan made, for the re-check before sending. A copy that a person asked
+/// for is not among them.
 ///
 /// # Errors
 /// Why the database could not be read.
 pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, StoreError> {
-    let select = "select message.id, message_key, total, sender_id, run.rule_id, run_id from message join run on run.id = run_id
-        where state = 'queued' and message.mode = ?1 order by message.id";
+    // A firing's name begins with its day; a run that a person asked for is of its own day.
+    let select = "select message.id, message_key, total, sender_id, run.rule_id, run.only_subject, run_id,
+            coalesce((select substr(local_time, 1, 10) from firing where firing.run_id = run.id limit 1), message.as_of)
+        from message join run on run.id = run_id
+        where state = 'queued' and reason is not ?2 and message.mode = ?1 order by message.id";
     let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query((mode,))?;
+    let mut rows = statement.query((mode, RESENT))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
-        let (message_key, total, sender_id, only_rule) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        let run_id = row.get(5)?;
-        found.push(Leftover { id, run_id, message_key, total, sender_id, recipients: recipients(connection, id)?, only_rule });
+        found.push(Leftover {
+            id,
+            run_id: row.get(6)?,
+            message_key: row.get(1)?,
+            total: row.get(2)?,
+            sender_id: row.get(3)?,
+            recipients: recipients(connection, id)?,
+            only_rule: row.get(4)?,
+            only_subject: row.get(5)?,
+            scheduled_on: date(&row.get::<_, String>(7)?)?,
+        });
     }
     Ok(found)
 }
@@ -309,14 +313,15 @@ pub fn recent_attempts(connection: &Connection, server: &ServerId, since: Timest
     Ok(rows.map(|row| row.map(timestamp)).collect::<Result<_, _>>()?)
 }
 
-/// Returns how many messages stand in each state, of one run or of all, states without any left out.
+/// Returns how many messages of all runs stand in each state, states without any left out. Walks every message; for one
+/// run see `status::run_counts`.
 ///
 /// # Errors
 /// Why the database could not be read.
-pub fn state_counts(connection: &Connection, run_id: Option<i64>) -> Result<Vec<(State, u64)>, StoreError> {
-    let select = "select state, count(*) from message where ?1 is null or run_id = ?1 group by state";
+pub fn state_counts(connection: &Connection) -> Result<Vec<(State, u64)>, StoreError> {
+    let select = "select state, count(*) from message group by state";
     let mut statement = connection.prepare_cached(select)?;
-    let rows = statement.query_map((run_id,), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let rows = statement.query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
     let mut counts = Vec::new();
     for row in rows {
         let (word, count) = row?;
@@ -325,6 +330,27 @@ pub fn state_counts(connection: &Connection, run_id: Option<i64>) -> Result<Vec<
     }
     counts.sort_unstable();
     Ok(counts)
+}
+
+/// Returns whether any message of `mode` is queued.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn has_queued(connection: &Connection, mode: &str) -> Result<bool, StoreError> {
+    let select = "select exists (select 1 from message where state = 'queued' and mode = ?1)";
+    Ok(connection.prepare_cached(select)?.query_row((mode,), |row| row.get(0))?)
+}
+
+/// Returns the runs with messages that are waiting, queued or being sent.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn runs_with_mails_left(connection: &Connection) -> Result<Vec<i64>, StoreError> {
+    let select = "select id from run where finished_at_ms is null and exists (
+        select 1 from message where run_id = run.id and state in ('waiting', 'queued', 'sending'))";
+    let mut statement = connection.prepare_cached(select)?;
+    let rows = statement.query_map((), |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Lets the steps of a message that never left be taken by another.

@@ -1,10 +1,14 @@
-//! What a person decides about messages, stored: all of them, or none.
+//! What a person decides about messages and runs, stored with who decided it: for all of them, or none.
 
 use rusqlite::{Connection, OptionalExtension};
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::date::Timestamp;
-use crate::outbox::intervention::Intervention;
+use crate::message;
+use crate::outbox::intervention::{Intervention, RESENT};
 use crate::outbox::state::State;
+use crate::store::acts::{ActRow, add_act};
 use crate::store::search::{MessageFilter, messages};
 use crate::store::{Store, StoreError};
 
@@ -18,7 +22,7 @@ pub enum Chosen {
 }
 
 /// A message that a person means, and where it stands; `None` where there is no such message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meant {
     /// Its id.
     pub id: i64,
@@ -35,12 +39,47 @@ pub enum Intervened {
     Refused(Vec<Meant>),
 }
 
+/// Where a run stands, as far as an act needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steered {
+    /// It was done with so many messages; so many more are under way and end by themselves.
+    Done {
+        /// How many were changed.
+        changed: usize,
+        /// How many are `sending`.
+        under_way: usize,
+    },
+    /// There is no such run.
+    Missing,
+    /// A person closed it.
+    Closed,
+    /// It ran in another mode than the present one.
+    OtherMode,
+}
+
+/// What is done with a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steer {
+    /// What waits is queued, due in a minute: a sender that is at work leaves it alone until it is re-checked (`free`).
+    Start,
+    /// What is queued waits.
+    Stop,
+    /// What waits or is queued is cancelled, and nothing of it can be started any more.
+    Close,
+}
+
 impl Store {
     /// Does what a person decided with every chosen message, or changes nothing if one of them does not allow it.
     ///
     /// # Errors
     /// Why it could not be stored.
-    pub async fn intervene(&self, intervention: Intervention, chosen: Chosen, now: Timestamp) -> Result<Intervened, StoreError> {
+    pub async fn intervene(
+        &self,
+        intervention: Intervention,
+        chosen: Chosen,
+        person: String,
+        now: Timestamp,
+    ) -> Result<Intervened, StoreError> {
         self.write(move |connection| {
             let meant = meant(connection, &chosen)?;
             let is_misfit = |meant: &&Meant| meant.state.is_none_or(|state| !intervention.states().contains(&state));
@@ -48,20 +87,132 @@ impl Store {
             if !misfits.is_empty() {
                 return Ok(Intervened::Refused(misfits));
             }
-            let next = intervention.next();
-            let update = "update message set state = ?2, reason = ?3, next_attempt_at_ms = null, state_at_ms = ?4 where id = ?1";
             for Meant { id, .. } in &meant {
-                let values = (id, next.as_str(), intervention.reason(), now.as_millisecond());
-                connection.prepare_cached(update)?.execute(values)?;
-                if next.is_replaceable() {
-                    // Its steps are free: another message, or this one composed anew, may take them.
-                    connection.prepare_cached("update message_item set claimed = 0 where message_id = ?1")?.execute((id,))?;
-                }
+                let detail = match intervention.next() {
+                    Some(next) => {
+                        put(connection, *id, next, intervention.reason(), now)?;
+                        None
+                    }
+                    None => Some(format!("as mail {}", copy(connection, *id, now)?)),
+                };
+                let (act, message_id) = (intervention.as_str(), Some(*id));
+                add_act(connection, now, &ActRow { person: &person, act, run_id: None, message_id, detail })?;
             }
             Ok(Intervened::Done(meant))
         })
         .await
     }
+
+    /// Does with a run of this mode what a person decided.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub async fn steer(
+        &self,
+        steer: Steer,
+        mode: &'static str,
+        run_id: i64,
+        person: String,
+        now: Timestamp,
+    ) -> Result<Steered, StoreError> {
+        self.write(move |connection| {
+            let select = "select mode, closed_at_ms is not null from run where id = ?1";
+            let run: Option<(String, bool)> =
+                connection.query_row(select, (run_id,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            match run {
+                None => return Ok(Steered::Missing),
+                Some((_, true)) => return Ok(Steered::Closed),
+                Some((own, _)) if own != mode => return Ok(Steered::OtherMode),
+                Some(_) => {}
+            }
+            let now_ms = now.as_millisecond();
+            let (act, messages, run) = match steer {
+                Steer::Start => (
+                    "start",
+                    "update message set state = 'queued', reason = null, queued_at_ms = ?2, next_attempt_at_ms = ?2 + 60000,
+                        state_at_ms = ?2 where run_id = ?1 and state = 'waiting' and mode <> 'dry'",
+                    "update run set stopped_at_ms = null, finished_at_ms = null where id = ?1 and ?2 is not null",
+                ),
+                Steer::Stop => (
+                    "stop",
+                    "update message set state = 'waiting', reason = 'stopped', next_attempt_at_ms = null, state_at_ms = ?2
+                        where run_id = ?1 and state = 'queued'",
+                    "update run set stopped_at_ms = ?2 where id = ?1",
+                ),
+                Steer::Close => (
+                    "close",
+                    "update message set state = 'cancelled', reason = 'by_person', next_attempt_at_ms = null, state_at_ms = ?2
+                        where run_id = ?1 and state in ('waiting', 'queued')",
+                    "update run set closed_at_ms = ?2 where id = ?1",
+                ),
+            };
+            let changed = connection.execute(messages, (run_id, now_ms))?;
+            let select = "select count(*) from message where run_id = ?1 and state = 'sending'";
+            let under_way = connection.query_row(select, (run_id,), |row| row.get::<_, i64>(0))? as usize;
+            // Where nothing is there to do, nothing was done; but a run may be closed whatever is left of it.
+            if changed > 0 || steer == Steer::Close {
+                connection.execute(run, (run_id, now_ms))?;
+                let detail = Some(format!("{changed} mails"));
+                add_act(connection, now, &ActRow { person: &person, act, run_id: Some(run_id), message_id: None, detail })?;
+            }
+            Ok(Steered::Done { changed, under_way })
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Makes due at once what a start of this run at `started_at` has queued, now that it is re-checked.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub async fn free(&self, run_id: i64, started_at: Timestamp) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let update = "update message set next_attempt_at_ms = ?2 where run_id = ?1 and state = 'queued' and queued_at_ms = ?2
+                and next_attempt_at_ms = ?2 + 60000";
+            connection.execute(update, (run_id, started_at.as_millisecond()))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn put(connection: &Connection, id: i64, next: State, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+    let update = "update message set state = ?2, reason = ?3, next_attempt_at_ms = null, state_at_ms = ?4 where id = ?1";
+    connection.prepare_cached(update)?.execute((id, next.as_str(), reason, now.as_millisecond()))?;
+    if next.is_replaceable() {
+        // Its steps are free: another message, or this one composed anew, may take them.
+        connection.prepare_cached("update message_item set claimed = 0 where message_id = ?1")?.execute((id,))?;
+    }
+    Ok(())
+}
+
+/// Queues a copy of a message and returns the copy's id. It takes no step, and is of no occasion: the first one was.
+fn copy(connection: &Connection, id: i64, now: Timestamp) -> Result<i64, StoreError> {
+    // `.` follows `-`: the index on keys finds the copies there are.
+    let select = "select message_key, (select count(*) from message as other
+            where other.message_key > message.message_key || '-' and other.message_key < message.message_key || '.'),
+        bytes from message join message_body on message_id = id where id = ?1";
+    let (key, copies, bytes): (String, i64, Vec<u8>) =
+        connection.prepare_cached(select)?.query_row((id,), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let key = format!("{key}-{}", copies + 1);
+    let insert = "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name, currency,
+            total, level_id, level_repeat, as_of, state, reason, sender_id, envelope_from, subject, queued_at_ms,
+            next_attempt_at_ms, state_at_ms, kind)
+        select ?2, run_id, mode, rule_id, rule_revision, customer_id, customer_name, currency, total, level_id, level_repeat,
+            as_of, 'queued', ?3, sender_id, envelope_from, subject, ?4, ?4, ?4, kind from message where id = ?1 returning id";
+    let copied: i64 = connection.prepare_cached(insert)?.query_row((id, &key, RESENT, now.as_millisecond()), |row| row.get(0))?;
+    let bytes = message::copy(&bytes, &key, now);
+    connection.execute("insert into message_body (message_id, bytes) values (?1, ?2)", (copied, bytes))?;
+    for insert in [
+        "insert into message_recipient (message_id, position, role, address)
+            select ?2, position, role, address from message_recipient where message_id = ?1",
+        "insert into message_item (message_id, document, mode, rule_id, level_id, level_repeat, open, claimed)
+            select ?2, document, mode, rule_id, level_id, level_repeat, open, 0 from message_item where message_id = ?1",
+    ] {
+        connection.prepare_cached(insert)?.execute((id, copied))?;
+    }
+    Ok(copied)
 }
 
 /// Returns the chosen messages as they stand, sorted by id, each once.

@@ -1,5 +1,6 @@
 //! Writing a run: its decisions and messages, in one transaction.
 
+use compact_str::CompactString;
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use crate::domain::date::{Date, Timestamp};
@@ -61,10 +62,14 @@ pub struct MessageRow {
     pub currency: String,
     /// What its items leave open together, as an exact decimal.
     pub total: String,
-    /// The level that leads.
+    /// The level that leads; empty where the message is about an occasion.
     pub level_id: String,
     /// Which repeat of it.
     pub level_repeat: u32,
+    /// `reminder`, `statement` or `notice`.
+    pub kind: &'static str,
+    /// The period or event it is about; empty for a reminder.
+    pub occasion: String,
     /// `blocked`, `waiting` or `queued`.
     pub state: State,
     /// Why it is blocked or waits.
@@ -184,6 +189,24 @@ impl RunTransaction<'_> {
         Ok(())
     }
 
+    /// Notes what was there when a notice rule first ran. A rehearsal that sends nothing leaves nothing behind, and a
+    /// run for one subject alone has not seen the rest.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub fn add_baseline(&mut self, rule_id: &str, occasions: impl Iterator<Item = CompactString>) -> Result<(), StoreError> {
+        if self.row.mode == DRY || self.row.only_subject.is_some() {
+            return Ok(());
+        }
+        let insert = "insert into notice_baseline (mode, rule_id, subject) values (?1, ?2, ?3) on conflict do nothing";
+        let mut insert = self.connection.prepare_cached(insert)?;
+        // The row without a subject says that there was a first run, even where nothing was there.
+        for occasion in std::iter::once(CompactString::default()).chain(occasions) {
+            insert.execute((self.row.mode, rule_id, occasion.as_str()))?;
+        }
+        Ok(())
+    }
+
     /// Adds a decision.
     ///
     /// # Errors
@@ -246,8 +269,8 @@ impl RunTransaction<'_> {
         }
         let insert = "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name,
                 currency, total, level_id, level_repeat, as_of, state, reason, detail, sender_id, envelope_from, subject,
-                queued_at_ms, next_attempt_at_ms, state_at_ms)
-            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+                queued_at_ms, next_attempt_at_ms, state_at_ms, kind, occasion)
+            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
             on conflict (message_key) do update set run_id = excluded.run_id, rule_revision = excluded.rule_revision,
                 customer_name = excluded.customer_name, total = excluded.total, as_of = excluded.as_of, state = excluded.state,
                 reason = excluded.reason, detail = excluded.detail, sender_id = excluded.sender_id,
@@ -278,6 +301,8 @@ impl RunTransaction<'_> {
             queued_at_ms,
             queued_at_ms,
             now_ms,
+            message.kind,
+            message.occasion,
         ];
         let id: i64 = self.connection.prepare_cached(insert)?.query_row(values, |row| row.get(0))?;
         if let Some(bytes) = &message.bytes {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
-use crate::domain::date::Timestamp;
+use crate::domain::date::{Date, Timestamp};
 use crate::domain::mailbox::Recipient;
 use crate::outbox::state::State;
 use crate::store::outbox::{items, recipients};
@@ -22,6 +22,12 @@ pub struct MessageFilter {
     pub rule_id: Option<String>,
     /// In one state.
     pub state: Option<State>,
+    /// Decided for this day or a later one.
+    pub from: Option<Date>,
+    /// Decided for this day or an earlier one.
+    pub until: Option<Date>,
+    /// With this text in an item's number, the subject, the customer's id or name, or an address; case does not matter.
+    pub text: Option<String>,
     /// The most to list.
     pub limit: Option<u32>,
 }
@@ -79,7 +85,11 @@ pub struct MessageView {
     pub customer: String,
     /// The customer's name.
     pub customer_name: String,
-    /// The level that leads.
+    /// `reminder`, `statement` or `notice`.
+    pub kind: String,
+    /// The period or event it is about; empty for a reminder.
+    pub occasion: String,
+    /// The level that leads; empty but for a reminder.
     pub level: String,
     /// Which repeat of it.
     pub repeat: u32,
@@ -117,15 +127,31 @@ pub struct MessageView {
 /// Why the database could not be read.
 pub fn messages(connection: &Connection, filter: &MessageFilter, mut take: impl FnMut(MessageView)) -> Result<(), StoreError> {
     let select = "select id, message_key, run_id, rule_id, customer_id, customer_name, level_id, level_repeat, currency, total,
-            state, reason, detail, subject, as_of, mode, state_at_ms, next_attempt_at_ms, attempt_count
+            state, reason, detail, subject, as_of, mode, state_at_ms, next_attempt_at_ms, attempt_count, kind, occasion
         from message
         where (?1 is null or id = ?1) and (?2 is null or run_id = ?2) and (?3 is null or customer_id = ?3)
             and (?4 is null or rule_id = ?4) and (?5 is null or state = ?5)
-        order by id desc limit ?6";
+            and (?6 is null or as_of >= ?6) and (?7 is null or as_of <= ?7)
+            and (?8 is null or subject like ?8 escape '\\' or customer_id like ?8 escape '\\' or customer_name like ?8 escape '\\'
+                or exists (select 1 from message_item where message_id = id and document like ?8 escape '\\')
+                or exists (select 1 from message_recipient where message_id = id and address like ?8 escape '\\'))
+        order by id desc limit ?9";
     let mut statement = connection.prepare(select)?;
     let limit = filter.limit.map_or(-1, i64::from);
     let state = filter.state.map(State::as_str);
-    let mut rows = statement.query((filter.id, filter.run_id, &filter.customer_id, &filter.rule_id, state, limit))?;
+    let (from, until) = (filter.from.map(|day| day.to_string()), filter.until.map(|day| day.to_string()));
+    let text = filter.text.as_deref().map(pattern);
+    let mut rows = statement.query(rusqlite::params![
+        filter.id,
+        filter.run_id,
+        filter.customer_id,
+        filter.rule_id,
+        state,
+        from,
+        until,
+        text,
+        limit
+    ])?;
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
         take(MessageView {
@@ -135,6 +161,8 @@ pub fn messages(connection: &Connection, filter: &MessageFilter, mut take: impl 
             rule: row.get(3)?,
             customer: row.get(4)?,
             customer_name: row.get(5)?,
+            kind: row.get(19)?,
+            occasion: row.get(20)?,
             level: row.get(6)?,
             repeat: row.get(7)?,
             items: items(connection, id)?.into_iter().map(|item| item.document).collect(),
@@ -202,6 +230,12 @@ pub fn attempts(connection: &Connection, id: i64) -> Result<Vec<AttemptView>, St
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns the pattern of `like` that stands for a text anywhere, its own signs without meaning.
+fn pattern(text: &str) -> String {
+    let plain = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{plain}%")
 }
 
 fn addressed(recipients: Vec<Recipient>) -> Vec<String> {

@@ -8,6 +8,7 @@ use crate::domain::date::Timestamp;
 use crate::domain::id::{RuleId, SenderId, ServerId};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::attempt::{Attempt, Outcome, Reply, Stage};
+use crate::outbox::intervention::Intervention;
 use crate::outbox::retry::Next;
 use crate::outbox::state::State;
 use jiff::civil::date;
@@ -40,6 +41,8 @@ fn message(key: &str, document: &str, state: State) -> MessageRow {
         total: "5.00".into(),
         level_id: "first".into(),
         level_repeat: 0,
+        kind: "reminder",
+        occasion: String::new(),
         state,
         reason: None,
         detail: None,
@@ -114,7 +117,7 @@ async fn what_was_under_way_when_the_process_died_becomes_unknown() {
     assert_eq!(store.recover(at(9)).await.unwrap(), 1);
     assert_eq!(store.recover(at(9)).await.unwrap(), 0);
     let reader = store.reader().unwrap();
-    assert_eq!(outbox::state_counts(&reader, None).unwrap(), [(State::Queued, 1), (State::Unknown, 1)]);
+    assert_eq!(outbox::state_counts(&reader).unwrap(), [(State::Queued, 1), (State::Unknown, 1)]);
     let waiting = outbox::queued(&reader, "live", &SenderId::new("ar"), at(9), &[], 10).unwrap();
     assert_eq!(waiting.iter().map(|message| Some(message.id)).collect::<Vec<_>>(), [queued]);
     let history = history::history(&reader, "live", Queue::Counts).unwrap();
@@ -171,7 +174,7 @@ async fn many_writers_share_commits_and_each_gets_its_own_answer() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 200);
-    assert_eq!(outbox::state_counts(&store.reader().unwrap(), None).unwrap(), [(State::Queued, 200)]);
+    assert_eq!(outbox::state_counts(&store.reader().unwrap()).unwrap(), [(State::Queued, 200)]);
 }
 
 #[tokio::test]
@@ -192,7 +195,7 @@ async fn a_full_disk_is_reported_and_nothing_counts_as_stored() {
     big.bytes = Some(vec![b'x'; 1 << 20]);
     let full = store.write_run(run_row(), move |run| run.add_message(&big)).await;
     assert!(full.unwrap_err().to_string().contains("full"));
-    assert_eq!(outbox::state_counts(&store.reader().unwrap(), None).unwrap(), [(State::Queued, 1)]);
+    assert_eq!(outbox::state_counts(&store.reader().unwrap()).unwrap(), [(State::Queued, 1)]);
     // What needs no new page still works, so that results can be recorded as long as possible.
     store.record_sending(id, at(1)).await.unwrap();
 }
@@ -238,4 +241,76 @@ fn a_second_process_and_a_foreign_file_are_refused() {
     drop(Store::open(&newer, "test", at(0)).unwrap());
     Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
     assert!(matches!(Store::open(&newer, "test", at(0)), Err(StoreError::Newer { version: 99, .. })));
+}
+
+async fn steer(store: &Store, steer: person::Steer, run_id: i64) -> person::Steered {
+    store.steer(steer, "live", run_id, "alice".into(), at(5)).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_person_did_is_on_record_or_was_not_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    let id = add(&store, message("k1", "1", State::Queued)).await.unwrap();
+    let chosen = || person::Chosen::Ids(vec![id]);
+    assert_eq!(steer(&store, person::Steer::Stop, 1).await, person::Steered::Done { changed: 1, under_way: 0 });
+    store.intervene(Intervention::Renew, chosen(), "bob".into(), at(6)).await.unwrap();
+    let reader = store.reader().unwrap();
+    let view = |person: &str, act: &str, seconds, detail: Option<&str>| acts::ActView {
+        at: at(seconds),
+        person: person.into(),
+        act: act.into(),
+        detail: detail.map(str::to_owned),
+    };
+    assert_eq!(acts::acts_of_run(&reader, 1).unwrap(), [view("alice", "stop", 5, Some("1 mails"))]);
+    assert_eq!(acts::acts_of_message(&reader, id).unwrap(), [view("bob", "renew", 6, None)]);
+
+    // An act that cannot be recorded has no effect.
+    let next = add(&store, message("k2", "2", State::Queued)).await.unwrap();
+    let break_acts = |connection: &Connection| Ok(connection.execute_batch("alter table act rename to act_gone")?);
+    store.write(break_acts).await.unwrap();
+    let run_id: i64 = reader.query_row("select run_id from message where id = ?1", (next,), |row| row.get(0)).unwrap();
+    for verb in [person::Steer::Stop, person::Steer::Close] {
+        assert!(store.steer(verb, "live", run_id, "alice".into(), at(7)).await.is_err());
+    }
+    assert!(store.intervene(Intervention::Cancel, person::Chosen::Ids(vec![next]), "bob".into(), at(7)).await.is_err());
+    assert_eq!(status::run_counts(&reader, run_id).unwrap(), [(State::Queued, 1)]);
+}
+
+#[tokio::test]
+async fn a_stop_leaves_what_is_on_the_wire_alone_and_holds_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    let (run_id, ids) = store
+        .write_run(run_row(), |run| {
+            let ids: Result<Vec<_>, _> =
+                ["1", "2", "3"].iter().map(|name| run.add_message(&message(name, name, State::Queued))).collect();
+            ids
+        })
+        .await
+        .unwrap();
+    let ids: Vec<i64> = ids.into_iter().flatten().collect();
+    // One is past its gate, one in the middle of an attempt, one has not begun.
+    store.record_sending(ids[0], at(1)).await.unwrap();
+    assert_eq!(steer(&store, person::Steer::Stop, run_id).await, person::Steered::Done { changed: 2, under_way: 1 });
+    assert!(store.record_sending(ids[1], at(2)).await.is_err(), "the gate is closed to it");
+    let later = Next { state: State::Queued, next_attempt_at: Some(at(9)) };
+    assert!(!store.record_attempt(ids[1], attempt(Outcome::Deferred), later, at(2)).await.unwrap());
+    let accepted = Next { state: State::Accepted, next_attempt_at: None };
+    assert!(store.record_attempt(ids[0], attempt(Outcome::Accepted), accepted, at(2)).await.unwrap());
+    let reader = store.reader().unwrap();
+    assert_eq!(status::run_counts(&reader, run_id).unwrap(), [(State::Waiting, 2), (State::Accepted, 1)]);
+
+    assert_eq!(
+        store.steer(person::Steer::Start, "redirect", run_id, "a".into(), at(6)).await.unwrap(),
+        person::Steered::OtherMode
+    );
+    assert_eq!(steer(&store, person::Steer::Start, run_id).await, person::Steered::Done { changed: 2, under_way: 0 });
+    let due = || outbox::queued(&reader, "live", &SenderId::new("ar"), at(5), &[], 9).unwrap().len();
+    assert_eq!(due(), 0, "a sender at work waits for the re-check");
+    store.free(run_id, at(5)).await.unwrap();
+    assert_eq!(due(), 2);
+    assert_eq!(steer(&store, person::Steer::Close, run_id).await, person::Steered::Done { changed: 2, under_way: 0 });
+    assert_eq!(steer(&store, person::Steer::Start, run_id).await, person::Steered::Closed);
+    assert_eq!(steer(&store, person::Steer::Stop, 99).await, person::Steered::Missing);
 }

@@ -75,6 +75,7 @@ impl Check<'_> {
         match (word.kind, word.text) {
             (WordKind::Sign, "|") => {
                 let own = FILTERS.iter().map(|filter| filter.name);
+                let own = own.chain(self.templates.lent.iter().map(|filter| filter.name.as_str()));
                 self.check_helper("filter", next(1), own.chain(FILTERS_BUILT_IN.iter().copied()), problems);
             }
             (WordKind::Name, "is") if !is_part => {

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use minijinja::value::Value;
+use minijinja::value::{Rest, Value};
 use minijinja::{Environment, Error, ErrorKind};
 
 use crate::domain::money::{Currency, Money};
+use crate::domain::variable::Variable;
 use crate::template::reader::Reader;
-use crate::template::value::{DateObject, MoneyObject, date_value, exact_date, exact_number};
+use crate::template::value::{
+    DateObject, MoneyObject, VALUE_DEPTH_MAX, date_value, exact_date, exact_number, variable_of, variable_value,
+};
 
 /// A filter or test, as the reference page shows it. A test of this module runs every example.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +65,42 @@ pub const FILTERS: &[Helper] = &[
         german: "08.03.2027",
     },
 ];
+
+/// A filter that another floor lends: templates call it with values and get one back. Functions of plugins come this way.
+#[derive(Clone)]
+pub struct LentFilter {
+    /// The name a template calls.
+    pub name: String,
+    /// What it does; the words of its fault need no place.
+    pub call: LentCall,
+}
+
+/// The function behind a [`LentFilter`].
+pub type LentCall = Arc<dyn Fn(&[Variable]) -> Result<Variable, String> + Send + Sync>;
+
+impl std::fmt::Debug for LentFilter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LentFilter({})", self.name)
+    }
+}
+
+/// Returns whether templates have a filter of that name without any plugin.
+pub fn is_filter(name: &str) -> bool {
+    FILTERS.iter().any(|filter| filter.name == name) || FILTERS_BUILT_IN.contains(&name)
+}
+
+/// Adds lent filters to an environment; what they give is written in the reader's convention.
+pub(crate) fn add_lent(environment: &mut Environment<'static>, filters: &[LentFilter], reader: &Arc<Reader>) {
+    for filter in filters {
+        let (own, call, name) = (Arc::clone(reader), Arc::clone(&filter.call), filter.name.clone());
+        environment.add_filter(filter.name.clone(), move |value: Value, more: Rest<Value>| {
+            let read =
+                |value: &Value| variable_of(value, VALUE_DEPTH_MAX).map_err(|what| wrong(format!("`{name}` is given {what}")));
+            let arguments = std::iter::once(&value).chain(more.iter()).map(read).collect::<Result<Vec<_>, _>>()?;
+            call(&arguments).map(|given| variable_value(&given, &own)).map_err(wrong)
+        });
+    }
+}
 
 /// The tests, for `{% if … is … %}`. Comparing an amount with `>` is a problem when the template loads, since
 /// templates only know binary floats; these compare exactly.

@@ -11,7 +11,7 @@ use crate::domain::problem::{Place, Problem, nearest};
 use crate::template::check::{Check, KnownName};
 use crate::template::code::{WordKind, words};
 use crate::template::file::{FileKind, Part, TemplateFile, file_name, kind_of};
-use crate::template::filter::add_helpers;
+use crate::template::filter::{LentFilter, add_helpers, add_lent};
 use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
 use crate::template::render::{Choice, FUEL_MAX, Office, RECURSION_MAX, TemplateFault, fault_of};
 
@@ -49,6 +49,7 @@ pub struct Templates {
     pub(crate) sources: Sources,
     variants: BTreeMap<TemplateName, BTreeMap<Option<Language>, Variant>>,
     language: Language,
+    pub(crate) lent: Vec<LentFilter>,
     /// A memo of pure values, so that a thousand mails in German load German once.
     offices: Mutex<BTreeMap<Language, Arc<Office>>>,
 }
@@ -69,6 +70,7 @@ impl Default for Templates {
             sources: Sources::new(),
             variants: BTreeMap::new(),
             language: Language::new(LANGUAGE_DEFAULT),
+            lent: Vec::new(),
             offices: Mutex::default(),
         }
     }
@@ -79,10 +81,16 @@ impl Templates {
     ///
     /// What has no problem can be used even where others have some; whether it is, is the caller's business.
     pub fn load(files: Vec<TemplateFile>, names: &[KnownName]) -> (Self, Vec<Problem>) {
-        let mut templates = Self::default();
+        Self::load_with(files, names, Vec::new())
+    }
+
+    /// Does what [`Templates::load`] does, with filters that another floor lends.
+    pub fn load_with(files: Vec<TemplateFile>, names: &[KnownName], lent: Vec<LentFilter>) -> (Self, Vec<Problem>) {
+        let mut templates = Self { lent, ..Self::default() };
         let default_reader = Arc::new(Reader::new(&templates.language));
         // Registered once so that the checks know every filter; each reader's own replace them.
         add_helpers(&mut templates.environment, &default_reader);
+        add_lent(&mut templates.environment, &templates.lent, &default_reader);
         let mut problems = Vec::new();
         if files.len() > TEMPLATES_MAX {
             let message = format!("There are {} template files, more than {TEMPLATES_MAX}", files.len());
@@ -153,6 +161,7 @@ impl Templates {
         let reader = Arc::new(Reader::new(language));
         let mut environment = self.environment.clone();
         add_helpers(&mut environment, &reader);
+        add_lent(&mut environment, &self.lent, &reader);
         let office = Arc::new(Office { reader, environment });
         if offices.len() < OFFICES_MAX {
             offices.insert(language.clone(), Arc::clone(&office));

@@ -16,7 +16,7 @@ mod value;
 
 pub use crate::template::check::{KnownName, NameKind};
 pub use crate::template::file::TemplateFile;
-pub use crate::template::filter::{FILTERS, Helper, TESTS, helper_reference};
+pub use crate::template::filter::{FILTERS, Helper, LentCall, LentFilter, TESTS, helper_reference, is_filter};
 pub use crate::template::load::{TEMPLATE_BYTES_MAX, TEMPLATES_MAX, Templates};
 pub use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
 pub use crate::template::render::{

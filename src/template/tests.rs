@@ -347,3 +347,39 @@ fn any_text_can_be_loaded() {
         load(&[("a.html", &pieces.concat())]);
     });
 }
+
+#[test]
+fn a_lent_filter_is_known_when_templates_load_and_gives_values_in_the_readers_convention() {
+    use crate::domain::variable::Variable;
+    let lent = |name: &str, call: LentCall| LentFilter { name: name.into(), call };
+    let filters = vec![
+        lent("same", std::sync::Arc::new(|values: &[Variable]| Ok(Variable::List(values.to_vec())))),
+        lent("broken", std::sync::Arc::new(|_: &[Variable]| Err("It does not work".into()))),
+    ];
+    let file = |name: &str, text: &str| TemplateFile { path: format!("rules/templates/{name}"), text: text.into() };
+    let text =
+        "{{ as_of|same|first }} {{ total|same|first }} {{ 1.5|same|first }} {{ 'a'|same(as_of, 7, none, true, [1])|length }}";
+    let files = vec![file("a.subject.txt", "S"), file("a.de.subject.txt", "S"), file("a.txt", text), file("a.de.txt", text)];
+    let (templates, problems) = Templates::load_with(files, NAMES, filters.clone());
+    assert_eq!(problems, []);
+    for (language, expected) in [("en", "8 March 2027 €1,234.50 1.5 6"), ("de", "8. März 2027 1.234,50\u{a0}€ 1,5 6")] {
+        let language = Language::new(language);
+        let choice = templates.choose(&TemplateName::new("a"), Some(&language)).unwrap();
+        let money = Money { amount: dec!(1234.5), currency: Currency::parse("EUR").unwrap() };
+        let values = context! {
+            as_of => date_value(jiff::civil::date(2027, 3, 8), choice.reader()),
+            total => money_value(money, choice.reader()),
+        };
+        assert_eq!(choice.render(&values).unwrap().text, expected);
+    }
+    let files = vec![file("a.subject.txt", "S"), file("a.txt", "x\n{{ 1|broken }}")];
+    let (templates, _) = Templates::load_with(files, NAMES, filters);
+    let fault = render(&templates, None, &context! {}).unwrap_err();
+    assert!(fault.starts_with("rules/templates/a.txt:2:") && fault.contains("It does not work"), "{fault}");
+    let (_, problems) = Templates::load_with(
+        vec![file("_a.txt", "{{ 1|sme }}")],
+        NAMES,
+        vec![lent("same", std::sync::Arc::new(|_| Ok(Variable::Nothing)))],
+    );
+    assert_eq!(problems[0].to_string(), "rules/templates/_a.txt:1:6: Unknown filter `sme`; did you mean `same`?");
+}

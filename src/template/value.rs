@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{DynObject, Object, ObjectRepr, Value};
+use minijinja::value::{DynObject, Object, ObjectRepr, Value, ValueKind};
 use rust_decimal::Decimal;
 
 use crate::domain::date::{Date, ISO};
@@ -132,6 +132,52 @@ pub fn variable_value(variable: &Variable, reader: &Arc<Reader>) -> Value {
         Variable::Text(text) => Value::from(text.as_str()),
         Variable::List(list) => list.iter().map(|own| variable_value(own, reader)).collect(),
         Variable::Map(map) => Value::from_pairs(map.iter().map(|(name, own)| (name.as_str(), variable_value(own, reader)))),
+    }
+}
+
+/// How deep lists and maps may nest in what a template gives to a lent filter.
+pub(crate) const VALUE_DEPTH_MAX: usize = 8;
+
+/// Returns a template's value as scripts take it.
+///
+/// # Errors
+/// What it is, in words, where no script has such a value.
+pub(crate) fn variable_of(value: &Value, depth: usize) -> Result<Variable, String> {
+    if let Some(object) = value.downcast_object_ref::<MoneyObject>() {
+        return Ok(Variable::Money(object.money));
+    }
+    if let Some(object) = value.downcast_object_ref::<DateObject>() {
+        return Ok(Variable::Date(object.date));
+    }
+    if let Some(object) = value.downcast_object_ref::<DecimalObject>() {
+        return Ok(Variable::Decimal(object.number));
+    }
+    let deeper = || depth.checked_sub(1).ok_or_else(|| "a list or map that is nested too deep".to_owned());
+    match value.kind() {
+        ValueKind::None => Ok(Variable::Nothing),
+        ValueKind::Bool => Ok(Variable::Boolean(value.is_true())),
+        ValueKind::Number => match value.as_i64().filter(|_| value.is_integer()) {
+            Some(number) => Ok(Variable::Integer(number)),
+            // A number written in a template (`99.95`) is a float by now, but prints as it was written.
+            None => exact_number(value).map(Variable::Decimal).ok_or_else(|| format!("`{value}`, which is no exact number")),
+        },
+        ValueKind::String => Ok(Variable::Text(value.to_string())),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let depth = deeper()?;
+            let members = value.try_iter().map_err(|error| error.to_string())?;
+            members.map(|own| variable_of(&own, depth)).collect::<Result<_, _>>().map(Variable::List)
+        }
+        ValueKind::Map => {
+            let depth = deeper()?;
+            let names = value.try_iter().map_err(|error| error.to_string())?;
+            let entry = |name: Value| {
+                let own = value.get_item(&name).map_err(|error| error.to_string())?;
+                Ok((name.to_string(), variable_of(&own, depth)?))
+            };
+            names.map(entry).collect::<Result<_, String>>().map(Variable::Map)
+        }
+        ValueKind::Undefined => Err("a value that is not defined".into()),
+        _ => Err("a value that is no text, number, date, list or map".into()),
     }
 }
 

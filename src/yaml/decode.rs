@@ -1,11 +1,15 @@
 //! Taking a tree of nodes apart: readers that note every problem and go on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rust_decimal::Decimal;
 
 use crate::domain::problem::{Place, Problem, nearest};
 use crate::yaml::{Entry, Node, Scalar, Span, Style, Value};
+
+/// The longest span of time a value may name.
+const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 /// The problems of one file, and the file's name and text to place them.
 #[derive(Debug)]
@@ -188,6 +192,26 @@ pub fn decimal(node: &Node, problems: &mut Problems<'_>) -> Option<Decimal> {
         problems.error_hint(node.span, format!("`{}` is not an amount", scalar.text), "write digits and a point: 20.00");
     }
     amount
+}
+
+/// Reads `90 s`, `5 min`, `24 h` or `2 days`, with or without the space.
+pub fn duration(node: &Node, problems: &mut Problems<'_>) -> Option<Duration> {
+    let written = text(node, problems)?;
+    let digits = written.bytes().take_while(u8::is_ascii_digit).count();
+    let seconds = match written[digits..].trim_start() {
+        "s" => Some(1),
+        "min" => Some(60),
+        "h" => Some(3_600),
+        "day" | "days" => Some(86_400),
+        _ => None,
+    };
+    let total = written[..digits].parse().ok().zip(seconds).and_then(|(count, seconds): (u64, u64)| count.checked_mul(seconds));
+    let found = total.map(Duration::from_secs).filter(|found| !found.is_zero() && *found <= DURATION_MAX);
+    if found.is_none() {
+        let hint = "write a number and s, min, h or days, a year at most: `5 min`, `24 h`";
+        problems.error_hint(node.span, format!("`{written}` is not a span of time"), hint);
+    }
+    found
 }
 
 /// Returns a reader of one of a few words.

@@ -7,5 +7,5 @@
 mod decode;
 mod parse;
 
-pub use decode::{Fields, Problems, boolean, choice, decimal, list, map, one_or_list, text, unknown_word, whole};
+pub use decode::{Fields, Problems, boolean, choice, decimal, duration, list, map, one_or_list, text, unknown_word, whole};
 pub use parse::{Entry, Node, Scalar, Span, Style, Value, parse};

@@ -246,7 +246,7 @@ fn what_waits_is_released_only_in_the_mode_it_was_made_for() {
     assert_eq!(counts(&workspace.run()), "waiting=2");
     let redirected = Workspace::config(server.port, "mode: redirect\nredirect_to: me@seller.example\n");
     workspace.write("config.yaml", &redirected);
-    assert_eq!(workspace.dunlin(&["run", "--approve", "1", "--as-of", AS_OF]).code, Some(1));
+    assert_eq!(workspace.dunlin(&["runs", "start", "1", "--as-of", AS_OF]).code, Some(1));
     assert_eq!(workspace.outbox().iter().filter(|message| message["state"] == "waiting").count(), 2);
     assert_eq!(server.taken().len(), 0);
 }

@@ -2,12 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
+mod control;
+mod daemon;
 mod faults;
 mod guarantees;
+mod init;
 mod kill;
 mod main_job;
+mod occasions;
 mod outbox;
+mod plugins;
 mod problems;
 mod recheck;
+mod schedule;
 mod server;
 mod workspace;

@@ -127,10 +127,10 @@ fn what_waits_for_a_person_goes_when_released_unless_it_was_paid_meanwhile() {
     assert_eq!(server.taken().len(), 0);
 
     workspace.edit("invoices.csv", "2026-03-02,2.50,", "2026-03-02,2.50,2026-03-09");
-    let released = workspace.dunlin(&["run", "--approve", "1", "--as-of", AS_OF, "--json"]);
+    let released = workspace.dunlin(&["runs", "start", "1", "--as-of", AS_OF, "--json"]);
     assert_eq!(counts(&released.json()), "accepted=2 withdrawn=1");
     assert_eq!(server.taken().len(), 2);
-    assert_eq!(workspace.dunlin(&["run", "--approve", "1"]).code, Some(1), "nothing waits any more");
+    assert_eq!(workspace.dunlin(&["runs", "start", "1"]).code, Some(1), "nothing waits any more");
 }
 
 #[test]

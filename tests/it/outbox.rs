@@ -89,7 +89,7 @@ fn a_waiting_mail_that_is_cancelled_never_goes_and_its_item_climbs_on() {
     let cancelled = workspace.dunlin(&["outbox", "cancel", "--state", "waiting", "--customer", "C0001", "--json"]);
     assert_eq!(cancelled.json(), json!({ "verb": "cancel", "ids": [1] }));
 
-    let approved = workspace.dunlin(&["run", "--approve", "1", "--as-of", AS_OF, "--json"]).json();
+    let approved = workspace.dunlin(&["runs", "start", "1", "--as-of", AS_OF, "--json"]).json();
     assert_eq!(counts(&approved), "accepted=1 cancelled=1");
     assert_eq!(server.taken().len(), 1);
     assert_eq!(states(&workspace), ["1 cancelled by_person", "2 accepted -"]);
@@ -115,7 +115,7 @@ fn one_mail_in_the_wrong_state_leaves_all_of_them_as_they_were() {
         (
             &["renew", "1", "3", "7", "8"],
             "error: Nothing was changed: there are no mails 7, 8; mail 3 is `accepted`\nhint: `renew` takes mails that are \
-             waiting, queued, refused, unknown, cancelled\n",
+             waiting, queued, refused, unknown, cancelled; `resend` sends a copy of what was accepted\n",
         ),
         (
             &["cancel", "--state", "accepted", "--rule", "overdue"],

@@ -122,9 +122,9 @@ fn a_rule_that_is_asked_for_and_has_errors_is_said_to_have_them() {
         ("brokn", 1, "error: There is no rule `brokn`\nhint: did you mean `broken`?\n"),
         ("banana", 1, "error: There is no rule `banana`\nhint: the rules are: overdue\n"),
     ] {
-        for verb in ["plan", "run", "preview"] {
-            let ran = workspace.dunlin(&[verb, "--rule", rule]);
-            assert_eq!((ran.code, ran.err.ends_with(said)), (Some(code), true), "{verb}: {ran:?}");
+        for line in [&["plan", "--rule", rule][..], &["run", rule], &["preview", "--rule", rule]] {
+            let ran = workspace.dunlin(line);
+            assert_eq!((ran.code, ran.err.ends_with(said)), (Some(code), true), "{line:?}: {ran:?}");
         }
     }
     // A rule whose script is broken is left out as well; where no rule is left, no empty list is offered.

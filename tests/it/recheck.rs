@@ -110,7 +110,7 @@ async fn what_is_paid_while_a_run_waits_is_withdrawn_before_it_is_tried_again() 
     let parts = workspace.parts(clock.clone()).unwrap();
     let rules = Arc::new(workspace.rules.clone());
     let cause = Cause::Person("test".into());
-    let order = Order { rules, only_rule: None, ledger, as_of, scheduled_on: as_of, cause };
+    let order = Order { rules, only_rule: None, only: None, ledger, as_of, scheduled_on: as_of, cause };
     let committed =
         commit(&RunGenerations::new(workspace.clone()), workspace.clone(), order, &parts, Arc::new(|_, _| {})).await.unwrap();
 

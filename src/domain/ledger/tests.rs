@@ -31,6 +31,7 @@ fn invoice(number: &str, customer: CustomerIndex, total: Decimal) -> Document {
         total,
         open: None,
         disputed: false,
+        approved: true,
         hold_until: None,
         row: 0,
     }

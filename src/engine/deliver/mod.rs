@@ -407,11 +407,14 @@ impl Work<'_> {
 impl Work<'_> {
     /// Keeps for every mail that was cut off behind its gate which server had it and since when: what a person asks
     /// the server's administrator about.
-    async fn record_cut_off(&self) {
+    async fn record_cut_off(&mut self) {
         let now = self.delivery.clock.now();
-        for (id, under_way) in self.under_way.iter().filter(|(_, under_way)| under_way.passage.get() == Passage::Through) {
+        for (id, under_way) in std::mem::take(&mut self.under_way) {
+            if under_way.passage.get() != Passage::Through {
+                continue;
+            }
             let attempt = Attempt {
-                server: under_way.server.clone(),
+                server: under_way.server,
                 started_at: under_way.started_at,
                 duration: now.duration_since(under_way.started_at).try_into().unwrap_or_default(),
                 stage: Stage::FinalDot,
@@ -422,7 +425,7 @@ impl Work<'_> {
             };
             let next = Next { state: State::Unknown, next_attempt_at: None };
             // A mail whose result was stored after all is no longer `sending`, and says so by an error.
-            if let Err(error) = self.delivery.store.record_attempt(*id, attempt, next, now).await {
+            if let Err(error) = self.delivery.store.record_attempt(id, attempt, next, now).await {
                 tracing::debug!(message_id = id, %error, "A mail under way had ended by itself");
             }
         }

@@ -71,17 +71,21 @@ fn past() -> impl Strategy<Value = History> {
     })
 }
 
-type Subject = (CustomerIndex, Option<DocumentIndex>, Option<Currency>);
+type Key = (CustomerIndex, Subject, Option<Currency>);
 
 /// Returns every subject of a rule, told by the ledger alone.
-fn subjects(for_each: ForEach, ledger: &Ledger, open: &[DocumentIndex]) -> BTreeSet<Subject> {
+fn subjects(for_each: ForEach, ledger: &Ledger, open: &[DocumentIndex]) -> BTreeSet<Key> {
     let of = |document: &DocumentIndex| (ledger.document(*document).customer, ledger.document(*document).currency);
-    let mut subjects: BTreeSet<Subject> = match for_each {
-        ForEach::Customer => open.iter().map(of).map(|(customer, currency)| (customer, None, Some(currency))).collect(),
-        ForEach::Invoice => open.iter().map(|document| (of(document).0, Some(*document), Some(of(document).1))).collect(),
+    let mut subjects: BTreeSet<Key> = match for_each {
+        ForEach::Customer => {
+            open.iter().map(of).map(|(customer, currency)| (customer, Subject::Account, Some(currency))).collect()
+        }
+        ForEach::Invoice => {
+            open.iter().map(|document| (of(document).0, Subject::Invoice(*document), Some(of(document).1))).collect()
+        }
     };
     let is_idle = |customer: &CustomerIndex| !open.iter().any(|document| of(document).0 == *customer);
-    subjects.extend(ledger.customer_indexes().filter(is_idle).map(|customer| (customer, None, None)));
+    subjects.extend(ledger.customer_indexes().filter(is_idle).map(|customer| (customer, Subject::Account, None)));
     subjects
 }
 
@@ -89,10 +93,10 @@ fn subjects(for_each: ForEach, ledger: &Ledger, open: &[DocumentIndex]) -> BTree
 fn check_rule(plan: &Plan, place: usize, rules: &RuleSet, ledger: &Ledger) -> Result<BTreeSet<CustomerIndex>, TestCaseError> {
     let documents = (0..ledger.documents().len()).map(|place| DocumentIndex(place as u32));
     let open: Vec<DocumentIndex> = documents.filter(|document| !ledger.open_on(*document, plan.as_of).is_zero()).collect();
-    let (reminder, decisions) = (reminder(&rules.rules[place]).unwrap(), &plan.rules[place].decisions);
+    let (reminder, decisions) = (rules.rules[place].reminder().unwrap(), &plan.rules[place].decisions);
 
-    let decided: BTreeSet<Subject> =
-        decisions.iter().map(|decision| (decision.customer, decision.document, decision.currency)).collect();
+    let decided: BTreeSet<Key> =
+        decisions.iter().map(|decision| (decision.customer, decision.subject, decision.currency)).collect();
     prop_assert_eq!(decided.len(), decisions.len(), "a subject has one decision");
     prop_assert_eq!(decided, subjects(reminder.for_each, ledger, &open), "every subject has a decision");
 
@@ -103,7 +107,7 @@ fn check_rule(plan: &Plan, place: usize, rules: &RuleSet, ledger: &Ledger) -> Re
         let items = plan.items(message);
         prop_assert_eq!(usize::from(message.rule), place);
         prop_assert_eq!((message.customer, Some(message.currency)), (decision.customer, decision.currency));
-        prop_assert_eq!(Some(message.lead), items.iter().map(|item| item.step).max());
+        prop_assert_eq!(Some(message.lead()), items.iter().map(|item| item.step).max());
         prop_assert_eq!(message.total, items.iter().map(|item| ledger.open_on(item.document, plan.as_of)).sum::<Decimal>());
         for item in items {
             let document = ledger.document(item.document);

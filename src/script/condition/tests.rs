@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::ledger::LedgerBuilder;
 use crate::script::functions::FUNCTIONS;
+use crate::script::sandbox;
 use crate::script::values::FIELDS;
 use jiff::civil::date;
 
@@ -15,19 +16,21 @@ fn names() -> Names {
         recipient_keys: vec![],
         invoice_attributes: Some(vec!["project".into(), "region".into()]),
         customer_attributes: Some(vec!["segment".into()]),
+        ..Names::default()
     }
 }
 
 fn compile(text: &str) -> Condition {
-    let (condition, warnings) = Condition::compile(text, &names(), &Locate::file("where", text)).unwrap_or_else(|problems| {
-        panic!("{text}: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-    });
+    let (condition, warnings) =
+        Condition::compile(text, Topic::Invoice, &names(), &Locate::file("where", text)).unwrap_or_else(|problems| {
+            panic!("{text}: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        });
     assert_eq!(warnings, [], "{text}");
     condition
 }
 
 fn problems(text: &str) -> Vec<String> {
-    match Condition::compile(text, &names(), &Locate::file("where", text)) {
+    match Condition::compile(text, Topic::Invoice, &names(), &Locate::file("where", text)) {
         Ok((_, warnings)) => warnings.iter().map(ToString::to_string).collect(),
         Err(problems) => problems.iter().map(ToString::to_string).collect(),
     }
@@ -193,7 +196,7 @@ fn every_field_of_the_table_can_be_read() {
 fn an_explanation_gives_every_part_with_the_values_it_saw() {
     let sample = Sample::new(&names(), &BTreeSet::new());
     let seen = |text: &str, number: &str| -> Vec<String> {
-        let condition = Condition::compile(text, &names(), &Locate::file("where", text)).unwrap().0;
+        let condition = Condition::compile(text, Topic::Invoice, &names(), &Locate::file("where", text)).unwrap().0;
         let document = sample.ledger.find_document(number).unwrap();
         let parts = condition.explain(&sample.ledger, document, sample.as_of).into_iter();
         let shown = parts.map(|seen| {
@@ -255,18 +258,18 @@ proptest! {
         let as_of = crate::domain::date::shifted(date(2026, 11, 21), day);
         let engine = sandbox::engine();
         let mut scope = Scope::new();
-        for (name, _) in VARIABLES {
-            scope.push_constant(name, ());
+        for (name, _) in Topic::Invoice.variables() {
+            scope.push_constant(*name, ());
         }
         let ast = engine.compile_expression_with_scope(&scope, &text).unwrap();
         let fast = check::expression(&ast).as_ref().and_then(Test::read);
         prop_assert!(fast.is_some(), "{} is not in the simple part", text);
         let needs = Needs { balance: true, overdue: true, attributes: true };
-        let inner = Inner { text: text.clone(), engine, ast, fast, needs, asks_disputed: false, locate: Locate::file("where", &text) };
+        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, needs, asks_disputed: false, locate: Locate::file("where", &text) };
         let condition = Condition(Arc::new(inner));
         for index in (0..documents.len() as u32).map(DocumentIndex) {
             let account = Account::of(&ledger, index, as_of);
-            let by_rhai = condition.holds_by_rhai(&account, index).map_err(|(fault, _)| fault);
+            let by_rhai = condition.holds_about(&account, About::Document(index));
             match condition.0.fast.as_ref().unwrap().holds(&View::new(&account, index)) {
                 Some(fast) => prop_assert_eq!(Ok(fast), by_rhai, "{}", text),
                 // The typed tree gives up only where rhai meets a fault, and that fault is what the caller gets.
@@ -373,6 +376,7 @@ fn ledger(documents: &[(u8, i64, i32, bool, u8)]) -> Ledger {
             total: rust_decimal::Decimal::new(*cents, 1),
             open: None,
             disputed: *disputed,
+            approved: true,
             hold_until: None,
             row: 0,
         };

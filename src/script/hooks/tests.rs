@@ -1,6 +1,8 @@
 //! Scripts: what is refused when they load, what bounds them, and what becomes of their results.
 
 use super::*;
+use crate::domain::date::Date;
+use crate::domain::ledger::{CustomerIndex, Ledger};
 use crate::domain::money::{Currency, Money};
 use crate::script::RecipientName;
 use jiff::civil::date;
@@ -8,7 +10,7 @@ use rust_decimal::dec;
 
 fn names() -> Names {
     let recipient_keys = ["billing", "management"].map(RecipientKey::new).into();
-    Names { recipient_keys, invoice_attributes: None, customer_attributes: None }
+    Names { recipient_keys, ..Names::default() }
 }
 
 fn problems(text: &str) -> Vec<String> {
@@ -206,7 +208,8 @@ fn variables_keep_their_exact_kind() {
         "fn variables(customer, items, level) {\n  #{ pay_by: as_of + 7, name: customer.name, n: 3, rate: 0.1 + 0.2, flag: true, none: (),\n     \
          fee: money(40, \"EUR\"), list: [1, \"a\"], map: #{ third: 1 / 3 * 3 } }\n}",
     );
-    let given = with_first_customer(|ledger, customer, items, as_of| script.variables(ledger, customer, items, &level(), as_of));
+    let given =
+        with_first_customer(|ledger, _, items, as_of| script.variables(&Account::of(ledger, items[0], as_of), items, &level()));
     let fee = Money { amount: dec!(40), currency: Currency::parse("EUR").unwrap() };
     let expected = [
         ("pay_by", Variable::Date(date(2026, 11, 28))),
@@ -237,7 +240,8 @@ fn a_fault_at_run_time_names_its_line() {
         warnings[0],
         format!("a.rhai:4:24: {message} (met on made-up data); make sure that the real data cannot do the same")
     );
-    let fault = with_first_customer(|ledger, customer, items, as_of| script.variables(ledger, customer, items, &level(), as_of));
+    let fault =
+        with_first_customer(|ledger, _, items, as_of| script.variables(&Account::of(ledger, items[0], as_of), items, &level()));
     assert_eq!(
         fault,
         Err(ScriptFault { message: message.into(), place: crate::domain::problem::Place::within("a.rhai", text, 4, 24, 1) })
@@ -247,8 +251,9 @@ fn a_fault_at_run_time_names_its_line() {
 #[test]
 fn hooks_that_are_not_defined_change_nothing() {
     let script = compile("fn select(customer, items) { items }");
-    with_first_customer(|ledger, customer, items, as_of| {
-        assert_eq!(script.recipients(&Account::of(ledger, items[0], as_of), items, &level()), None);
-        assert_eq!(script.variables(ledger, customer, items, &level(), as_of), Ok(BTreeMap::new()));
+    with_first_customer(|ledger, _, items, as_of| {
+        let account = Account::of(ledger, items[0], as_of);
+        assert_eq!(script.recipients(&account, items, &level()), None);
+        assert_eq!(script.variables(&account, items, &level()), Ok(BTreeMap::new()));
     });
 }

@@ -74,6 +74,19 @@ impl AmountFormat {
         self.thousands.is_some_and(|mark| mark.is(self.mark() as char))
     }
 
+    /// Returns an amount in this form, for people: `1,234.50`.
+    pub fn example(self) -> String {
+        let thousands = match self.thousands {
+            None => "",
+            Some(ThousandsMark::Comma) => ",",
+            Some(ThousandsMark::Point) => ".",
+            Some(ThousandsMark::Apostrophe) => "'",
+            Some(ThousandsMark::Space) => " ",
+            Some(ThousandsMark::Underscore) => "_",
+        };
+        format!("1{thousands}234{}50", char::from(self.mark()))
+    }
+
     fn mark(self) -> u8 {
         match self.decimal {
             DecimalMark::Point => b'.',
@@ -265,6 +278,14 @@ mod tests {
             assert_eq!(format(marks).read(cell, 2).ok(), expected, "{marks:?} {cell:?}");
         }
         assert_eq!(format(".").read("1.234", 3).ok(), Some(dec!(1.234)), "dinars have three decimals");
+    }
+
+    #[test]
+    fn a_form_reads_its_own_example() {
+        for marks in [".", ",", ".,", ",.", ".'", ", ", "._"] {
+            let format = format(marks);
+            assert_eq!(format.read(&format.example(), 2).ok(), Some(dec!(1234.50)), "{marks:?}");
+        }
     }
 
     #[test]

@@ -246,8 +246,8 @@ impl Loader {
         let Some(layout) = file.table.as_ref().map(|table| &table.layout) else { return };
         let required = ["number", "customer", "issued_on", "total"].map(|field| layout.column(field));
         let [Some(number), Some(customer), Some(issued_on), Some(total)] = required else { return };
-        let [due_on, open, currency, settled_on, disputed, hold_until] =
-            ["due_on", "open", "currency", "settled_on", "disputed", "hold_until"].map(|field| layout.column(field));
+        let [due_on, open, currency, settled_on, disputed, approved, hold_until] =
+            ["due_on", "open", "currency", "settled_on", "disputed", "approved", "hold_until"].map(|field| layout.column(field));
         self.rows(file, progress, |loader, row| {
             let number_text = row.required(number);
             let customer_id = row.required(customer);
@@ -263,6 +263,8 @@ impl Loader {
                 total: row.required_amount(total, currency),
                 open: row.amount(open, currency),
                 disputed: row.answer(disputed),
+                // Where the books know of no approval, none is missing.
+                approved: approved.is_none() || row.answer(approved),
                 hold_until: row.date(hold_until),
                 row: 0,
             };
@@ -297,6 +299,7 @@ impl Loader {
                 total: negative(row.required_amount(total, currency)),
                 open: row.amount(open, currency).map(negative),
                 disputed: false,
+                approved: true,
                 hold_until: None,
                 row: 0,
             };

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
+use std::io::Read;
 
 use crate::domain::problem::{Place, Problem};
 use crate::source::csv::CsvTable;
@@ -80,7 +81,16 @@ fn read_header(
     settings: &CsvTable,
     faults: &mut Faults,
 ) -> Result<Option<Layout>, RecordError> {
-    let mut delimiter = settings.delimiter;
+    settle_delimiter(records, settings.delimiter)?;
+    let Some(header) = records.next()?.filter(|header| !header.is_blank()) else {
+        faults.file("The file is empty", "its first line must name the columns");
+        return Ok(None);
+    };
+    Ok(Layout::read(&header, kind, settings, faults))
+}
+
+/// Sets the delimiter to the one given, or to the one the file's first lines tell; returns it.
+pub(crate) fn settle_delimiter<R: Read>(records: &mut Records<R>, mut delimiter: Option<u8>) -> Result<u8, RecordError> {
     // Spreadsheets may name the delimiter in a line of its own: `sep=;`.
     if let [b's', b'e', b'p', b'=', named, b'\r' | b'\n', ..] = *records.peek()?
         && is_delimiter(named)
@@ -93,11 +103,7 @@ fn read_header(
         None => detect_delimiter(records.peek()?),
     };
     records.set_delimiter(delimiter);
-    let Some(header) = records.next()?.filter(|header| !header.is_blank()) else {
-        faults.file("The file is empty", "its first line must name the columns");
-        return Ok(None);
-    };
-    Ok(Layout::read(&header, kind, settings, faults))
+    Ok(delimiter)
 }
 
 /// Returns whether cells can be told apart by this byte.

@@ -127,6 +127,7 @@ fn every_field_of_every_file_arrives() {
         total: dec!(70),
         open: None,
         disputed: false,
+        approved: true,
         hold_until: None,
         row: 1,
     };
@@ -148,6 +149,7 @@ fn every_field_of_every_file_arrives() {
         total: dec!(1234.50),
         open: Some(dec!(1000)),
         disputed: true,
+        approved: true,
         hold_until: Some(date(2026, 11, 30)),
         row: 0,
         ..plain.clone()
@@ -283,7 +285,7 @@ fn a_mapping_is_held_against_the_header() {
             "config.yaml:7:9: invoices.csv has no column `Zahlungsziel`; its columns are `InvoiceNo`, `Cust`, `total`, ``, `total`",
             "config.yaml:7:9: The field `number` is mapped twice; keep one of the two columns",
             "config.yaml:7:9: The invoices' file has no field `contacts.billing`; the fields are number, customer, issued_on, \
-             due_on, total, open, currency, settled_on, disputed, hold_until",
+             due_on, total, open, currency, settled_on, disputed, approved, hold_until",
             "invoices.csv: No column is mapped to `customer`; map it: `columns: { customer: … }`; its columns are `InvoiceNo`, \
              `Cust`, `total`, ``, `total`",
             "invoices.csv: No column is mapped to `issued_on`; map it: `columns: { issued_on: … }`; its columns are `InvoiceNo`, \

@@ -35,6 +35,7 @@ create table firing (
 ) strict, without rowid;
 
 create index firing_by_time on firing (decided_at_ms);
+create index firing_by_run on firing (run_id) where run_id is not null;
 
 -- Up to which local time each rule's firings are decided.
 create table rule_schedule (
@@ -58,3 +59,8 @@ create table act (
 
 create index act_by_run on act (run_id) where run_id is not null;
 create index act_by_message on act (message_id) where message_id is not null;
+
+-- How the outbox stands, at the price of what is open in it: what was sent and settled over the years is not walked.
+create index message_open on message (mode, state, state_at_ms, queued_at_ms)
+    where state in ('blocked', 'waiting', 'queued', 'sending', 'refused', 'exhausted', 'unknown');
+create index run_by_mode on run (mode, id);

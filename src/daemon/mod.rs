@@ -1,0 +1,615 @@
+//! The daemon: one loop over one closed list of events, which starts work and takes in what came of it.
+//!
+//! The loop itself never waits for a disk, a server or a script: reading files, deciding a run and sending are tasks beside
+//! it, one of each kind at a time. What they did comes back as an event. It decides nothing about mails; `engine` does.
+
+mod delivery;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::daemon::delivery::DeliveryTask;
+use crate::daemon::work::{Done, Fired, FiredRun, Job, Work};
+use crate::domain::date::Timestamp;
+use crate::domain::id::RuleId;
+use crate::domain::problem::{Problem, Severity};
+use crate::engine::act::{Act, Answer, Done as ActDone};
+use crate::engine::agenda::Agenda;
+use crate::engine::alert::{Alert, AlertSeverity, Alerts};
+use crate::engine::deliver::{DeliveryEnd, DeliveryReport};
+use crate::engine::door::{Asked, Door};
+use crate::engine::readiness::ServiceManager;
+use crate::engine::reload::{LiveWorkspace, Look, Reading, Reloaded, SETTLE, Watch};
+use crate::engine::run::{Parts, mode_word, recover};
+use crate::engine::status::{BEAT_EVERY, FaultKind, FiringOutcome, Live, NextFiring, PausedRule, RunCause, Source};
+use crate::engine::workspace::{StartFault, Workspace};
+use crate::outbox::state::State;
+use crate::port::Clock;
+use crate::web;
+
+/// How often the files are looked at without a hint: a network folder gives none.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// When what failed for a reason outside is tried again: a ledger that cannot be read, a store that cannot be written.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+/// When servers that took nothing from us are tried again.
+const SERVERS_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// How long work that has begun may take to end once a stop is asked for, over and above what sending takes.
+const STOP_GRACE: Duration = Duration::from_secs(35);
+
+/// What a service manager or an operator wants of the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nudge {
+    /// Look at the files now.
+    Reload,
+    /// End.
+    Stop,
+}
+
+/// Why the daemon cannot start.
+#[derive(Debug, Error)]
+pub enum ServeFault {
+    /// config.yaml is wrong.
+    #[error("The workspace cannot be used")]
+    Problems(Vec<Problem>),
+    /// The store or a server's settings.
+    #[error(transparent)]
+    Start(#[from] StartFault),
+    /// The store fails at the start.
+    #[error(transparent)]
+    Store(#[from] crate::engine::outbox::StoreError),
+    /// Another daemon, or a file in the way.
+    #[error("{0}")]
+    Door(String),
+}
+
+/// Everything that can happen to the daemon.
+enum Event {
+    /// Time has passed.
+    Tick,
+    /// The system gave notice of changed files.
+    Hint,
+    /// A look at the files is over; `None`: nothing had changed.
+    Looked(Option<Box<Reading>>),
+    /// Somebody asks for something over the socket.
+    Asked(Box<Asked>),
+    /// A piece of work is done.
+    Worked(Done),
+    /// Sending has ended.
+    Delivered(Result<DeliveryReport, String>),
+    /// The service manager wants something.
+    Nudged(Nudge),
+}
+
+/// A daemon that has started and not yet run.
+pub struct Daemon {
+    clock: Arc<dyn Clock>,
+    live: Live,
+    workspace: LiveWorkspace,
+    watch: Watch,
+    parts: Parts,
+    agenda: Agenda,
+    door: Door,
+    listener: Option<TcpListener>,
+    /// Work that waits for its turn.
+    jobs: VecDeque<Job>,
+    working: Option<JoinHandle<Done>>,
+    /// Rules with a firing among the work.
+    busy: BTreeSet<RuleId>,
+    /// Rules whose last try failed, and until when they wait.
+    resting: BTreeMap<RuleId, Timestamp>,
+    delivery: Option<DeliveryTask>,
+    /// Not before then, after a delivery that could do nothing.
+    delivery_rests_until: Option<Timestamp>,
+    looking: Option<JoinHandle<Option<Box<Reading>>>>,
+    looks_again: bool,
+    looked_at: Timestamp,
+    told_problems: Vec<Problem>,
+    told_paused: Vec<PausedRule>,
+    alerts: Alerts,
+}
+
+impl Daemon {
+    /// Loads the workspace, opens its store and everything that can fail at the start. Nothing is sent before
+    /// [`Daemon::run`].
+    ///
+    /// # Errors
+    /// Why it cannot start.
+    pub async fn start(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, ServeFault> {
+        let folder = root.to_owned();
+        let loaded = tokio::task::spawn_blocking(move || LiveWorkspace::start(&folder)).await;
+        let workspace = loaded.expect("loading a workspace does not panic").map_err(ServeFault::Problems)?;
+        let current = workspace.current();
+        let now = clock.now();
+        let parts = current.parts(clock.clone())?;
+        let interrupted = recover(&parts).await?;
+        if interrupted > 0 {
+            tracing::warn!(count = interrupted, "Mails were under way when the last process ended; they are `unknown`");
+        }
+        let door = Door::open(&current.database_path()).map_err(|error| ServeFault::Door(error.to_string()))?;
+        let listener = match &current.config.daemon.listen {
+            // Whoever cannot be looked at still sends: the page is no reason to leave customers without their mail.
+            Some(address) => TcpListener::bind(address)
+                .await
+                .inspect_err(|error| tracing::error!(%address, %error, "There is no health page: its address cannot be used"))
+                .ok(),
+            None => None,
+        };
+        let mode = mode_word(&current.config.mode);
+        let live = Live::new(current.config.instance.clone(), mode, env!("CARGO_PKG_VERSION"), now);
+        let mut agenda = Agenda::default();
+        agenda.follow(&current, mode, &parts.store, now).await?;
+        let watch = Watch::start(root, &current.other_files());
+        let mut daemon = Self {
+            clock,
+            live,
+            workspace,
+            watch,
+            parts,
+            agenda,
+            door,
+            listener,
+            jobs: VecDeque::new(),
+            working: None,
+            busy: BTreeSet::new(),
+            resting: BTreeMap::new(),
+            delivery: None,
+            delivery_rests_until: None,
+            looking: None,
+            looks_again: false,
+            looked_at: now,
+            told_problems: Vec::new(),
+            told_paused: Vec::new(),
+            alerts: Alerts::default(),
+        };
+        daemon.tell_generation(now);
+        for problem in current.history_problems() {
+            tracing::warn!(problem = %problem, "Something was sent under an id that is gone");
+        }
+        Ok(daemon)
+    }
+
+    /// Returns what the health page shows, for whoever runs the daemon in the same process.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Returns the address of the health page.
+    pub fn health_address(&self) -> Option<std::net::SocketAddr> {
+        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Runs until a [`Nudge::Stop`] comes, or until nobody is left to send one.
+    pub async fn run(mut self, mut nudges: mpsc::Receiver<Nudge>) {
+        let (stop_page, page_stopped) = oneshot::channel::<()>();
+        let page = self.listener.take().map(|listener| {
+            let source = self.source();
+            tokio::spawn(web::serve(listener, Arc::new(source), web::Bounds::default(), async move {
+                drop(page_stopped.await);
+            }))
+        });
+        let manager = Arc::new(ServiceManager::from_environment());
+        let (watched, live, clock) = (manager.clone(), self.live.clone(), self.clock.clone());
+        let watchdog = tokio::spawn(async move { watched.keep_alive(&live, &*clock).await });
+        manager.ready(&self.status_line());
+        tracing::info!(generation = self.workspace.current().generation, "The daemon is ready");
+
+        self.start_delivery(self.clock.now()).await;
+        loop {
+            let event = self.next_event(&mut nudges).await;
+            let now = self.clock.now();
+            self.live.beat(now);
+            match event {
+                Event::Tick => {}
+                Event::Hint => self.look(SETTLE),
+                Event::Looked(reading) => {
+                    self.looking = None;
+                    if let Some(reading) = reading {
+                        manager.reloading();
+                        self.take_in(*reading, now).await;
+                        manager.ready(&self.status_line());
+                    }
+                    if std::mem::take(&mut self.looks_again) {
+                        self.look(Duration::ZERO);
+                    }
+                }
+                Event::Asked(asked) => self.hear(*asked),
+                Event::Worked(done) => self.take_work(done, now).await,
+                Event::Delivered(report) => self.take_delivery(report, now).await,
+                Event::Nudged(Nudge::Reload) => self.look(Duration::ZERO),
+                Event::Nudged(Nudge::Stop) => break,
+            }
+            if now.duration_since(self.looked_at).unsigned_abs() >= LOOK_EVERY {
+                self.look(Duration::ZERO);
+            }
+            self.fire(now).await;
+            self.start_work();
+            self.start_delivery(now).await;
+        }
+        manager.stopping("mails under way end first");
+        tracing::info!("Stopping: mails under way end first");
+        self.stop().await;
+        watchdog.abort();
+        drop(stop_page);
+        if let Some(page) = page {
+            page.abort();
+        }
+        tracing::info!("Stopped");
+    }
+
+    async fn next_event(&mut self, nudges: &mut mpsc::Receiver<Nudge>) -> Event {
+        let pause = self.pause(self.clock.now());
+        tokio::select! {
+            nudge = nudges.recv() => Event::Nudged(nudge.unwrap_or(Nudge::Stop)),
+            done = ended(&mut self.working) => Event::Worked(done.unwrap_or_else(|error| Done::panicked(&error))),
+            read = ended(&mut self.looking) => Event::Looked(read.unwrap_or_else(|error| {
+                tracing::error!(%error, "Reading the files ended in a panic; the last good generation stays");
+                None
+            })),
+            report = delivery::ended(&mut self.delivery) => Event::Delivered(report),
+            asked = self.door.next() => Event::Asked(Box::new(asked)),
+            () = self.watch.hinted() => Event::Hint,
+            () = tokio::time::sleep(pause) => Event::Tick,
+        }
+    }
+
+    /// Returns how long there is nothing to do, if nothing happens. Never long: the clock may jump.
+    fn pause(&self, now: Timestamp) -> Duration {
+        let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+        let next = self.agenda.next_at(&self.left_aside(now)).map(until);
+        next.map_or(BEAT_EVERY, |next| next.min(BEAT_EVERY)).max(Duration::from_millis(10))
+    }
+
+    /// Returns the rules whose firings are not to be decided now.
+    fn left_aside(&self, now: Timestamp) -> BTreeSet<RuleId> {
+        let resting = self.resting.iter().filter(|(_, until)| **until > now).map(|(id, _)| id);
+        self.workspace.paused().keys().chain(&self.busy).chain(resting).cloned().collect()
+    }
+
+    /// Decides the firings that have come: those left out are stored as such, the others become work.
+    async fn fire(&mut self, now: Timestamp) {
+        let but = self.left_aside(now);
+        if self.agenda.next_at(&but).is_none_or(|next| next > now) {
+            return;
+        }
+        let current = self.workspace.current();
+        let mut to_run = Vec::new();
+        for due in self.agenda.due(&current, mode_word(&current.config.mode), &but, now) {
+            if let (Some((first, reason)), Some((last, _))) = (due.left_out.first(), due.left_out.last()) {
+                tracing::warn!(
+                    rule_id = due.rule_id,
+                    count = due.left_out.len(),
+                    first = first.local_time,
+                    last = last.local_time,
+                    reason,
+                    "Firings are left out"
+                );
+                if let Err(error) = self.parts.store.leave_out(due.left_out.clone(), now).await {
+                    tracing::error!(rule_id = due.rule_id, %error, "Missed firings could not be stored; it is tried again");
+                    self.rest(RuleId::new(&due.rule_id), now);
+                    self.live.fault(FaultKind::StoreFailed, "", &error.to_string(), now);
+                    continue;
+                }
+                self.agenda.decided(&current, last);
+                due.left_out.iter().for_each(|_| self.live.fired(&due.rule_id, FiringOutcome::Missed));
+            }
+            to_run.extend(due.to_run);
+        }
+        if !to_run.is_empty() {
+            self.busy.extend(to_run.iter().map(|(firing, _)| RuleId::new(&firing.rule_id)));
+            self.jobs.push_back(Job::Fire { workspace: current, firings: to_run });
+        }
+        self.tell_next();
+    }
+
+    fn rest(&mut self, rule: RuleId, now: Timestamp) {
+        self.resting.insert(rule, now.saturating_add(RETRY_AFTER).unwrap_or(now));
+    }
+
+    /// Begins the next piece of work, if none is under way.
+    fn start_work(&mut self) {
+        if self.working.is_some() {
+            return;
+        }
+        let Some(job) = self.jobs.pop_front() else { return };
+        let work = Work { generations: self.workspace.generations().clone(), parts: self.parts.clone() };
+        self.working = Some(tokio::spawn(async move { work.perform(job).await }));
+    }
+
+    /// Takes in what work led to.
+    async fn take_work(&mut self, done: Done, now: Timestamp) {
+        self.working = None;
+        match done {
+            Done::Fired(results) => {
+                let current = self.workspace.current();
+                for Fired { firing, result } in results {
+                    let id = RuleId::new(&firing.rule_id);
+                    self.busy.remove(&id);
+                    match result {
+                        Ok(fired) => {
+                            self.resting.remove(&id);
+                            self.agenda.decided(&current, &firing);
+                            if let Some(FiredRun { run_id, waiting }) = fired {
+                                if waiting > 0 {
+                                    let detail = format!("{waiting} mails; `dunlin runs start {run_id}` lets them go");
+                                    let title = format!("A run of `{}` waits for a person", firing.rule_id);
+                                    self.alert(AlertSeverity::Warning, &title, detail);
+                                }
+                                tracing::info!(rule_id = firing.rule_id, local_time = firing.local_time, run_id, "A rule fired");
+                                self.live.fired(&firing.rule_id, FiringOutcome::Ran);
+                                self.live.run_finished(RunCause::Schedule);
+                            }
+                            for kind in [FaultKind::LedgerUnreadable, FaultKind::StoreFailed] {
+                                self.live.mended(kind, "");
+                            }
+                        }
+                        Err(fault) => {
+                            tracing::error!(
+                                rule_id = firing.rule_id,
+                                local_time = firing.local_time,
+                                fault = fault.words,
+                                "A firing could not run; it is tried again"
+                            );
+                            self.live.fired(&firing.rule_id, FiringOutcome::Failed);
+                            self.live.fault(fault.kind, "", &fault.words, now);
+                            self.alert(AlertSeverity::Error, "A rule cannot run", format!("{}: {}", firing.rule_id, fault.words));
+                            self.rest(id, now);
+                        }
+                    }
+                }
+                self.tell_next();
+            }
+            Done::Acted { has_run } => {
+                if has_run {
+                    self.live.run_finished(RunCause::Person);
+                }
+            }
+            Done::Panicked => self.busy.clear(),
+        }
+        if let Some(delivery) = &self.delivery {
+            delivery.wake();
+        }
+        self.delivery_rests_until = None;
+    }
+
+    /// Hears somebody at the door: what only asks is answered at once, what changes something takes its turn.
+    fn hear(&mut self, asked: Asked) {
+        match asked.act {
+            Act::Status => {
+                let source = self.source();
+                tokio::spawn(async move {
+                    let status = tokio::task::spawn_blocking(move || source.status()).await;
+                    match status.map(|status| serde_json::to_value(status)) {
+                        Ok(Ok(status)) => asked.answer(Answer::Done(ActDone::Told { body: status })).await,
+                        Ok(Err(error)) => tracing::error!(%error, "The status could not be told"),
+                        Err(error) => tracing::error!(%error, "The status could not be told"),
+                    }
+                });
+            }
+            Act::Reload => {
+                tracing::info!(person = asked.person, "A person asks for a look at the files");
+                self.look(Duration::ZERO);
+                tokio::spawn(asked.answer(Answer::Done(ActDone::Told { body: serde_json::json!({ "reload": "begun" }) })));
+            }
+            _ => self.jobs.push_back(Job::Act(asked)),
+        }
+    }
+
+    fn source(&self) -> Source {
+        Source::new(self.live.clone(), self.workspace.current().database_path(), self.clock.clone())
+    }
+
+    /// Looks at the files beside the loop; one look at a time.
+    fn look(&mut self, after: Duration) {
+        if self.looking.is_some() {
+            self.looks_again = true;
+            return;
+        }
+        self.looked_at = self.clock.now();
+        let look: Look = self.workspace.look();
+        self.looking = Some(tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            tokio::task::spawn_blocking(move || look.take().map(Box::new)).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "Reading the files ended in a panic; the last good generation stays");
+                None
+            })
+        }));
+    }
+
+    /// Takes in changed files: a new generation if all is right, else the last good one stays, loudly.
+    async fn take_in(&mut self, reading: Reading, now: Timestamp) {
+        let before = self.workspace.current();
+        let outcome = self.workspace.take_in(reading);
+        let current = self.workspace.current();
+        let has_news = self.told_problems != self.workspace.problems();
+        match outcome {
+            Reloaded::Unchanged if !has_news => {}
+            Reloaded::Refused if !has_news => {}
+            Reloaded::Swapped => {
+                tracing::info!(generation = current.generation, "A new generation is in force");
+                self.watch.renew(&current.other_files());
+            }
+            Reloaded::Unchanged => tracing::info!(generation = current.generation, "The files are again as they are in force"),
+            Reloaded::Refused => {
+                tracing::error!(generation = current.generation, "The changed files have errors; the last good generation stays")
+            }
+        }
+        let mode = mode_word(&current.config.mode);
+        if outcome == Reloaded::Swapped {
+            if let Err(error) = self.agenda.follow(&current, mode, &self.parts.store, now).await {
+                self.live.fault(FaultKind::StoreFailed, "", &error.to_string(), now);
+                tracing::error!(%error, "The schedules could not be stored");
+            }
+            if before.config_text != current.config_text {
+                self.live.mode(mode);
+                self.change_servers(&current);
+            }
+        }
+        if has_news || outcome == Reloaded::Swapped {
+            self.tell_generation(now);
+        }
+    }
+
+    /// Puts new server settings into force: sending ends, what is under way included, and begins anew with them.
+    fn change_servers(&mut self, current: &Workspace) {
+        match current.transports(&self.parts.store, &self.clock) {
+            Ok(transports) => {
+                self.parts.transports = transports;
+                if let Some(delivery) = &self.delivery {
+                    delivery.stop();
+                }
+            }
+            Err(fault) => tracing::error!(%fault, "The changed servers cannot be used; sending goes on through the old ones"),
+        }
+    }
+
+    /// Starts to send, if something is queued and nothing is being sent.
+    async fn start_delivery(&mut self, now: Timestamp) {
+        if self.delivery.is_some() || self.delivery_rests_until.is_some_and(|until| until > now) {
+            return;
+        }
+        match DeliveryTask::start(&self.workspace, &self.parts, &self.live).await {
+            Ok(task) => self.delivery = task,
+            Err(error) => {
+                tracing::error!(%error, "The outbox cannot be read");
+                self.live.fault(FaultKind::StoreFailed, "", &error.to_string(), now);
+                self.delivery_rests_until = now.saturating_add(RETRY_AFTER).ok();
+            }
+        }
+    }
+
+    /// Takes in how sending ended.
+    async fn take_delivery(&mut self, report: Result<DeliveryReport, String>, now: Timestamp) {
+        self.delivery = None;
+        self.live.under_way(0);
+        let after = |rest: Duration| now.saturating_add(rest).ok();
+        match report {
+            Ok(report) => {
+                for (server, fault) in &report.server_faults {
+                    let title = format!("The server `{server}` takes nothing from us");
+                    self.alert(AlertSeverity::Error, &title, fault.clone());
+                    self.live.fault(FaultKind::ServerFault, server.as_str(), fault, now);
+                }
+                let faulty: Vec<&str> = report.server_faults.iter().map(|(server, _)| server.as_str()).collect();
+                for server in &self.workspace.current().config.servers {
+                    if !faulty.contains(&server.id.as_str()) {
+                        self.live.mended(FaultKind::ServerFault, server.id.as_str());
+                    }
+                }
+                let stands = |state: State| report.ended.get(state.as_str()).copied().unwrap_or_default();
+                let (refused, unknown) = (stands(State::Refused), stands(State::Unknown));
+                if refused + unknown > 0 {
+                    let detail = format!("{refused} refused, {unknown} unknown; `dunlin outbox` shows them");
+                    self.alert(AlertSeverity::Warning, "Mails stand still until a person decides", detail);
+                }
+                match report.end {
+                    DeliveryEnd::Drained => self.live.mended(FaultKind::StoreFailed, ""),
+                    DeliveryEnd::Stopped => {}
+                    DeliveryEnd::ServersFaulty => self.delivery_rests_until = after(SERVERS_RETRY_AFTER),
+                    DeliveryEnd::StoreFailed(fault) => {
+                        tracing::error!(fault, "Sending stopped, since results cannot be stored");
+                        self.alert(AlertSeverity::Error, "Sending stopped, since results cannot be stored", fault.clone());
+                        self.live.fault(FaultKind::StoreFailed, "", &fault, now);
+                        self.delivery_rests_until = after(RETRY_AFTER);
+                    }
+                }
+            }
+            Err(fault) => {
+                tracing::error!(fault, "Sending ended unexpectedly");
+                self.live.fault(FaultKind::StoreFailed, "", &fault, now);
+                self.delivery_rests_until = after(RETRY_AFTER);
+            }
+        }
+        // Nothing is under way now, so what still counts as being sent was cut off.
+        match recover(&self.parts).await {
+            Ok(0) => {}
+            Ok(count) => tracing::error!(count, "Mails were cut off after their final dot may have left; they are `unknown`"),
+            Err(error) => tracing::error!(%error, "The store cannot be written"),
+        }
+        match delivery::unfinished_runs(&self.parts) {
+            Ok(run_ids) => self.workspace.generations().keep_only(&run_ids),
+            Err(error) => tracing::error!(%error, "The outbox cannot be read"),
+        }
+    }
+
+    /// Ends everything that is under way, in bounded time.
+    async fn stop(&mut self) {
+        if let Some(delivery) = &self.delivery {
+            delivery.stop();
+        }
+        let all = async {
+            if self.delivery.is_some() {
+                drop(delivery::ended(&mut self.delivery).await);
+            }
+            if let Some(working) = self.working.take() {
+                drop(working.await);
+            }
+        };
+        if tokio::time::timeout(STOP_GRACE, all).await.is_err() {
+            tracing::error!("Some work did not end in time and is cut off; nothing of it is stored");
+        }
+    }
+
+    fn tell_generation(&mut self, now: Timestamp) {
+        let current = self.workspace.current();
+        let problems = self.workspace.problems().to_vec();
+        for problem in problems.iter().filter(|problem| !self.told_problems.contains(problem)) {
+            match problem.severity {
+                Severity::Error => tracing::error!(problem = %problem, "The workspace has an error"),
+                Severity::Warning => tracing::warn!(problem = %problem, "The workspace has a warning"),
+            }
+        }
+        self.live.generation(&current.generation, now);
+        self.live.reloaded(!problems.iter().any(|problem| problem.severity == Severity::Error), &problems, now);
+        self.told_problems = problems;
+        let paused = self.workspace.paused_rules();
+        for rule in paused.iter().filter(|rule| !self.told_paused.contains(rule)) {
+            tracing::error!(rule_id = rule.rule, file = rule.file, reason = rule.reason.as_str(), "A rule is paused");
+            let detail = format!("The rule `{}` does not run: {} is {}", rule.rule, rule.file, rule.reason.as_str());
+            self.alert(AlertSeverity::Error, "A rule is paused", detail);
+        }
+        self.told_paused.clone_from(&paused);
+        self.live.paused(paused);
+        self.tell_next();
+    }
+
+    /// Tells a person, by the plugin that config.yaml names.
+    fn alert(&self, severity: AlertSeverity, title: &str, detail: String) {
+        let alert = Alert { severity, title: title.to_owned(), detail };
+        // Its task ends by itself, in bounded time; one told too often, or to nobody, is in the log all the same.
+        drop(self.alerts.send(&self.workspace.current(), &*self.clock, alert));
+    }
+
+    fn tell_next(&self) {
+        let paused = self.workspace.paused();
+        let next = self.agenda.next_firings().filter(|(id, _)| !paused.contains_key(*id));
+        self.live.next_firings(next.map(|(id, firing)| NextFiring::new(id.as_str(), firing)).collect());
+    }
+
+    /// Returns what a service manager shows in one line.
+    fn status_line(&self) -> String {
+        let current = self.workspace.current();
+        let paused = self.workspace.paused().len();
+        format!("generation {}, {} rules, {paused} paused", current.generation, current.rules.rules.len())
+    }
+}
+
+/// Ends when the task does; never where there is none.
+async fn ended<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Where the daemon of a workspace keeps its socket and lock.
+pub fn root_of(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}

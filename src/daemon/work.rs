@@ -1,0 +1,89 @@
+//! Work that takes a while and is done one piece after the other, beside the loop: firings, and what people ask for.
+
+use std::sync::Arc;
+
+use crate::domain::date::Date;
+use crate::engine::act::{Answer, Context, Done as ActDone, perform};
+use crate::engine::agenda::FiringRow;
+use crate::engine::door::Asked;
+use crate::engine::fire::{FireFault, fire};
+use crate::engine::generation::RunGenerations;
+use crate::engine::run::{Committed, Parts, counts};
+use crate::engine::workspace::Workspace;
+use crate::outbox::state::State;
+
+/// A piece of work.
+pub(crate) enum Job {
+    /// Run the rules whose firings have come, in the generation that was in force then.
+    Fire { workspace: Arc<Workspace>, firings: Vec<(FiringRow, Date)> },
+    /// Do what a person asks.
+    Act(Asked),
+}
+
+/// What a piece of work led to.
+pub(crate) enum Done {
+    /// Each firing with its run; `Ok(None)`: it had been decided before.
+    Fired(Vec<Fired>),
+    /// What a person asked was done, or refused; the person knows.
+    Acted { has_run: bool },
+    /// A defect of the program.
+    Panicked,
+}
+
+/// What became of one firing.
+pub(crate) struct Fired {
+    pub(crate) firing: FiringRow,
+    pub(crate) result: Result<Option<FiredRun>, FireFault>,
+}
+
+/// The run that a firing led to.
+pub(crate) struct FiredRun {
+    pub(crate) run_id: i64,
+    /// How many of its mails wait for a person.
+    pub(crate) waiting: u64,
+}
+
+impl Done {
+    pub(crate) fn panicked(error: &tokio::task::JoinError) -> Self {
+        tracing::error!(%error, "Work ended in a panic; nothing of it is stored");
+        Self::Panicked
+    }
+}
+
+/// What work is done with.
+pub(crate) struct Work {
+    pub(crate) generations: Arc<RunGenerations>,
+    pub(crate) parts: Parts,
+}
+
+impl Work {
+    pub(crate) async fn perform(self, job: Job) -> Done {
+        match job {
+            Job::Fire { workspace, firings } => {
+                let results = fire(&self.generations, &workspace, firings, &self.parts).await;
+                let run = |committed: Committed| {
+                    let waiting = counts(&self.parts.store, committed.run_id).map(|counts| counts.0[State::Waiting.as_str()]);
+                    FiredRun { run_id: committed.run_id, waiting: waiting.unwrap_or_default() }
+                };
+                let fired = |(firing, result): (_, Result<Option<Committed>, _>)| Fired {
+                    firing,
+                    result: result.map(|run_of| run_of.map(run)),
+                };
+                Done::Fired(results.into_iter().map(fired).collect())
+            }
+            Job::Act(asked) => {
+                let (generations, parts) = (self.generations, self.parts);
+                let context = Context { generations, parts, ledger: None, report: Arc::new(|_, _| {}) };
+                let done = perform(&context, asked.act.clone(), &asked.person).await;
+                match &done {
+                    Ok(_) => tracing::info!(person = asked.person, "A person's act was performed"),
+                    Err(fault) => tracing::warn!(person = asked.person, %fault, "A person's act was refused"),
+                }
+                let has_run = matches!(done, Ok(ActDone::Run(_)));
+                // In a task, so that a caller that does not take its answer holds up nobody.
+                tokio::spawn(asked.answer(Answer::from(done)));
+                Done::Acted { has_run }
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Why an act was not performed, and the way out.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::domain::date::Date;
+use crate::domain::problem::Problem;
+use crate::engine::only::OnlyFault;
+use crate::outbox::intervention::Intervention;
+use crate::outbox::state::State;
+use crate::store::StoreError;
+use crate::store::person::Meant;
+
+/// How many ids a sentence names before it only counts them.
+const NAMED_MAX: usize = 10;
+
+/// Why nothing was done.
+#[derive(Debug, Error)]
+pub enum ActFault {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ledger cannot be read.
+    #[error("The ledger cannot be read: {}", joined(.0))]
+    Ledger(Vec<Problem>),
+    /// No such rule, or it has errors.
+    #[error("There is no rule `{rule}` without errors")]
+    RuleUnknown {
+        /// What was asked for.
+        rule: String,
+    },
+    /// The one subject cannot be found.
+    #[error(transparent)]
+    Only(#[from] OnlyFault),
+    /// Customers cannot be written to for a day that has not come.
+    #[error("{as_of} has not come, and mails for it cannot be sent today")]
+    DayToCome {
+        /// The day.
+        as_of: Date,
+    },
+    /// No such run.
+    #[error("There is no run {run}")]
+    RunMissing {
+        /// What was asked for.
+        run: i64,
+    },
+    /// It was closed.
+    #[error("Run {run} is closed")]
+    RunClosed {
+        /// The run.
+        run: i64,
+    },
+    /// It belongs to the other world.
+    #[error("Run {run} ran in another `mode` than the present one")]
+    OtherMode {
+        /// The run.
+        run: i64,
+    },
+    /// Nothing of it waits.
+    #[error("Run {run} holds no waiting mail")]
+    NothingWaits {
+        /// The run.
+        run: i64,
+    },
+    /// Nothing of it is queued.
+    #[error("Run {run} has no queued mail")]
+    NothingQueued {
+        /// The run.
+        run: i64,
+    },
+    /// Neither ids nor a filter.
+    #[error("No mail was chosen")]
+    NothingChosen,
+    /// The filter lets nothing through.
+    #[error("No mail matches")]
+    NothingMatches,
+    /// Some of the messages do not allow it.
+    #[error("Nothing was changed: {}", misfit_words(.misfits))]
+    Misfits {
+        /// What was asked for.
+        intervention: Intervention,
+        /// Those that do not allow it.
+        misfits: Vec<Meant>,
+    },
+    /// Only a daemon can do it, and this is none.
+    #[error("No daemon runs here")]
+    NoDaemon,
+}
+
+impl ActFault {
+    /// Returns the way out, if one is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Store(StoreError::InUse { .. }) => "wait until it has ended; one process sends at a time",
+            Self::Ledger(_) => "`dunlin check` shows each place",
+            Self::RuleUnknown { .. } => "`dunlin check` lists the rules and their errors",
+            Self::Only(fault) => return fault.hint().map(str::to_owned),
+            Self::DayToCome { .. } => "`dunlin plan --as-of`, `mode: redirect` and `mode: dry` look ahead",
+            Self::RunMissing { .. } | Self::RunClosed { .. } => "`dunlin runs` lists them",
+            Self::OtherMode { .. } => "set `mode` back in config.yaml, or leave that run alone",
+            Self::NothingWaits { run } | Self::NothingQueued { run } => {
+                return Some(format!("`dunlin runs show {run}` tells how its mails stand"));
+            }
+            Self::NothingChosen => "name ids, or a state and a further filter",
+            Self::NothingMatches => "`dunlin outbox` lists them",
+            Self::Misfits { intervention, misfits } => return Some(way_out(*intervention, misfits)),
+            Self::NoDaemon => "start one with `dunlin serve`",
+            Self::Store(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn joined(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Returns why the mails do not allow it, state by state.
+fn misfit_words(misfits: &[Meant]) -> String {
+    let mut by_state: BTreeMap<Option<State>, Vec<i64>> = BTreeMap::new();
+    for mail in misfits {
+        by_state.entry(mail.state).or_default().push(mail.id);
+    }
+    let words = by_state.iter().map(|(state, ids)| match (state, ids.len()) {
+        (None, 1) => format!("there is no mail {}", named(ids)),
+        (None, _) => format!("there are no mails {}", named(ids)),
+        (Some(state), 1) => format!("mail {} is `{}`", named(ids), state.as_str()),
+        (Some(state), _) => format!("mails {} are `{}`", named(ids), state.as_str()),
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+fn named(ids: &[i64]) -> String {
+    let first: Vec<String> = ids.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+    let more = ids.len() - first.len();
+    if more > 0 { format!("{} +{more} more", first.join(", ")) } else { first.join(", ") }
+}
+
+fn way_out(intervention: Intervention, misfits: &[Meant]) -> String {
+    let states: Vec<&str> = intervention.states().iter().map(|state| state.as_str()).collect();
+    let mut words = format!("`{}` takes mails that are {}", intervention.as_str(), states.join(", "));
+    let is_any = |test: fn(State) -> bool| misfits.iter().filter_map(|mail| mail.state).any(test);
+    if is_any(|state| state == State::Sending) {
+        words.push_str("; what a dead run left `sending` is `unknown` after the next `dunlin run`");
+    }
+    if intervention == Intervention::Renew && is_any(State::is_replaceable) {
+        words.push_str("; the next run composes what is blocked, exhausted or withdrawn anew by itself");
+    }
+    if intervention == Intervention::Renew && is_any(|state| state == State::Accepted) {
+        words.push_str("; `resend` sends a copy of what was accepted");
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_misfit_is_named_with_its_state() {
+        let meant = |id, state| Meant { id, state };
+        let misfits = vec![
+            meant(1, Some(State::Accepted)),
+            meant(2, Some(State::Sending)),
+            meant(3, Some(State::Accepted)),
+            meant(9, None),
+        ];
+        let fault = ActFault::Misfits { intervention: Intervention::Accept, misfits };
+        assert_eq!(fault.to_string(), "Nothing was changed: there is no mail 9; mail 2 is `sending`; mails 1, 3 are `accepted`");
+        assert_eq!(
+            fault.hint().unwrap(),
+            "`accept` takes mails that are unknown; what a dead run left `sending` is `unknown` after the next `dunlin run`"
+        );
+        assert_eq!(
+            way_out(Intervention::Renew, &[meant(1, Some(State::Exhausted)), meant(2, Some(State::Accepted))]),
+            "`renew` takes mails that are waiting, queued, refused, unknown, cancelled; the next run composes what is blocked, \
+             exhausted or withdrawn anew by itself; `resend` sends a copy of what was accepted"
+        );
+        assert_eq!(named(&(1..=12).collect::<Vec<_>>()), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 +2 more");
+    }
+}

@@ -1,0 +1,210 @@
+//! What a person asks the program to do, whoever does it: this process, or the daemon that holds the database.
+//!
+//! One list of acts, and one place that performs them (`perform`). A command performs an act itself where no daemon
+//! runs, and hands it over the socket (`engine::door`) where one does; either way what was done is recorded with who and
+//! when, in the transaction of its effect.
+
+mod fault;
+mod perform;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::control;
+use crate::domain::date::Date;
+use crate::outbox::intervention::Intervention;
+use crate::outbox::state::State;
+use crate::store::person::Meant;
+
+pub use crate::engine::act::fault::ActFault;
+pub use crate::engine::act::perform::{Context, perform, without_database};
+
+/// Which messages an act is about; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Chosen {
+    /// Those with these ids; empty: by the rest.
+    pub ids: Vec<i64>,
+    /// One run's.
+    pub run_id: Option<i64>,
+    /// One customer's.
+    pub customer_id: Option<String>,
+    /// One rule's.
+    pub rule_id: Option<String>,
+    /// In one state.
+    pub state: Option<State>,
+    /// Decided for this day or a later one.
+    pub from: Option<Date>,
+    /// Decided for this day or an earlier one.
+    pub until: Option<Date>,
+    /// With this text in number, subject, name or address.
+    pub text: Option<String>,
+}
+
+/// What a person asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Act {
+    /// Run one rule now, or all, for everybody or one subject: decide and queue.
+    Run {
+        /// The rule; `None`: all.
+        rule: Option<String>,
+        /// The one subject: a customer's id or an invoice's number.
+        only: Option<String>,
+        /// The day to decide for; `None`: today.
+        as_of: Option<Date>,
+    },
+    /// Let a run's waiting mails go.
+    StartRun {
+        /// The run.
+        run: i64,
+        /// The day the ledger is read as of; `None`: today.
+        as_of: Option<Date>,
+    },
+    /// Hold a run's queued mails back.
+    StopRun {
+        /// The run.
+        run: i64,
+    },
+    /// Cancel what a run has not sent yet.
+    CloseRun {
+        /// The run.
+        run: i64,
+    },
+    /// Decide about messages.
+    Intervene {
+        /// What.
+        intervention: Intervention,
+        /// With which.
+        chosen: Chosen,
+    },
+    /// Look at the files now. Only the daemon does it.
+    Reload,
+    /// Tell how the daemon stands. Only the daemon does it.
+    Status,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "done", rename_all = "snake_case")]
+pub enum Done {
+    /// A run was decided; its mails are queued or wait, and have not been sent yet.
+    Run(RunDone),
+    /// A run's waiting mails were queued.
+    StartRun {
+        /// The run.
+        run: i64,
+        /// How many were queued.
+        released: usize,
+        /// How many queued mails, these or older ones, were withdrawn at once as no longer due.
+        withdrawn: usize,
+    },
+    /// A run's queued mails wait now.
+    StopRun {
+        /// The run.
+        run: i64,
+        /// How many wait now.
+        stopped: usize,
+        /// How many are on the wire and end by themselves.
+        under_way: usize,
+    },
+    /// What a run had not sent was cancelled.
+    CloseRun {
+        /// The run.
+        run: i64,
+        /// How many were cancelled.
+        cancelled: usize,
+        /// How many are on the wire and end by themselves.
+        under_way: usize,
+    },
+    /// Messages were decided about.
+    Intervene {
+        /// What.
+        intervention: Intervention,
+        /// Which, with their states before.
+        mails: Vec<Meant>,
+    },
+    /// What the daemon has to tell about itself.
+    Told {
+        /// Its own shape.
+        body: serde_json::Value,
+    },
+}
+
+/// A run as it was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunDone {
+    /// The run.
+    pub run: i64,
+    /// The day it decided for.
+    pub as_of: Date,
+    /// How its messages stand, states without any left out.
+    pub counts: BTreeMap<String, u64>,
+    /// How many subjects get nothing.
+    pub declined: usize,
+    /// Queued messages of earlier runs that go along.
+    pub left_over: usize,
+    /// Queued messages of earlier runs that were withdrawn as no longer due.
+    pub withdrawn: usize,
+}
+
+/// What the daemon answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It was done.
+    Done(Done),
+    /// Nothing was changed.
+    Failed {
+        /// Why.
+        message: String,
+        /// The way out, if one is known.
+        hint: Option<String>,
+    },
+}
+
+impl From<Result<Done, ActFault>> for Answer {
+    fn from(result: Result<Done, ActFault>) -> Self {
+        match result {
+            Ok(done) => Self::Done(done),
+            Err(fault) => Self::Failed { message: fault.to_string(), hint: fault.hint() },
+        }
+    }
+}
+
+/// Returns who uses the program: `alice`, or `alice (uid 1001)` where the system knows that user by another name.
+pub fn person() -> String {
+    control::own_name()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_act_goes_over_the_wire_and_back_and_a_stranger_does_not() {
+        let chosen = Chosen { ids: vec![3], state: Some(State::Unknown), ..Chosen::default() };
+        for (act, line) in [
+            (
+                Act::Run { rule: Some("overdue".into()), only: None, as_of: "2026-11-21".parse().ok() },
+                r#"{"act":"run","rule":"overdue","only":null,"as_of":"2026-11-21"}"#,
+            ),
+            (Act::StartRun { run: 1, as_of: None }, r#"{"act":"start_run","run":1,"as_of":null}"#),
+            (Act::StopRun { run: 1 }, r#"{"act":"stop_run","run":1}"#),
+            (Act::CloseRun { run: 1 }, r#"{"act":"close_run","run":1}"#),
+            (
+                Act::Intervene { intervention: Intervention::Accept, chosen },
+                r#"{"act":"intervene","intervention":"accept","chosen":{"ids":[3],"run_id":null,"customer_id":null,"rule_id":null,"state":"unknown","from":null,"until":null,"text":null}}"#,
+            ),
+            (Act::Reload, r#"{"act":"reload"}"#),
+            (Act::Status, r#"{"act":"status"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&act).unwrap(), line);
+            assert_eq!(serde_json::from_str::<Act>(line).unwrap(), act);
+        }
+        for stranger in [r#"{"act":"erase"}"#, r#"{"act":"stop_run"}"#, r#"{"act":"stop_run","run":1,"all":true}"#] {
+            assert!(serde_json::from_str::<Act>(stranger).is_err(), "{stranger}");
+        }
+    }
+}

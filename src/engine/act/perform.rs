@@ -1,0 +1,179 @@
+//! The one place that performs acts.
+
+use std::sync::Arc;
+
+use crate::domain::date::{Date, Timestamp};
+use crate::domain::ledger::Ledger;
+use crate::engine::act::{Act, ActFault, Chosen, Done, RunDone};
+use crate::engine::generation::RunGenerations;
+use crate::engine::only::Only;
+use crate::engine::recheck::PlanDay;
+use crate::engine::run::{Cause, ComposeProgress, Order, Parts, commit, mode_word, settle_leftovers};
+use crate::outbox::intervention::Intervention;
+use crate::rule::RuleSet;
+use crate::store::person::{self, Intervened, Meant, Steer, Steered};
+use crate::store::search::MessageFilter;
+use crate::store::status::run_counts;
+
+/// What acts are performed with.
+#[derive(Clone)]
+pub struct Context {
+    /// The generation of now, and those of runs that are being sent.
+    pub generations: Arc<RunGenerations>,
+    /// The outbox, open for writing, and the time. No act sends: servers are not needed.
+    pub parts: Parts,
+    /// The ledger as of the act's day, where it has been read already.
+    pub ledger: Option<Arc<Ledger>>,
+    /// Is told how composing goes on.
+    pub report: Arc<ComposeProgress>,
+}
+
+/// Performs an act for a person, and records it with its effect. What it queues is not sent here: whoever delivers, does
+/// so after it.
+///
+/// # Errors
+/// Why nothing was done.
+pub async fn perform(context: &Context, act: Act, person: &str) -> Result<Done, ActFault> {
+    let now = context.parts.clock.now();
+    match act {
+        Act::Run { rule, only, as_of } => run(context, rule, only, as_of, person).await,
+        Act::StartRun { run, as_of } => start(context, run, as_of, person).await,
+        Act::StopRun { run } => match steer(context, Steer::Stop, run, person, now).await? {
+            (0, _) => Err(ActFault::NothingQueued { run }),
+            (stopped, under_way) => Ok(Done::StopRun { run, stopped, under_way }),
+        },
+        Act::CloseRun { run } => {
+            let (cancelled, under_way) = steer(context, Steer::Close, run, person, now).await?;
+            context.parts.store.finish_runs(now).await?;
+            Ok(Done::CloseRun { run, cancelled, under_way })
+        }
+        Act::Intervene { intervention, chosen } => intervene(context, intervention, chosen, person).await,
+        Act::Reload | Act::Status => Err(ActFault::NoDaemon),
+    }
+}
+
+/// Returns why an act on what earlier runs left can do nothing where nothing has run yet.
+pub fn without_database(act: &Act) -> ActFault {
+    match act {
+        Act::Run { .. } | Act::Reload | Act::Status => ActFault::NoDaemon,
+        Act::StartRun { run, .. } | Act::StopRun { run } | Act::CloseRun { run } => ActFault::RunMissing { run: *run },
+        Act::Intervene { chosen, .. } if chosen.ids.is_empty() => ActFault::NothingMatches,
+        Act::Intervene { intervention, chosen } => {
+            let misfits = chosen.ids.iter().map(|id| Meant { id: *id, state: None }).collect();
+            ActFault::Misfits { intervention: *intervention, misfits }
+        }
+    }
+}
+
+async fn run(
+    context: &Context,
+    only_rule: Option<String>,
+    only: Option<String>,
+    as_of: Option<Date>,
+    person: &str,
+) -> Result<Done, ActFault> {
+    let (workspace, parts) = (context.generations.current(), &context.parts);
+    let today = workspace.today(parts.clock.now());
+    let as_of = as_of.unwrap_or(today);
+    if workspace.is_live() && as_of > today {
+        return Err(ActFault::DayToCome { as_of });
+    }
+    let mut rules: RuleSet = workspace.rules.clone();
+    if let Some(id) = &only_rule {
+        rules.rules.retain(|rule| rule.id.as_str() == id);
+        if rules.rules.is_empty() {
+            return Err(ActFault::RuleUnknown { rule: id.clone() });
+        }
+    }
+    let ledger = ledger(context, as_of).await?;
+    let only = only.map(|name| Only::find(&ledger, &name)).transpose()?;
+    let order = Order {
+        rules: Arc::new(rules),
+        only_rule,
+        only,
+        ledger,
+        as_of,
+        scheduled_on: as_of,
+        cause: Cause::Person(person.to_owned()),
+    };
+    let committed = commit(&context.generations, workspace, order, parts, context.report.clone()).await?;
+    let counts = run_counts(&parts.store.reader()?, committed.run_id)?;
+    Ok(Done::Run(RunDone {
+        run: committed.run_id,
+        as_of,
+        counts: counts.into_iter().map(|(state, count)| (state.as_str().to_owned(), count)).collect(),
+        declined: committed.plan.declined_count(),
+        left_over: committed.left_over,
+        withdrawn: committed.withdrawn,
+    }))
+}
+
+/// Lets the mails go that a run holds back, but for those that the ledger shows to be no longer due.
+async fn start(context: &Context, run: i64, as_of: Option<Date>, person: &str) -> Result<Done, ActFault> {
+    let (workspace, parts) = (context.generations.current(), &context.parts);
+    let as_of = as_of.unwrap_or_else(|| workspace.today(parts.clock.now()));
+    // Read first: what cannot be held against the ledger is not released.
+    let ledger = ledger(context, as_of).await?;
+    let now = parts.clock.now();
+    let (released, _) = steer(context, Steer::Start, run, person, now).await?;
+    if released == 0 {
+        return Err(ActFault::NothingWaits { run });
+    }
+    let left = settle_leftovers(&context.generations, &ledger, PlanDay::Fixed(as_of), parts).await?;
+    parts.store.free(run, now).await?;
+    Ok(Done::StartRun { run, released, withdrawn: left.withdrawn })
+}
+
+async fn steer(context: &Context, steer: Steer, run: i64, person: &str, now: Timestamp) -> Result<(usize, usize), ActFault> {
+    let (parts, mode) = (&context.parts, mode_word(&context.generations.current().config.mode));
+    match parts.store.steer(steer, mode, run, person.to_owned(), now).await? {
+        Steered::Done { changed, under_way } => Ok((changed, under_way)),
+        Steered::Missing => Err(ActFault::RunMissing { run }),
+        Steered::Closed => Err(ActFault::RunClosed { run }),
+        Steered::OtherMode => Err(ActFault::OtherMode { run }),
+    }
+}
+
+async fn intervene(context: &Context, intervention: Intervention, chosen: Chosen, person: &str) -> Result<Done, ActFault> {
+    if chosen == Chosen::default() {
+        return Err(ActFault::NothingChosen);
+    }
+    let chosen = match chosen.ids.is_empty() {
+        true => person::Chosen::Matching(chosen.filter()),
+        false => person::Chosen::Ids(chosen.ids),
+    };
+    let parts = &context.parts;
+    match parts.store.intervene(intervention, chosen, person.to_owned(), parts.clock.now()).await? {
+        Intervened::Done(mails) if mails.is_empty() => Err(ActFault::NothingMatches),
+        Intervened::Done(mails) => Ok(Done::Intervene { intervention, mails }),
+        Intervened::Refused(misfits) => Err(ActFault::Misfits { intervention, misfits }),
+    }
+}
+
+impl Chosen {
+    /// Returns the filter that lets these through, ids apart.
+    pub fn filter(&self) -> MessageFilter {
+        MessageFilter {
+            id: None,
+            run_id: self.run_id,
+            customer_id: self.customer_id.clone(),
+            rule_id: self.rule_id.clone(),
+            state: self.state,
+            from: self.from,
+            until: self.until,
+            text: self.text.clone(),
+            limit: None,
+        }
+    }
+}
+
+/// Returns the ledger as of a day: the one at hand, or read now, beside whatever else goes on.
+async fn ledger(context: &Context, as_of: Date) -> Result<Arc<Ledger>, ActFault> {
+    if let Some(ledger) = &context.ledger {
+        return Ok(ledger.clone());
+    }
+    let workspace = context.generations.current();
+    let read = tokio::task::spawn_blocking(move || workspace.read_ledger(as_of, &mut |_, _| {})).await;
+    let read = read.unwrap_or_else(|error| Err(vec![crate::domain::problem::Problem::error(error.to_string())]));
+    read.map(Arc::new).map_err(ActFault::Ledger)
+}

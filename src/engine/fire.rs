@@ -1,0 +1,89 @@
+//! Firings to runs: the rules whose time has come, one run each, on one reading of the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::date::Date;
+use crate::domain::ledger::Ledger;
+use crate::domain::problem::Problem;
+use crate::engine::agenda::FiringRow;
+use crate::engine::generation::RunGenerations;
+use crate::engine::run::{Cause, Committed, Order, Parts, commit};
+use crate::engine::status::FaultKind;
+use crate::engine::workspace::Workspace;
+use crate::rule::RuleSet;
+use crate::store::StoreError;
+
+/// Why a firing could not run; it stays undecided and is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FireFault {
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// In words.
+    pub words: String,
+}
+
+/// Runs each firing's rule, in order. A firing decided before gives no run.
+///
+/// A run decides for the day it is where the rule's clock stands, also where it is made up for: what was paid since must
+/// count. The day it was scheduled for is what a statement's period is counted from.
+pub async fn fire(
+    generations: &RunGenerations,
+    workspace: &Arc<Workspace>,
+    firings: Vec<(FiringRow, Date)>,
+    parts: &Parts,
+) -> Vec<(FiringRow, Result<Option<Committed>, FireFault>)> {
+    let mut results = Vec::with_capacity(firings.len());
+    // Rules in zones of their own may live on two days at once.
+    let mut ledgers: BTreeMap<Date, Result<Arc<Ledger>, FireFault>> = BTreeMap::new();
+    for (firing, scheduled_on) in firings {
+        let Some(rule) = workspace.rules.rules.iter().find(|rule| rule.id.as_str() == firing.rule_id) else { continue };
+        let as_of = workspace.day_of(Some(&firing.rule_id), parts.clock.now());
+        if !ledgers.contains_key(&as_of) {
+            ledgers.insert(as_of, read(workspace, as_of).await);
+        }
+        let result = match &ledgers[&as_of] {
+            Err(fault) => Err(fault.clone()),
+            Ok(ledger) => {
+                let rules = RuleSet { rules: vec![rule.clone()], contact_gap: workspace.rules.contact_gap };
+                let order = Order {
+                    rules: Arc::new(rules),
+                    only_rule: Some(firing.rule_id.clone()),
+                    only: None,
+                    ledger: ledger.clone(),
+                    as_of,
+                    scheduled_on,
+                    cause: Cause::Schedule(firing.clone()),
+                };
+                match commit(generations, workspace.clone(), order, parts, Arc::new(|_, _| {})).await {
+                    Ok(committed) => Ok(Some(committed)),
+                    Err(StoreError::Decided { .. }) => Ok(None),
+                    Err(error) => Err(FireFault { kind: FaultKind::StoreFailed, words: error.to_string() }),
+                }
+            }
+        };
+        results.push((firing, result));
+    }
+    results
+}
+
+/// Reads the ledger on a thread that may wait.
+async fn read(workspace: &Arc<Workspace>, as_of: Date) -> Result<Arc<Ledger>, FireFault> {
+    let reading = workspace.clone();
+    let read = tokio::task::spawn_blocking(move || reading.read_ledger(as_of, &mut |_, _| {})).await;
+    let fault = |words: String| FireFault { kind: FaultKind::LedgerUnreadable, words };
+    match read {
+        Ok(Ok(ledger)) => Ok(Arc::new(ledger)),
+        Ok(Err(problems)) => Err(fault(first_words(&problems))),
+        Err(error) => Err(fault(error.to_string())),
+    }
+}
+
+/// Returns the first problem and how many more there are.
+fn first_words(problems: &[Problem]) -> String {
+    match problems {
+        [] => "The ledger cannot be read".to_owned(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more problems)", rest.len()),
+    }
+}

@@ -1,0 +1,49 @@
+//! The schemas there are: one for each kind of file that people write.
+
+use serde_json::Value;
+
+/// A kind of file with a schema.
+#[derive(Clone, Copy, Debug)]
+pub struct SchemaKind {
+    /// What `dunlin schema` calls it.
+    pub word: &'static str,
+    /// The file that the schema lies in, from the workspace.
+    pub path: &'static str,
+    /// Where files of this kind find it, from their own folder.
+    pub reference: &'static str,
+    /// Makes it from the table of the keys.
+    pub schema: fn() -> Value,
+}
+
+/// Every kind. One line makes a further one known to `dunlin schema`, `dunlin init` and the test that keeps `schemas/`.
+pub const SCHEMAS: &[SchemaKind] = &[
+    SchemaKind {
+        word: "config",
+        path: "schemas/config.schema.json",
+        reference: "schemas/config.schema.json",
+        schema: crate::config::schema,
+    },
+    SchemaKind {
+        word: "rule",
+        path: "schemas/rule.schema.json",
+        reference: "../schemas/rule.schema.json",
+        schema: crate::rule::schema,
+    },
+];
+
+impl SchemaKind {
+    /// Returns the name of its file.
+    pub fn file(&self) -> &'static str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
+
+    /// Returns the text of its file.
+    pub fn text(&self) -> String {
+        format!("{:#}\n", (self.schema)())
+    }
+
+    /// Returns the first line of a file of this kind, by which editors find the schema.
+    pub fn first_line(&self) -> String {
+        format!("# yaml-language-server: $schema={}\n", self.reference)
+    }
+}

@@ -1,0 +1,259 @@
+//! What is not as it should be, and how bad that is.
+//!
+//! A closed list of reasons, since alert rules are written on them; docs/operating.md says of each what to do.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::domain::date::Timestamp;
+use crate::engine::status::{BEAT_SILENCE_MAX, FaultKind, PauseReason, Status};
+use crate::outbox::state::State;
+
+/// How late a firing may be before that is said.
+pub(crate) const FIRING_LATE_MAX: Duration = Duration::from_secs(10 * 60);
+/// How long a message may wait in the queue before that is said.
+pub(crate) const QUEUE_WAIT_MAX: Duration = Duration::from_secs(3_600);
+
+/// How the daemon is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// All is as it should be.
+    Ok,
+    /// It works, but something needs a person.
+    Degraded,
+    /// It does not do what it is for.
+    Failing,
+}
+
+impl Health {
+    /// All, from good to bad.
+    pub const ALL: [Self; 3] = [Self::Ok, Self::Degraded, Self::Failing];
+
+    /// Returns the word pages and JSON use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+/// What can be other than it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonKind {
+    /// The loop stands still.
+    LoopStuck,
+    /// Nothing can be recorded, so nothing is sent.
+    StoreFailed,
+    /// The database cannot be read.
+    StoreUnreadable,
+    /// The ledger cannot be read.
+    LedgerUnreadable,
+    /// A server takes nothing from us.
+    ServerFault,
+    /// A plugin does not do what it is for.
+    PluginFailed,
+    /// The last change of the files was not taken up.
+    ReloadRefused,
+    /// A rule does not run.
+    RulePaused,
+    /// A rule was to run and has not.
+    FiringLate,
+    /// Of some mails nobody knows whether they arrived.
+    UnknownWaits,
+    /// Mails wait in the queue for long.
+    QueueOld,
+}
+
+/// What a reason means and what to do about it, in words for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl ReasonKind {
+    /// All, the worst first.
+    pub const ALL: [Self; 11] = [
+        Self::LoopStuck,
+        Self::StoreFailed,
+        Self::StoreUnreadable,
+        Self::LedgerUnreadable,
+        Self::ServerFault,
+        Self::PluginFailed,
+        Self::ReloadRefused,
+        Self::RulePaused,
+        Self::FiringLate,
+        Self::UnknownWaits,
+        Self::QueueOld,
+    ];
+
+    /// Returns the word metrics and JSON use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LoopStuck => "loop_stuck",
+            Self::StoreFailed => "store_failed",
+            Self::StoreUnreadable => "store_unreadable",
+            Self::LedgerUnreadable => "ledger_unreadable",
+            Self::ServerFault => "server_fault",
+            Self::PluginFailed => "plugin_failed",
+            Self::ReloadRefused => "reload_refused",
+            Self::RulePaused => "rule_paused",
+            Self::FiringLate => "firing_late",
+            Self::UnknownWaits => "unknown_waits",
+            Self::QueueOld => "queue_old",
+        }
+    }
+
+    /// Returns how bad it is.
+    pub fn health(self) -> Health {
+        match self {
+            Self::LoopStuck | Self::StoreFailed | Self::StoreUnreadable => Health::Failing,
+            _ => Health::Degraded,
+        }
+    }
+
+    /// Returns what it means and what to do about it.
+    pub fn advice(self) -> Advice {
+        let (meaning, remedy) = match self {
+            Self::LoopStuck => (
+                "The daemon's loop has not moved for half a minute. The service manager restarts it if it has a watchdog.",
+                "Restart it, and keep the log: this is a fault of the program or of the disk under it.",
+            ),
+            Self::StoreFailed => (
+                "A result could not be written to the database. Sending has stopped, since a mail that is not on record could go twice.",
+                "Make room on the disk, or mend it. The daemon tries again by itself.",
+            ),
+            Self::StoreUnreadable => (
+                "The database cannot be read, so nobody can tell how the outbox stands.",
+                "Look at the message: a wrong owner of the file, a full disk, another program that keeps it locked.",
+            ),
+            Self::LedgerUnreadable => (
+                "The receivables cannot be read as a whole. A ledger with one bad row is no ledger: no rule runs, nothing queued is sent.",
+                "`dunlin check` shows every bad row. Mend the export; it is read again as soon as its files change.",
+            ),
+            Self::ServerFault => (
+                "A mail server takes nothing from us as we are: sign-in, certificate or policy.",
+                "Mend the account or the server's settings in config.yaml. What is queued waits and goes then.",
+            ),
+            Self::PluginFailed => {
+                ("A plugin hangs, crashes or answers what it must not.", "`dunlin plugin test` shows it apart from the daemon.")
+            }
+            Self::ReloadRefused => (
+                "The files have changed, but the new state has errors; what was in force before still is.",
+                "Mend the problems shown; the change is taken up by itself.",
+            ),
+            Self::RulePaused => (
+                "A rule's file has errors or is gone, so the rule does not run. Others do.",
+                "Mend the file, or bring it back. To end a rule for good, remove its file and restart the daemon.",
+            ),
+            Self::FiringLate => (
+                "A rule's time has been over for more than ten minutes and it has not run.",
+                "See whether a long run is under way, or the ledger cannot be read.",
+            ),
+            Self::UnknownWaits => (
+                "The connection broke after a mail's final dot: nobody can know whether it arrived. It is never sent again by itself.",
+                "Ask the recipient or look into the server's log; then `dunlin outbox accept` or `dunlin outbox renew`.",
+            ),
+            Self::QueueOld => (
+                "Mails have waited in the queue for more than an hour.",
+                "A rate limit with a long queue explains it; otherwise `dunlin outbox --state queued` and `outbox show` tell what the server said.",
+            ),
+        };
+        Advice { meaning, remedy }
+    }
+}
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// What.
+    pub kind: ReasonKind,
+    /// In words, with the rule, server or count it is about.
+    pub words: String,
+}
+
+/// Returns everything that is not as it should be, the worst first. `unread` is why the database could not be read.
+pub(crate) fn reasons(status: &Status, unread: Option<String>) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = Vec::new();
+    let mut add = |kind, words| reasons.push(Reason { kind, words });
+    let now = status.now;
+    // Both ways: a beat from the future is from before the clock was set back.
+    let silence = now.duration_since(status.beat_at).unsigned_abs();
+    if silence > BEAT_SILENCE_MAX {
+        add(ReasonKind::LoopStuck, format!("The loop last moved at {}", second(status.beat_at)));
+    }
+    if let Some(words) = unread {
+        add(ReasonKind::StoreUnreadable, words);
+    }
+    for fault in &status.faults {
+        let about = if fault.about.is_empty() { String::new() } else { format!("{}: ", fault.about) };
+        add(fault.kind.reason(), format!("{about}{} (since {})", fault.words, second(fault.since)));
+    }
+    if let Some(reload) = status.reload.as_ref().filter(|reload| !reload.is_taken) {
+        let words = format!("The change of {} is not in force: {}", second(reload.at), counted(reload.errors, "error"));
+        add(ReasonKind::ReloadRefused, words);
+    }
+    for paused in &status.paused {
+        let why = match paused.reason {
+            PauseReason::Broken => "has errors",
+            PauseReason::Vanished => "is gone",
+        };
+        add(ReasonKind::RulePaused, format!("{} does not run, since {} {why}", paused.rule, paused.file));
+    }
+    for firing in status.next_firings.iter().filter(|firing| is_over(firing.at, FIRING_LATE_MAX, now)) {
+        let words = format!("{} was to run at {} ({})", firing.rule, firing.local, firing.time_zone);
+        add(ReasonKind::FiringLate, words);
+    }
+    for open in status.messages.iter().flatten() {
+        let Some(oldest_at) = open.oldest_at else { continue };
+        match open.state {
+            State::Unknown => {
+                add(ReasonKind::UnknownWaits, format!("{} for a person to decide", wait(open.count)));
+            }
+            State::Queued if is_over(oldest_at, QUEUE_WAIT_MAX, now) => {
+                let words = format!("{} in the queue, the oldest since {}", wait(open.count), second(oldest_at));
+                add(ReasonKind::QueueOld, words);
+            }
+            _ => {}
+        }
+    }
+    reasons.sort_by_key(|reason| reason.kind);
+    reasons
+}
+
+impl FaultKind {
+    /// Returns what it is called among the reasons.
+    fn reason(self) -> ReasonKind {
+        match self {
+            Self::StoreFailed => ReasonKind::StoreFailed,
+            Self::LedgerUnreadable => ReasonKind::LedgerUnreadable,
+            Self::ServerFault => ReasonKind::ServerFault,
+            Self::PluginFailed => ReasonKind::PluginFailed,
+        }
+    }
+}
+
+fn is_over(at: Timestamp, most: Duration, now: Timestamp) -> bool {
+    let late = now.duration_since(at);
+    late.is_positive() && late.unsigned_abs() > most
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn wait(count: u64) -> String {
+    if count == 1 { "1 mail waits".to_owned() } else { format!("{count} mails wait") }
+}
+
+/// Returns an instant to the second, in UTC.
+fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}

@@ -1,0 +1,88 @@
+//! A file that goes with a mail: what it may be called, and how large all of them may be.
+
+/// How many bytes the files of one mail may have together: what most mail servers take, base64 not counted.
+pub const ATTACHMENTS_BYTES_MAX: usize = 25_000_000;
+/// The longest name of a file, in characters.
+pub const FILE_NAME_CHARACTERS_MAX: usize = 120;
+/// The longest content type, in characters. Source: RFC 6838 §4.2, 127 for each half.
+const CONTENT_TYPE_CHARACTERS_MAX: usize = 255;
+
+/// A file that goes with a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name, without any folder; [`attachment_fault`] finds nothing in it.
+    pub name: String,
+    /// Its content type: `application/pdf`.
+    pub content_type: String,
+    /// Its bytes.
+    pub contents: Vec<u8>,
+}
+
+/// Returns why a file may not be called so, or be of that type, if it may not.
+///
+/// Names are what every system can store and no header can be led astray by; types are single documents, since a mail or
+/// a multipart inside would be taken apart by the reader's program. Source: RFC 6266 §4.3, RFC 6838 §4.2.
+pub fn attachment_fault(name: &str, content_type: &str) -> Option<String> {
+    let is_plain = |c: char| c.is_alphanumeric() || " -_.,()+".contains(c);
+    if name.is_empty() || name.chars().count() > FILE_NAME_CHARACTERS_MAX {
+        return Some(format!("its name has to have 1 to {FILE_NAME_CHARACTERS_MAX} characters"));
+    }
+    if !name.chars().all(is_plain) || name.starts_with(['.', ' ', '-']) || name.ends_with(['.', ' ']) {
+        let shown: String = name.chars().take(80).collect();
+        return Some(format!("{shown:?} is no name of a file: use letters, digits, spaces and -_.,()+"));
+    }
+    let is_token = |half: &str| {
+        half.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && half.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c))
+    };
+    let halves = content_type.split_once('/').filter(|(kind, sub)| is_token(kind) && is_token(sub));
+    let is_single = halves.is_some_and(|(kind, _)| !["multipart", "message"].contains(&kind.to_ascii_lowercase().as_str()));
+    if !is_single || content_type.len() > CONTENT_TYPE_CHARACTERS_MAX {
+        let shown: String = content_type.chars().take(80).collect();
+        return Some(format!("{shown:?} is no content type of a document, such as application/pdf"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_name_and_no_path_header_or_trick() {
+        for name in ["INV-1.pdf", "Rechnung März (2).pdf", "請求書.pdf", "a"] {
+            assert_eq!(attachment_fault(name, "application/pdf"), None, "{name}");
+        }
+        let long = "a".repeat(FILE_NAME_CHARACTERS_MAX + 1);
+        for name in [
+            "",
+            "../a.pdf",
+            "a/b",
+            "a\\b",
+            "C:a",
+            ".bashrc",
+            "-rf",
+            "a\r\nBcc: x",
+            "a\u{202e}fdp.exe",
+            "a\0",
+            "a.",
+            " a",
+            "a\"b",
+            &long,
+        ] {
+            assert!(attachment_fault(name, "application/pdf").is_some(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_content_type_is_that_of_one_document() {
+        for kind in ["application/pdf", "text/csv", "image/svg+xml", "application/vnd.oasis.opendocument.text"] {
+            assert_eq!(attachment_fault("a", kind), None, "{kind}");
+        }
+        for kind in
+            ["", "pdf", "text/plain; charset=utf-8", "a/b\r\nX: y", "multipart/mixed", "Message/RFC822", "/", "a/", "a/b/c"]
+        {
+            assert!(attachment_fault("a", kind).is_some(), "{kind:?}");
+        }
+    }
+}

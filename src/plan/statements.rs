@@ -1,0 +1,123 @@
+//! What is decided about statements: one for each customer, currency and period.
+//!
+//! A statement is not a demand. Holds and disputes do not stop it, the contact gap does not keep it away and it keeps
+//! no reminder away. Its figures are those at the end of its period, whatever day it is made on.
+
+use rust_decimal::Decimal;
+
+use crate::domain::ledger::CustomerIndex;
+use crate::domain::money::Currency;
+use crate::domain::period::Interval;
+use crate::domain::statement::OpenItemStatement;
+use crate::plan::decide::{Gathered, Planner, Post, settled, wanted};
+use crate::plan::history::{Occasion, RuleHistory};
+use crate::plan::ladder::DueStep;
+use crate::plan::reason::{BlockReason, DeclineReason};
+use crate::plan::{Decision, Matter, PlannedItem, Subject, Verdict, level_facts};
+use crate::rule::{Rule, Statement};
+use crate::script::{About, Account};
+
+/// A statement rule with its past and its period, looked up once.
+pub(crate) struct StatementCourse<'a> {
+    pub(crate) place: u16,
+    pub(crate) rule: &'a Rule,
+    pub(crate) statement: &'a Statement,
+    pub(crate) past: RuleHistory<'a>,
+    pub(crate) period: Interval,
+}
+
+impl<'a> Planner<'a> {
+    /// Decides about a customer's statements: one for every currency with a document or a payment.
+    pub(crate) fn decide_statements(&mut self, courses: &[StatementCourse<'a>], customer: CustomerIndex) {
+        if courses.is_empty() {
+            return;
+        }
+        let currencies = self.ledger.currencies_of(customer);
+        for course in courses {
+            if currencies.is_empty() {
+                let verdict = Verdict::Declined(DeclineReason::NothingOpen);
+                self.note(course.place, Decision { customer, subject: Subject::Account, currency: None, verdict });
+            }
+            for currency in &currencies {
+                self.decide_statement(course, customer, *currency);
+            }
+        }
+    }
+
+    /// Plans a customer's statements of one rule whatever its past and its `where`, but none without a line.
+    pub(crate) fn force_statements(&mut self, place: u16, rule: &'a Rule, statement: &'a Statement, customer: CustomerIndex) {
+        let period = statement.period.days(self.plan.as_of);
+        let course = StatementCourse { place, rule, statement, past: RuleHistory::default(), period };
+        for currency in self.ledger.currencies_of(customer) {
+            let figures = OpenItemStatement::of(self.ledger, customer, currency, period, &statement.ageing);
+            if !figures.lines.is_empty() {
+                let account = Account::new(self.ledger, customer, currency, period.to);
+                self.post_statement(&course, &account, &figures);
+            }
+        }
+    }
+
+    fn decide_statement(&mut self, course: &StatementCourse<'a>, customer: CustomerIndex, currency: Currency) {
+        let StatementCourse { place, rule, statement, period, .. } = *course;
+        let name = compact_str::format_compact!("{period}");
+        let occasion = Occasion { customer: self.ledger.customer(customer).id.clone(), currency, name };
+        let declined = |reason| {
+            let verdict = Verdict::Declined(reason);
+            Decision { customer, subject: Subject::Account, currency: Some(currency), verdict }
+        };
+        if let Some(standing) = course.past.standing(&occasion) {
+            return self.note(place, declined(settled(standing)));
+        }
+        let figures = OpenItemStatement::of(self.ledger, customer, currency, period, &statement.ageing);
+        if figures.lines.is_empty() {
+            return self.note(place, declined(DeclineReason::NothingOpen));
+        }
+        let account = Account::new(self.ledger, customer, currency, period.to);
+        let documents: Vec<_> = figures.documents().collect();
+        match wanted(rule, &account, About::Account, &documents) {
+            Ok(Some(reason)) => return self.note(place, declined(reason)),
+            Ok(None) => {}
+            Err(fault) => {
+                self.fault(place, fault);
+                return self.put(course, &account, &figures, Some(BlockReason::ScriptError), None);
+            }
+        }
+        let minimum = statement.minimum.iter().find(|minimum| minimum.currency == currency);
+        if minimum.is_some_and(|minimum| figures.balance.abs() < minimum.amount) {
+            return self.note(place, declined(DeclineReason::BelowMinimum));
+        }
+        self.post_statement(course, &account, &figures);
+    }
+
+    fn post_statement(&mut self, course: &StatementCourse<'a>, account: &Account<'_>, figures: &OpenItemStatement) {
+        let facts = level_facts(&course.rule.kind, DueStep::default());
+        match self.address(course.place, course.rule, None, account, || figures.documents().collect(), &facts) {
+            Gathered::Message { blocked, choice } => {
+                let blocked = if figures.is_balanced() { blocked } else { Some(BlockReason::Unbalanced) };
+                self.put(course, account, figures, blocked, choice);
+            }
+            Gathered::Declined(reason) => {
+                let (customer, currency) = (account.customer(), Some(account.currency()));
+                let verdict = Verdict::Declined(reason);
+                self.note(course.place, Decision { customer, subject: Subject::Account, currency, verdict });
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        course: &StatementCourse<'a>,
+        account: &Account<'_>,
+        figures: &OpenItemStatement,
+        blocked: Option<BlockReason>,
+        choice: Option<Box<crate::script::RecipientChoice>>,
+    ) {
+        let (customer, currency) = (account.customer(), account.currency());
+        let verdict = Verdict::Declined(DeclineReason::default());
+        let decision = Decision { customer, subject: Subject::Account, currency: Some(currency), verdict };
+        let total: Decimal = figures.balance;
+        let post = Post { matter: Matter::Statement { period: course.period }, total, blocked, choice };
+        let items = figures.documents().map(|document| PlannedItem { document, step: DueStep::default() });
+        self.post(course.place, decision, currency, post, items);
+    }
+}

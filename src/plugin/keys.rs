@@ -1,0 +1,109 @@
+//! The one list of keys that plugin.yaml and test.yaml may have: the reader is tested against it, the reference page
+//! made from it.
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    /// What is written there.
+    pub(crate) value: &'static str,
+    /// What holds without it.
+    pub(crate) default: &'static str,
+    pub(crate) meaning: &'static str,
+}
+
+const fn key(name: &'static str, value: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, value, default, meaning }
+}
+
+const REQUIRED: &str = "must be given";
+
+/// The keys of plugin.yaml.
+pub(crate) const PLUGIN: &[Key] = &[
+    key("name", "a text", REQUIRED, "The plugin's name, which is its folder's: small letters, digits, `-`, `_`."),
+    key("description", "a text", REQUIRED, "What it is for, in a sentence."),
+    key("version", "a text", "none", "Its version, as its author counts."),
+    key(
+        "functions",
+        "a .rhai file of the folder, or a list",
+        "none",
+        "Functions for every rule's `where` and script, and for templates as filters. One marked `private` stays inside.",
+    ),
+    key(
+        "recipients",
+        "`{ name: function }`",
+        "none",
+        "Pickers of recipients: `function(customer, items, level)` gives a list of recipient keys and addresses. A rule names one among its recipients: `to: [billing, name()]`.",
+    ),
+    key(
+        "variables",
+        "`{ name: function }`",
+        "none",
+        "Pickers of variables: `function(customer, items, level)` gives a map of values, at hand in templates as `vars`. A rule names one with `variables: name()`.",
+    ),
+    key("attachment", "keys", "none", "A program that makes the files a rule attaches with `attach: [{ plugin: name }]`."),
+    key("alert", "keys", "none", "A program that tells a person; named in config.yaml with `alerts: { plugin: name }`."),
+];
+
+/// The keys of `attachment` and `alert`.
+pub(crate) const PROGRAM: &[Key] = &[
+    key(
+        "command",
+        "a list",
+        REQUIRED,
+        "The program and its arguments, started without a shell. `./name` lies in the plugin's folder, a bare name is looked for along `PATH`.",
+    ),
+    key(
+        "timeout",
+        "`10 s`, at most 300 s",
+        "`10 s`",
+        "How long an alert may take, or the next answer about a mail; then it and all it started is killed. One start for attachments ends after an hour in any case.",
+    ),
+    key("bytes_max", "`10 MB`, at most 25 MB", "`10 MB`", "The most it may answer about one mail or alert."),
+    key("count_max", "1 to 20", "5", "The most files for one mail."),
+    key(
+        "environment",
+        "a list of names",
+        "none",
+        "The variables of the environment it gets, by name; besides them only `PATH`. Secrets belong there, never into plugin.yaml.",
+    ),
+];
+
+/// The keys of a case in test.yaml.
+pub(crate) const CASE: &[Key] = &[
+    key("name", "a text", "made from the case", "What the case shows."),
+    key("call", "an expression", "", "Calls functions: `next_business_day(date(\"2026-12-24\"))`."),
+    key("picker", "a picker's name", "", "Asks a picker about `customer`, `items` and `level`."),
+    key("alert", "`{ severity, title, detail }`", "", "Runs the program for alerts."),
+    key("attachment", "the request", "", "Runs the program for attachments with these keys as its request."),
+    key(
+        "gives",
+        "a value, list or map",
+        "none",
+        "What `call` or `picker` gives; for an attachment `{ name, content_type, contains }` of the first file.",
+    ),
+    key("fails", "a text", "none", "Instead of `gives`: the fault holds this text."),
+    key(
+        "customer",
+        "`{ id, name, language, tags, contacts }`",
+        "an invented one",
+        "The picker's customer; `contacts` is a list of recipient keys.",
+    ),
+    key("items", "a list of `{ number, open, currency, due_on, disputed }`", "none", "The picker's items."),
+    key("level", "`{ id, number, repeat }`", "`{ id: first, number: 1 }`", "The picker's level."),
+    key("as_of", "a day", "2026-11-21", "The day the items are seen on."),
+    key(
+        "environment",
+        "`{ NAME: value }`",
+        "none",
+        "What the program gets instead of Dunlin's own environment; `{http}` becomes the address of `http`.",
+    ),
+    key(
+        "http",
+        "`{ status, receives }`",
+        "none",
+        "A server on this machine that answers one request with `status`; what came to it holds the text `receives`.",
+    ),
+    key("exits", "0 to 255", "0", "The program's exit code."),
+    key("prints", "a text", "none", "Text that its answer or its standard error holds."),
+];

@@ -1,0 +1,277 @@
+//! The daemon: rules that fire once whatever the clock does, files that change under it, and what people ask of it while
+//! it runs. In this process with a clock of the test's own, or as a real process.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use dunlin::daemon::{Daemon, Nudge};
+use dunlin::domain::date::Timestamp;
+use dunlin::engine::status::Live;
+use dunlin::port::Clock;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::mpsc;
+
+use crate::server::Server;
+use crate::workspace::Workspace;
+
+/// A clock that stands still until the test moves it.
+struct Set(AtomicI64);
+
+impl Set {
+    fn at(text: &str) -> Arc<Self> {
+        let clock = Arc::new(Self(AtomicI64::new(0)));
+        clock.to(text);
+        clock
+    }
+
+    fn to(&self, text: &str) {
+        self.0.store(text.parse::<Timestamp>().unwrap().as_second(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Set {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// A daemon that runs in this process.
+struct Running {
+    clock: Arc<Set>,
+    nudges: mpsc::Sender<Nudge>,
+    live: Live,
+    ended: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(workspace: &Workspace, clock: Arc<Set>) -> Self {
+        let daemon = Daemon::start(workspace.path(), clock.clone()).await.unwrap();
+        let (nudges, taken) = mpsc::channel(8);
+        let live = daemon.live().clone();
+        Self { clock, nudges, live, ended: tokio::spawn(daemon.run(taken)) }
+    }
+
+    /// Moves the clock and lets the daemon see it.
+    async fn clock_to(&self, text: &str) {
+        self.clock.to(text);
+        self.nudge().await;
+    }
+
+    async fn nudge(&self) {
+        self.nudges.send(Nudge::Reload).await.unwrap();
+    }
+
+    /// Waits, in the daemon's own time, until its files give what `is_so` asks for.
+    async fn until(&self, is_so: impl Fn(&dunlin::engine::status::Status) -> bool) {
+        while !is_so(&self.live.snapshot(None, self.clock.now())) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn stop(self) {
+        self.nudges.send(Nudge::Stop).await.unwrap();
+        self.ended.await.unwrap();
+    }
+}
+
+/// Returns the rows of a query on a workspace's database, columns joined with blanks.
+fn rows(workspace: &Workspace, sql: &str) -> Vec<String> {
+    let connection = Connection::open_with_flags(workspace.path().join("dunlin.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map((), |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+fn firings(workspace: &Workspace) -> Vec<String> {
+    rows(workspace, "select local_time || ' ' || outcome || ' ' || coalesce(reason, '') from firing order by local_time")
+}
+
+/// A workspace whose rule fires at nine in Berlin, with a free port for the health page.
+fn at_nine(port: u16, customers: usize) -> Workspace {
+    let workspace = Workspace::new(port, customers);
+    workspace.write("config.yaml", &Workspace::config(port, "daemon: { listen: \"127.0.0.1:0\" }\n"));
+    workspace.edit("rules/overdue.yaml", "kind: reminder\n", "kind: reminder\nschedule: { cron: \"0 9 * * *\" }\n");
+    workspace
+}
+
+/// Waits for mails while the daemon's tasks go on.
+fn arrivals(server: &Server, count: usize) {
+    tokio::task::block_in_place(|| server.wait_for(count));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_fires_once_whatever_the_clock_does() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 2);
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    assert_eq!(firings(&workspace), Vec::<String>::new());
+    daemon.clock_to("2026-03-10T08:00:01Z").await;
+    arrivals(&server, 2);
+    // Set back to before nine, and on again: the firing is decided, and its mails are sent.
+    daemon.clock_to("2026-03-10T07:58:00Z").await;
+    daemon.clock_to("2026-03-10T08:00:30Z").await;
+    daemon.stop().await;
+    // A new process goes on where the last one was.
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T08:01:00Z")).await;
+    daemon.nudge().await;
+    daemon.stop().await;
+    assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran "]);
+    assert_eq!(server.taken().len(), 2);
+    let states = rows(&workspace, "select distinct state from message");
+    assert_eq!(states, ["accepted"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_missed_is_decided_by_the_rules_policy_and_each_firing_is_on_record() {
+    for (policy, expected) in [
+        ("latest", ["2026-03-10T09:00 missed superseded", "2026-03-11T09:00 missed superseded", "2026-03-12T09:00 ran "]),
+        ("skip", ["2026-03-10T09:00 missed skip", "2026-03-11T09:00 missed skip", "2026-03-12T09:00 missed skip"]),
+        ("all", ["2026-03-10T09:00 ran ", "2026-03-11T09:00 ran ", "2026-03-12T09:00 ran "]),
+        (
+            "latest, missed_within: 1 h",
+            ["2026-03-10T09:00 missed too_old", "2026-03-11T09:00 missed too_old", "2026-03-12T09:00 missed too_old"],
+        ),
+    ] {
+        let server = Server::willing();
+        let workspace = at_nine(server.port, 1);
+        workspace.edit("rules/overdue.yaml", "* * *\" }", &format!("* * *\", missed: {policy} }}"));
+        Running::start(&workspace, Set::at("2026-03-09T20:00:00Z")).await.stop().await;
+        let daemon = Running::start(&workspace, Set::at("2026-03-12T12:00:00Z")).await;
+        daemon.until(|status| status.firings.iter().map(|firing| firing.count).sum::<u64>() == 3).await;
+        daemon.stop().await;
+        assert_eq!(firings(&workspace), expected, "{policy}");
+        // Made up for, it decides for the day it is: one reminder, whatever the number of firings.
+        let runs = rows(&workspace, "select distinct as_of from run");
+        assert!(runs.is_empty() || runs == ["2026-03-12"], "{policy}: {runs:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_firing_that_finds_no_ledger_is_tried_again_and_not_lost() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 1);
+    let invoices = workspace.read("invoices.csv");
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:00Z")).await;
+    workspace.write("invoices.csv", "number,customer,issued_on,due_on,total,settled_on\nINV-1,C0001,yesterday,,,\n");
+    daemon.clock_to("2026-03-10T08:00:00Z").await;
+    daemon.until(|status| !status.faults.is_empty()).await;
+    assert_eq!(firings(&workspace), Vec::<String>::new());
+    workspace.write("invoices.csv", &invoices);
+    daemon.clock_to("2026-03-10T08:01:30Z").await;
+    arrivals(&server, 1);
+    daemon.until(|status| status.faults.is_empty()).await;
+    daemon.stop().await;
+    assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran "]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_rule_pauses_and_once_mended_makes_up_for_what_it_missed() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 1);
+    let rule = workspace.read("rules/overdue.yaml");
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:00:00Z")).await;
+    let before = daemon.live.snapshot(None, daemon.clock.now()).generation;
+    workspace.edit("rules/overdue.yaml", "kind: reminder", "kind: remnider");
+    daemon.nudge().await;
+    daemon.until(|status| status.paused.iter().any(|paused| paused.rule == "overdue")).await;
+    daemon.clock_to("2026-03-10T08:00:10Z").await;
+    daemon.clock_to("2026-03-10T10:00:00Z").await;
+    assert_eq!(firings(&workspace), Vec::<String>::new());
+    assert_eq!(daemon.live.snapshot(None, daemon.clock.now()).generation, before);
+    workspace.write("rules/overdue.yaml", &rule.replace("start: to_age", "description: mended\nstart: to_age"));
+    daemon.nudge().await;
+    arrivals(&server, 1);
+    daemon.until(|status| status.paused.is_empty() && status.generation != before).await;
+    daemon.stop().await;
+    assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran "]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_ran_ahead_does_not_silence_a_rule() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 1);
+    Running::start(&workspace, Set::at("2036-03-10T07:00:00Z")).await.stop().await;
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:00:00Z")).await;
+    daemon.clock_to("2026-03-10T08:00:00Z").await;
+    arrivals(&server, 1);
+    daemon.stop().await;
+    assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran "]);
+}
+
+/// The real program as a daemon; its log is read line by line.
+struct Process {
+    child: Child,
+    log: std::io::Lines<BufReader<std::process::ChildStderr>>,
+}
+
+impl Process {
+    fn start(workspace: &Workspace) -> Self {
+        let mut child = workspace.start(&["serve", "-v"]);
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut process = Self { child, log };
+        process.wait_for("The daemon is ready");
+        process
+    }
+
+    /// Reads the log until a line has `words`.
+    fn wait_for(&mut self, words: &str) -> String {
+        let mut seen = String::new();
+        for line in self.log.by_ref() {
+            let line = line.unwrap();
+            if line.contains(words) {
+                return line;
+            }
+            seen += &(line + "\n");
+        }
+        panic!("the daemon ended without saying {words:?}:\n{seen}");
+    }
+
+    /// Sends a signal by its name.
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap().success());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn while_the_daemon_runs_commands_work_through_it_and_who_asked_is_on_record() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 3);
+    let mut daemon = Process::start(&workspace);
+    let ran = workspace.dunlin(&["run", "overdue", "--only", "C0002", "--as-of", crate::workspace::AS_OF, "--yes", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    server.wait_for(1);
+    assert_eq!(server.taken()[0].recipients, ["ap2@customer2.example"]);
+    // Nobody else gets into the database meanwhile, and a second daemon does not start.
+    let second = workspace.dunlin(&["serve"]);
+    assert_eq!(second.code, Some(1), "{second:?}");
+    assert!(second.err.contains("in use by another dunlin"), "{second:?}");
+    let persons = rows(&workspace, "select person from act where act = 'run'");
+    assert_eq!(persons.len(), 1);
+    assert!(!persons[0].is_empty());
+    daemon.signal("HUP");
+    daemon.signal("TERM");
+    daemon.wait_for("Stopped");
+    assert!(daemon.child.wait().unwrap().success());
+    // The socket goes with it, so the next command works by itself again.
+    assert_eq!(workspace.dunlin(&["runs", "--json"]).code, Some(0));
+    assert!(!workspace.path().join("dunlin.db.sock").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stop_ends_in_bounded_time_and_what_was_not_sent_stays_queued() {
+    // Nobody listens there: the mails wait for their next attempt when the stop comes.
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let workspace = at_nine(port, 5);
+    let mut daemon = Process::start(&workspace);
+    let ran = workspace.dunlin(&["run", "--as-of", crate::workspace::AS_OF, "--yes", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    daemon.wait_for("A server cannot be reached");
+    daemon.signal("TERM");
+    daemon.wait_for("Stopped");
+    assert!(daemon.child.wait().unwrap().success());
+    assert_eq!(rows(&workspace, "select state || ' ' || count(*) from message group by state"), ["queued 5"]);
+}
