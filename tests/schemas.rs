@@ -164,11 +164,13 @@ fn faults_of(word: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn the_shipped_files_name_their_schema_and_are_right_by_it() {
-    for (file, word) in [("config.yaml", "config"), ("rules/overdue.yaml", "rule")] {
-        let text = fs::read_to_string(page(file)).unwrap();
+    let rules = fs::read_dir(page("rules")).unwrap().map(|entry| format!("rules/{}", entry.unwrap().file_name().display()));
+    let rules = rules.filter(|file| file.ends_with(".yaml")).map(|file| (file, "rule"));
+    for (file, word) in rules.chain([("config.yaml".to_owned(), "config")]) {
+        let text = fs::read_to_string(page(&file)).unwrap();
         let kind = SCHEMAS.iter().find(|kind| kind.word == word).unwrap();
         assert!(text.starts_with(&kind.first_line()), "{file} does not begin with {:?}", kind.first_line());
-        assert!(page(file).parent().unwrap().join(kind.reference).is_file(), "{file} names a schema that is not there");
+        assert!(page(&file).parent().unwrap().join(kind.reference).is_file(), "{file} names a schema that is not there");
         assert_eq!(faults_of(word, &text), [""; 0], "{file}");
     }
 }
