@@ -386,7 +386,7 @@ impl Daemon {
                 let source = self.source();
                 tokio::spawn(async move {
                     let status = tokio::task::spawn_blocking(move || source.status()).await;
-                    match status.map(|status| serde_json::to_value(status)) {
+                    match status.map(serde_json::to_value) {
                         Ok(Ok(status)) => asked.answer(Answer::Done(ActDone::Told { body: status })).await,
                         Ok(Err(error)) => tracing::error!(%error, "The status could not be told"),
                         Err(error) => tracing::error!(%error, "The status could not be told"),
@@ -398,7 +398,7 @@ impl Daemon {
                 self.look(Duration::ZERO);
                 tokio::spawn(asked.answer(Answer::Done(ActDone::Told { body: serde_json::json!({ "reload": "begun" }) })));
             }
-            _ => self.jobs.push_back(Job::Act(asked)),
+            _ => self.jobs.push_back(Job::Act(Box::new(asked))),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Firings to runs: the rules whose time has come, one run each, on one reading of the ledger.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::domain::date::Date;
@@ -39,10 +40,11 @@ pub async fn fire(
     for (firing, scheduled_on) in firings {
         let Some(rule) = workspace.rules.rules.iter().find(|rule| rule.id.as_str() == firing.rule_id) else { continue };
         let as_of = workspace.day_of(Some(&firing.rule_id), parts.clock.now());
-        if !ledgers.contains_key(&as_of) {
-            ledgers.insert(as_of, read(workspace, as_of).await);
-        }
-        let result = match &ledgers[&as_of] {
+        let ledger = match ledgers.entry(as_of) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(place) => place.insert(read(workspace, as_of).await),
+        };
+        let result = match ledger {
             Err(fault) => Err(fault.clone()),
             Ok(ledger) => {
                 let rules = RuleSet { rules: vec![rule.clone()], contact_gap: workspace.rules.contact_gap };
