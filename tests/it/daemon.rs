@@ -200,6 +200,27 @@ async fn a_clock_that_ran_ahead_does_not_silence_a_rule() {
     assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran "]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_daemon_left_queued_is_held_against_the_ledger_before_the_next_one_sends_it() {
+    // Nobody listens there: the mails wait for their next attempt.
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let workspace = at_nine(port, 2);
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    daemon.clock_to("2026-03-10T08:00:01Z").await;
+    daemon.until(|status| status.firings.iter().any(|firing| firing.count == 1)).await;
+    daemon.stop().await;
+    // One of them pays while no daemon runs.
+    workspace.edit("invoices.csv", ",1.50,\n", ",1.50,2026-03-10\n");
+    let server = Server::willing();
+    workspace.edit("config.yaml", &format!("port: {port}"), &format!("port: {}", server.port));
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T09:00:00Z")).await;
+    arrivals(&server, 1);
+    daemon.stop().await;
+    let states = rows(&workspace, "select customer_id || ' ' || state from message order by customer_id");
+    assert_eq!(states, ["C0001 withdrawn", "C0002 accepted"]);
+    assert_eq!(server.taken().len(), 1);
+}
+
 /// The real program as a daemon; its log is read line by line.
 struct Process {
     child: Child,
