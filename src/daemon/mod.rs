@@ -96,6 +96,8 @@ pub struct Daemon {
     watch: Watch,
     parts: Parts,
     agenda: Agenda,
+    /// Since when the schedules of the generation in force wait to be stored, and when that is tried again.
+    agenda_waits: Option<(Timestamp, Timestamp)>,
     door: Door,
     listener: Option<TcpListener>,
     /// Work that waits for its turn.
@@ -154,6 +156,7 @@ impl Daemon {
             watch,
             parts,
             agenda,
+            agenda_waits: None,
             door,
             listener,
             jobs: VecDeque::new(),
@@ -229,6 +232,7 @@ impl Daemon {
             if now.duration_since(self.looked_at).unsigned_abs() >= LOOK_EVERY {
                 self.look(Duration::ZERO);
             }
+            self.keep_agenda(now).await;
             self.fire(now).await;
             self.start_work();
             self.start_delivery(now).await;
@@ -443,10 +447,7 @@ impl Daemon {
         }
         let mode = mode_word(&current.config.mode);
         if outcome == Reloaded::Swapped {
-            if let Err(error) = self.agenda.follow(&current, mode, &self.parts.store, now).await {
-                self.live.fault(FaultKind::StoreFailed, "", &error.to_string(), now);
-                tracing::error!(%error, "The schedules could not be stored");
-            }
+            self.follow(now, now).await;
             if before.config_text != current.config_text {
                 self.live.mode(mode);
                 self.change_servers(&current);
@@ -454,6 +455,27 @@ impl Daemon {
         }
         if has_news || outcome == Reloaded::Swapped {
             self.tell_generation(now);
+        }
+    }
+
+    /// Takes the schedules of the generation in force into the agenda; one seen for the first time counts from `since`.
+    async fn follow(&mut self, since: Timestamp, now: Timestamp) {
+        let current = self.workspace.current();
+        self.agenda_waits = None;
+        if let Err(error) = self.agenda.follow(&current, mode_word(&current.config.mode), &self.parts.store, since).await {
+            tracing::error!(%error, "The schedules could not be stored; it is tried again");
+            self.live.fault(FaultKind::StoreFailed, "", &error.to_string(), now);
+            self.agenda_waits = Some((since, now.saturating_add(RETRY_AFTER).unwrap_or(now)));
+        }
+        self.tell_next();
+    }
+
+    /// Follows the schedules again where that failed, or where a clock that ran ahead was set back.
+    async fn keep_agenda(&mut self, now: Timestamp) {
+        match self.agenda_waits {
+            Some((since, again_at)) if again_at <= now => self.follow(since, now).await,
+            None if self.agenda.is_ahead(&self.workspace.current(), now) => self.follow(now, now).await,
+            _ => {}
         }
     }
 

@@ -80,8 +80,7 @@ impl Agenda {
             };
             let present = schedule.first_mark(now, usual);
             let decided_until = known.filter(|mark| mark.schedule == text).and_then(|mark| parse(&mark.decided_until));
-            let is_ahead =
-                |until: &DateTime| until.duration_since(present) > jiff::SignedDuration::try_from(AHEAD_MAX).unwrap_or_default();
+            let is_ahead = |until: &DateTime| is_ahead(*until, present);
             if let Some(until) = decided_until.filter(is_ahead) {
                 tracing::error!(
                     rule_id = %rule.id, decided_until = %until,
@@ -101,6 +100,15 @@ impl Agenda {
         }
         self.entries = entries;
         Ok(())
+    }
+
+    /// Returns whether firings were decided that are far from having come: the clock was ahead and was set back. Then the
+    /// rules are to be followed anew.
+    pub fn is_ahead(&self, workspace: &Workspace, now: Timestamp) -> bool {
+        scheduled(workspace).any(|(rule, schedule)| {
+            let entry = self.entries.get(&rule.id);
+            entry.is_some_and(|entry| is_ahead(entry.decided_until, schedule.first_mark(now, &workspace.config.time_zone)))
+        })
     }
 
     /// Returns when the first firing comes, rules in `but` left aside.
@@ -153,6 +161,10 @@ impl Agenda {
             entry.next = schedule.next_after(entry.decided_until, &workspace.config.time_zone, &workspace.calendar);
         }
     }
+}
+
+fn is_ahead(decided_until: DateTime, present: DateTime) -> bool {
+    decided_until.duration_since(present) > jiff::SignedDuration::try_from(AHEAD_MAX).unwrap_or_default()
 }
 
 fn scheduled(workspace: &Workspace) -> impl Iterator<Item = (&Rule, &RuleSchedule)> {
