@@ -6,7 +6,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::engine::deliver::{DeliveryProgress, DeliveryReport};
-use crate::engine::outbox::{StoreError, has_queued, runs_with_mails_left};
+use crate::engine::outbox::{StoreError, has_queued};
 use crate::engine::recheck::{LedgerRecheck, LedgerState, PlanDay};
 use crate::engine::reload::LiveWorkspace;
 use crate::engine::run::{Parts, Sending, mode_word, send_with};
@@ -66,9 +66,4 @@ pub(crate) async fn ended(delivery: &mut Option<DeliveryTask>) -> Result<Deliver
         },
         None => std::future::pending().await,
     }
-}
-
-/// Returns the runs that have mails left to send, or waiting for a person.
-pub(crate) fn unfinished_runs(parts: &Parts) -> Result<Vec<i64>, StoreError> {
-    runs_with_mails_left(&parts.store)
 }

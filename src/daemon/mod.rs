@@ -7,7 +7,7 @@ mod delivery;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use crate::engine::agenda::Agenda;
 use crate::engine::alert::{Alert, AlertSeverity, Alerts};
 use crate::engine::deliver::{DeliveryEnd, DeliveryReport};
 use crate::engine::door::{Asked, Door};
+use crate::engine::outbox::{StoreError, runs_with_mails_left};
 use crate::engine::readiness::ServiceManager;
 use crate::engine::reload::{LiveWorkspace, Look, Reading, Reloaded, SETTLE, Watch};
 use crate::engine::run::{Parts, mode_word, recover};
@@ -64,7 +65,7 @@ pub enum ServeFault {
     Start(#[from] StartFault),
     /// The store fails at the start.
     #[error(transparent)]
-    Store(#[from] crate::engine::outbox::StoreError),
+    Store(#[from] StoreError),
     /// Another daemon, or a file in the way.
     #[error("{0}")]
     Door(String),
@@ -106,6 +107,8 @@ pub struct Daemon {
     /// Rules whose last try failed, and until when they wait.
     resting: BTreeMap<RuleId, Timestamp>,
     delivery: Option<DeliveryTask>,
+    /// Whether something may be queued that no delivery knows of.
+    may_have_mail: bool,
     /// Not before then, after a delivery that could do nothing.
     delivery_rests_until: Option<Timestamp>,
     looking: Option<JoinHandle<Option<Box<Reading>>>>,
@@ -161,6 +164,7 @@ impl Daemon {
             busy: BTreeSet::new(),
             resting: BTreeMap::new(),
             delivery: None,
+            may_have_mail: true,
             delivery_rests_until: None,
             looking: None,
             looks_again: false,
@@ -376,6 +380,7 @@ impl Daemon {
         if let Some(delivery) = &self.delivery {
             delivery.wake();
         }
+        self.may_have_mail = true;
         self.delivery_rests_until = None;
     }
 
@@ -472,11 +477,17 @@ impl Daemon {
 
     /// Starts to send, if something is queued and nothing is being sent.
     async fn start_delivery(&mut self, now: Timestamp) {
-        if self.delivery.is_some() || self.delivery_rests_until.is_some_and(|until| until > now) {
+        if self.delivery.is_some() || !self.may_have_mail || self.delivery_rests_until.is_some_and(|until| until > now) {
             return;
         }
         match DeliveryTask::start(&self.workspace, &self.parts, &self.live).await {
-            Ok(task) => self.delivery = task,
+            Ok(task) => {
+                self.may_have_mail = false;
+                self.delivery = task;
+                if self.delivery.is_none() {
+                    self.let_go();
+                }
+            }
             Err(error) => {
                 tracing::error!(%error, "The outbox cannot be read");
                 self.live.fault(FaultKind::StoreFailed, "", &error.to_string(), now);
@@ -488,6 +499,8 @@ impl Daemon {
     /// Takes in how sending ended.
     async fn take_delivery(&mut self, report: Result<DeliveryReport, String>, now: Timestamp) {
         self.delivery = None;
+        // Whatever ended it: what is queued by now is looked for again.
+        self.may_have_mail = true;
         self.live.under_way(0);
         let after = |rest: Duration| now.saturating_add(rest).ok();
         match report {
@@ -533,7 +546,12 @@ impl Daemon {
             Ok(count) => tracing::error!(count, "Mails were cut off after their final dot may have left; they are `unknown`"),
             Err(error) => tracing::error!(%error, "The store cannot be written"),
         }
-        match delivery::unfinished_runs(&self.parts) {
+        self.let_go();
+    }
+
+    /// Lets go of the generations of runs that have nothing left to send.
+    fn let_go(&self) {
+        match runs_with_mails_left(&self.parts.store) {
             Ok(run_ids) => self.workspace.generations().keep_only(&run_ids),
             Err(error) => tracing::error!(%error, "The outbox cannot be read"),
         }
@@ -607,9 +625,4 @@ async fn ended<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::Jo
         Some(task) => task.await,
         None => std::future::pending().await,
     }
-}
-
-/// Where the daemon of a workspace keeps its socket and lock.
-pub fn root_of(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

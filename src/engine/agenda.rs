@@ -5,8 +5,8 @@
 //! rule's policy for missed runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::civil::DateTime;
 
 use crate::domain::date::{Date, Timestamp};
@@ -15,14 +15,14 @@ use crate::engine::workspace::Workspace;
 use crate::rule::Rule;
 use crate::rule::schedule::RuleSchedule;
 use crate::schedule::{Fate, Firing};
-use crate::store::firings::{ScheduleMark, mark};
+use crate::store::firings::{ScheduleMark, marks};
 use crate::store::{Store, StoreError};
 
 pub use crate::store::firings::FiringRow;
 
 /// How far a mark may lie ahead of the clock before it is taken for the trace of a clock that ran ahead: a day and a
 /// change of the clock.
-const AHEAD_MAX: Duration = Duration::from_secs(26 * 3_600);
+const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(26);
 
 /// How a local time is written in the database.
 const LOCAL: &str = "%Y-%m-%dT%H:%M";
@@ -66,38 +66,29 @@ impl Agenda {
         store: &Store,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut entries = BTreeMap::new();
+        let (mut entries, mut anew) = (BTreeMap::new(), Vec::new());
+        let known = marks(&store.reader()?, mode)?;
         for (rule, schedule) in scheduled(workspace) {
             let usual = &workspace.config.time_zone;
-            let text = schedule.text(usual);
-            let known = {
-                let reader = store.reader()?;
-                let mut found = None;
-                for id in std::iter::once(&rule.id).chain(&rule.formerly) {
-                    found = found.or(mark(&reader, mode, id.as_str())?);
-                }
-                found
-            };
-            let present = schedule.first_mark(now, usual);
-            let decided_until = known.filter(|mark| mark.schedule == text).and_then(|mark| parse(&mark.decided_until));
-            let is_ahead =
-                |until: &DateTime| until.duration_since(present) > jiff::SignedDuration::try_from(AHEAD_MAX).unwrap_or_default();
-            if let Some(until) = decided_until.filter(is_ahead) {
+            let (text, present) = (schedule.text(usual), schedule.first_mark(now, usual));
+            let mark = std::iter::once(&rule.id).chain(&rule.formerly).find_map(|id| known.get(id.as_str()));
+            let until = mark.filter(|mark| mark.schedule == text).and_then(|mark| parse(&mark.decided_until));
+            let is_ahead = until.is_some_and(|until| until.duration_since(present) > AHEAD_MAX);
+            if let (Some(until), true) = (until, is_ahead) {
                 tracing::error!(
                     rule_id = %rule.id, decided_until = %until,
                     "The clock was ahead: firings were decided that have not come; the rule counts from now again"
                 );
             }
-            let decided_until = match decided_until.filter(|until| !is_ahead(until)) {
-                Some(until) => until,
-                None => {
-                    let mark = ScheduleMark { schedule: text.clone(), decided_until: write(present) };
-                    store.set_mark(mode, rule.id.to_string(), mark).await?;
-                    present
-                }
-            };
+            let decided_until = until.filter(|_| !is_ahead).unwrap_or_else(|| {
+                anew.push((rule.id.to_string(), ScheduleMark { schedule: text.clone(), decided_until: write(present) }));
+                present
+            });
             let next = schedule.next_after(decided_until, usual, &workspace.calendar);
             entries.insert(rule.id.clone(), Entry { schedule: text, decided_until, next });
+        }
+        if !anew.is_empty() {
+            store.set_marks(mode, anew).await?;
         }
         self.entries = entries;
         Ok(())

@@ -192,7 +192,9 @@ pub async fn commit(
             firing.map_or(Ok(()), |firing| run.add_firing(&firing))
         })
         .await?;
-    generations.keep(run_id, decided_with);
+    if !plan.messages.is_empty() {
+        generations.keep(run_id, decided_with);
+    }
     Ok(Committed { run_id, plan, withdrawn: left.withdrawn, left_over: left.kept })
 }
 

@@ -1,6 +1,8 @@
 //! Firings: which scheduled times of which rules have been decided, and how.
 
-use rusqlite::{Connection, OptionalExtension};
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
 
 use crate::domain::date::Timestamp;
 use crate::store::{RunTransaction, Store, StoreError};
@@ -60,23 +62,24 @@ impl Store {
         .await
     }
 
-    /// Sets the mark from which a rule's firings count, whatever it was.
+    /// Sets the marks from which rules' firings count, whatever they were; all of them, or none.
     ///
     /// # Errors
-    /// Why it could not be stored.
-    pub async fn set_mark(&self, mode: &'static str, rule_id: String, mark: ScheduleMark) -> Result<(), StoreError> {
-        self.write(move |connection| set_mark(connection, mode, &rule_id, &mark)).await
+    /// Why they could not be stored.
+    pub async fn set_marks(&self, mode: &'static str, marks: Vec<(String, ScheduleMark)>) -> Result<(), StoreError> {
+        self.write(move |connection| marks.iter().try_for_each(|(rule_id, mark)| set_mark(connection, mode, rule_id, mark))).await
     }
 }
 
-/// Returns how far the firings of a rule are decided; `None` where it was never looked at.
+/// Returns how far the firings of every rule are decided that was ever looked at, by its id.
 ///
 /// # Errors
 /// Why the database could not be read.
-pub fn mark(connection: &Connection, mode: &str, rule_id: &str) -> Result<Option<ScheduleMark>, StoreError> {
-    let select = "select schedule, decided_until from rule_schedule where mode = ?1 and rule_id = ?2";
-    let read = |row: &rusqlite::Row<'_>| Ok(ScheduleMark { schedule: row.get(0)?, decided_until: row.get(1)? });
-    Ok(connection.prepare_cached(select)?.query_row((mode, rule_id), read).optional()?)
+pub fn marks(connection: &Connection, mode: &str) -> Result<BTreeMap<String, ScheduleMark>, StoreError> {
+    let mut statement = connection.prepare("select rule_id, schedule, decided_until from rule_schedule where mode = ?1")?;
+    let rows = statement
+        .query_map((mode,), |row| Ok((row.get(0)?, ScheduleMark { schedule: row.get(1)?, decided_until: row.get(2)? })))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn decide(

@@ -128,6 +128,7 @@ impl Store {
         row: RunRow,
         fill: impl FnOnce(&mut RunTransaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<(i64, T), StoreError> {
+        let row_started_at = row.started_at;
         self.write(move |connection| {
             let insert = "insert into run (as_of, rule_id, mode, generation, started_at_ms, person, only_subject)
                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -143,7 +144,9 @@ impl Store {
             connection.execute(insert, values)?;
             let mut run = RunTransaction { connection, run_id: connection.last_insert_rowid(), row };
             let result = fill(&mut run)?;
-            Ok((run.run_id, result))
+            let run_id = run.run_id;
+            finish_runs(connection, Some(run_id), row_started_at)?;
+            Ok((run_id, result))
         })
         .await
     }
@@ -153,14 +156,16 @@ impl Store {
     /// # Errors
     /// Why it could not be stored.
     pub async fn finish_runs(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.write(move |connection| {
-            let update = "update run set finished_at_ms = ?1 where finished_at_ms is null and not exists (
-                select 1 from message where run_id = run.id and state in ('waiting', 'queued', 'sending') and mode <> 'dry')";
-            connection.execute(update, (now.as_millisecond(),))?;
-            Ok(())
-        })
-        .await
+        self.write(move |connection| finish_runs(connection, None, now)).await
     }
+}
+
+/// Notes of one run, or of all, that nothing of it is left to send. One that found nothing due is finished at once.
+fn finish_runs(connection: &Connection, run_id: Option<i64>, now: Timestamp) -> Result<(), StoreError> {
+    let update = "update run set finished_at_ms = ?1 where finished_at_ms is null and (?2 is null or id = ?2) and not exists (
+        select 1 from message where run_id = run.id and state in ('waiting', 'queued', 'sending') and mode <> 'dry')";
+    connection.prepare_cached(update)?.execute((now.as_millisecond(), run_id))?;
+    Ok(())
 }
 
 impl RunTransaction<'_> {

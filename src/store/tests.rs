@@ -314,3 +314,19 @@ async fn a_stop_leaves_what_is_on_the_wire_alone_and_holds_the_rest() {
     assert_eq!(steer(&store, person::Steer::Start, run_id).await, person::Steered::Closed);
     assert_eq!(steer(&store, person::Steer::Stop, 99).await, person::Steered::Missing);
 }
+
+#[tokio::test]
+async fn a_run_that_has_nothing_to_send_is_finished_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("dunlin.db"), "test", at(0)).unwrap();
+    store.write_run(run_row(), |_| Ok(())).await.unwrap();
+    add(&store, message("k1", "1", State::Queued)).await.unwrap();
+    add(&store, message("k2", "2", State::Blocked)).await.unwrap();
+    let reader = store.reader().unwrap();
+    let finished = |id: i64| {
+        let select = "select finished_at_ms is not null from run where id = ?1";
+        reader.query_row(select, (id,), |row| row.get::<_, bool>(0)).unwrap()
+    };
+    assert_eq!([1, 2, 3].map(finished), [true, false, true]);
+    assert_eq!(outbox::runs_with_mails_left(&reader).unwrap(), [2]);
+}
