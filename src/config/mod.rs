@@ -12,6 +12,7 @@ mod secret;
 mod server;
 mod settings;
 
+pub use calendar::keys::calendar_schema;
 pub use calendar::{CALENDAR_FILES_MAX, CalendarSettings, ReadCalendar};
 pub use daemon::Daemon;
 pub use keys::{Effect, KEYS, Key, reference, schema};

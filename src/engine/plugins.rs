@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::domain::problem::{Place, Problem};
 use crate::engine::attach::{Files, answered};
 use crate::engine::programs::{PROTOCOL, start_in, tell};
+use crate::engine::schema::SchemaKind;
 use crate::engine::workspace::{business_days, plugin_folder};
 use crate::plugin::{
     self, AttachmentCase, Case, CaseKind, HttpCase, PickerCase, Plugin, PluginFolder, Plugins, Program, ProgramCase, TIMEOUT_MAX,
@@ -340,7 +341,11 @@ const NEW: [(&str, &str); 4] = [
     ("README.md", include_str!("plugins/new/README.md")),
 ];
 
-/// Writes a new plugin that checks and tests clean; returns its files.
+/// The schemas that these files name in their first line.
+const NEW_SCHEMAS: [&str; 2] = ["plugin", "plugin-test"];
+
+/// Writes a new plugin that checks and tests clean, and the schemas of its files where they are not there; returns what was
+/// written.
 ///
 /// # Errors
 /// The name is none, there is such a folder, or a file cannot be written: what was written then stays.
@@ -366,6 +371,17 @@ pub fn new_plugin(root: &Path, name: &str) -> Result<Vec<String>, NewFault> {
         let path = format!("{folder}/{}", fill(file));
         fs::write(root.join(&path), fill(text)).map_err(|source| write_fault(&path, source))?;
         written.push(path);
+    }
+    for kind in NEW_SCHEMAS.iter().filter_map(|word| SchemaKind::find(word)) {
+        let path = root.join(kind.path);
+        if path.exists() {
+            continue;
+        }
+        let folder = path.parent().unwrap_or(root);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, kind.text()))
+            .map_err(|source| write_fault(kind.path, source))?;
+        written.push(kind.path.to_owned());
     }
     Ok(written)
 }

@@ -62,7 +62,7 @@ fn a_new_plugin_checks_and_tests_clean_and_a_failing_case_tells_both_values() {
     workspace.edit("plugins/9lives/test.yaml", "2028-02-29", "2028-03-01");
     let tested = workspace.dunlin(&["plugin", "test", "9lives"]);
     assert_eq!(tested.code, Some(1));
-    let expected = "failed: plugins/9lives/test.yaml:3:5: p_9lives_weeks(date(\"2028-02-22\"), 1)\n  \
+    let expected = "failed: plugins/9lives/test.yaml:4:5: p_9lives_weeks(date(\"2028-02-22\"), 1)\n  \
         expected 2028-03-01\n  got      2028-02-29\n0 passed, 1 failed\n";
     assert_eq!(tested.out, expected);
 }
