@@ -68,6 +68,28 @@ fn a_new_plugin_checks_and_tests_clean_and_a_failing_case_tells_both_values() {
 }
 
 #[test]
+fn the_cases_of_a_plugin_know_the_holidays_of_the_workspace_and_a_bad_calendar_is_told() {
+    let workspace = workspace(2525, 1, "functions: f.rhai\n");
+    workspace.write("plugins/p/f.rhai", "fn after(day) { add_business_days(day, 1) }\n");
+    workspace.write("plugins/p/test.yaml", "cases: [{ call: 'after(date(\"2026-12-24\"))', gives: 2026-12-28 }]\n");
+    let day_after = || workspace.dunlin(&["plugin", "test", "p"]);
+    // 25 December 2026 is a Friday.
+    let plain = day_after();
+    assert_eq!((plain.code, plain.out.lines().last()), (Some(1), Some("0 passed, 1 failed")));
+    workspace.edit("config.yaml", "senders:", "calendar: { holidays: ours.yaml }\nsenders:");
+    workspace.write("ours.yaml", "holidays: [{ every: 12-25, name: Christmas Day }]\n");
+    assert_eq!(day_after().out, "1 passed, 0 failed\n");
+    // Another key's fault does not take the calendar away.
+    workspace.edit("config.yaml", "senders:", "colour: red\nsenders:");
+    assert_eq!(day_after().out, "1 passed, 0 failed\n");
+    workspace.edit("ours.yaml", "12-25", "25.12.");
+    let faulty = day_after();
+    assert_eq!(faulty.code, Some(3));
+    assert!(faulty.err.contains("`25.12.` is not a day of the year"), "{}", faulty.err);
+    assert_eq!(workspace.dunlin(&["plugin", "check", "p"]).code, Some(3));
+}
+
+#[test]
 fn functions_and_pickers_work_in_conditions_scripts_and_templates() {
     let server = Server::willing();
     let workspace = workspace(server.port, 3, "functions: f.rhai\nrecipients: { who: who }\nvariables: { what: what }\n");
