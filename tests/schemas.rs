@@ -4,14 +4,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use dunlin::config;
+use dunlin::domain::id::{RecipientKey, SenderId, TemplateName};
+use dunlin::domain::problem::{Problem, Severity};
 use dunlin::engine::init::{Answers, Security, ServerAnswer, files};
-use dunlin::engine::plugins::{NewFault, new_plugin};
+use dunlin::engine::plugins::{NewFault, new_plugin, shelf};
 use dunlin::engine::schema::{SCHEMAS, SchemaKind};
+use dunlin::plugin::{self, PluginFolder};
+use dunlin::rule::{self, Known, RuleFile};
+use dunlin::rulebook::{Readers, TextFile};
 use dunlin::schema::DIALECT;
-use dunlin::yaml::{self, Node, Style};
+use dunlin::script::{Names, WorkingWeek};
+use dunlin::yaml::{self, Node, Span, Style};
 use regex_automata::dfa::regex::Regex;
 use serde_json::{Map, Value, json};
 
@@ -83,6 +93,14 @@ const WORDS: &[&str] = &[
     "then",
 ];
 
+/// Returns whether `pattern` fits in `text`; each pattern is compiled once.
+fn is_match(pattern: &str, text: &str) -> bool {
+    thread_local!(static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default());
+    COMPILED.with_borrow_mut(|compiled| {
+        compiled.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).unwrap()).is_match(text)
+    })
+}
+
 /// Returns what is wrong with `value` by `schema`: as much of JSON Schema as our schemas use.
 fn faults(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -116,8 +134,7 @@ fn faults(schema: &Value, value: &Value, at: &str) -> Vec<String> {
             "enum" => hold(rule.as_array().unwrap().contains(value), word),
             "const" => hold(rule == value, word),
             "pattern" => {
-                let pattern = Regex::new(rule.as_str().unwrap()).unwrap();
-                hold(value.as_str().is_none_or(|text| pattern.is_match(text)), word);
+                hold(value.as_str().is_none_or(|text| is_match(rule.as_str().unwrap(), text)), word);
             }
             "minLength" => hold(value.as_str().is_none_or(|text| text.len() as u64 >= rule.as_u64().unwrap()), word),
             "minProperties" => hold(value.as_object().is_none_or(|map| map.len() as u64 >= rule.as_u64().unwrap()), word),
@@ -185,13 +202,8 @@ fn kind_of(file: &Path) -> &'static str {
     let kind = SCHEMAS.iter().find(|kind| text.starts_with(&kind.first_line()));
     let kind = kind.unwrap_or_else(|| panic!("{} names no schema in its first line", file.display()));
     let named = file.parent().unwrap().join(kind.reference);
-    assert_eq!(
-        fs::read_to_string(&named).unwrap_or_default(),
-        kind.text(),
-        "{}: {} is not that",
-        file.display(),
-        named.display()
-    );
+    let is_current = fs::read_to_string(&named).is_ok_and(|schema| schema == kind.text());
+    assert!(is_current, "{}: {} is not its schema", file.display(), named.display());
     assert_eq!(faults_of(kind.word, &text), [""; 0], "{}", file.display());
     kind.word
 }
@@ -336,6 +348,178 @@ fn a_wrong_value_is_found_where_it_stands_and_a_right_one_is_not() {
         assert!(wrong.iter().any(|fault| fault.starts_with(place)), "{place}: {wrong:?}");
     }
     assert!(!config("currency: EUR, ", "").is_empty() && !rule("from: r, ", "").is_empty(), "what must be there is asked for");
+}
+
+const REMINDER: &str = "id: a
+formerly: [b]
+kind: reminder
+description: Ours
+schedule: { cron: 0 9 * * *, time_zone: Europe/Berlin, shift: before, missed: all, missed_within: 3 days }
+for_each: invoice
+where: invoice.open > 5
+minimum: { EUR: 20.00 }
+climb: to_age
+start: first_level
+from: r
+to: [a]
+cc: a
+bcc: [escalation()]
+approve: true
+levels:
+- { id: c, formerly: d, when: 7 days after due, template: a, to: a, cc: [a], bcc: a, from: r }
+- { id: e, when: 30 days after due, template: a, repeat: { every: 14 days, at_most: 3 } }
+";
+const STATEMENT: &str = "id: a
+kind: statement
+schedule: { cron: 0 9 * * *, on: first business day }
+from: r
+to: a
+template: a
+period: 30 days
+form: open_item
+ageing: { by: due, days: [30, 60, 90] }
+";
+
+const HOLIDAYS: &str = "name: Ours
+holidays:
+- { date: 2027-05-06, name: A }
+- { every: 12-25, name: B, from: 2020, until: 2030 }
+- { easter: 1, name: C }
+";
+
+/// Collects the places of all single values that stand on one line.
+fn scalars(node: &Node, found: &mut Vec<Span>) {
+    match &node.value {
+        yaml::Value::Null => {}
+        yaml::Value::List(items) => items.iter().for_each(|item| scalars(item, found)),
+        yaml::Value::Map(entries) => entries.iter().for_each(|entry| scalars(&entry.value, found)),
+        yaml::Value::Scalar(scalar) if scalar.style == Style::Block => {}
+        yaml::Value::Scalar(_) => found.push(node.span),
+    }
+}
+
+/// Puts `by` in the place of what stands at `span`.
+fn replaced(text: &str, span: Span, by: &str) -> String {
+    let line = |(index, line): (usize, &str)| {
+        let at = |column: u32| line.char_indices().nth(column as usize).map_or(line.len(), |(at, _)| at);
+        match index + 1 == span.line as usize {
+            true => format!("{}{by}{}\n", &line[..at(span.column - 1)], &line[at(span.column - 1 + span.width)..]),
+            false => format!("{line}\n"),
+        }
+    };
+    text.lines().enumerate().map(line).collect()
+}
+
+/// What people write by slip or on purpose: other types, other marks.
+const OTHERS: &[&str] = &[
+    "7",
+    "10 days",
+    "9 days before due",
+    "11 days  after due",
+    "0 9 * * MON",
+    "\"@daily\"",
+    "3rd business day",
+    "month to date",
+    "UTC",
+    "0",
+    "-3",
+    "\"7\"",
+    "+7",
+    "1.5",
+    "\"1.5\"",
+    "true",
+    "yes",
+    "x",
+    "X-1",
+    "\"\"",
+    "[]",
+    "[7]",
+    "{}",
+    "a@b.example",
+    "EUR",
+    "5 min",
+    "5min",
+    "3 days",
+    "2027-05-06",
+    "05-06",
+    "2024",
+    "off",
+    "a/b.yaml",
+    "p()",
+    "1h",
+    "1 kB",
+    "0x1F",
+    "1e3",
+    "Null",
+    "NO",
+    "\" 7 \"",
+];
+
+/// Checks that `schema` takes every text that the reader takes, the given one with each value changed in turn.
+fn check_not_stricter(word: &str, text: &str, is_right: &dyn Fn(&str) -> bool) {
+    assert!(is_right(text), "{text}");
+    let mut places = vec![];
+    scalars(&yaml::parse("a.yaml", text).unwrap(), &mut places);
+    let changed = places.iter().flat_map(|place| OTHERS.iter().map(|other| replaced(text, *place, other)));
+    let schema = schema(word);
+    let mut taken = 0;
+    let mut stricter = vec![];
+    for changed in changed.filter(|changed| is_right(changed)) {
+        taken += 1;
+        stricter.extend(faults(&schema, &value(&yaml::parse("a.yaml", &changed).unwrap()), ""));
+    }
+    stricter.dedup();
+    assert_eq!(stricter, [""; 0], "the schema of {word} underlines what the program takes");
+    assert!(taken > places.len() / 2, "too few of the changed texts are right to tell anything: {taken}");
+}
+
+fn has_error(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| problem.severity == Severity::Error)
+}
+
+fn file(text: &str) -> TextFile {
+    TextFile { path: "a.yaml".into(), text: text.to_owned() }
+}
+
+#[test]
+fn no_schema_is_stricter_than_the_reader_of_config_yaml() {
+    let is_right = |text: &str| !has_error(&config::read(&file(text), Readers::Few).1);
+    check_not_stricter("config", &fs::read_to_string(page("src/config/tests/whole.yaml")).unwrap(), &is_right);
+}
+
+#[test]
+fn no_schema_is_stricter_than_the_readers_of_rules_and_calendars() {
+    let settings = config::calendar_settings(&file("calendar: {}")).0.unwrap();
+    check_not_stricter("calendar", HOLIDAYS, &|text: &str| settings.read(&[file(text)]).is_ok());
+    let names = ["r", "7", "true", "X-1", "a"];
+    let known = Known {
+        senders: names.iter().map(SenderId::new).collect(),
+        recipient_keys: names.iter().map(RecipientKey::new).collect(),
+        templates: names.iter().map(TemplateName::new).collect(),
+        has_calendar: true,
+        pickers: shelf(&page("")).plugins.pickers(),
+        ..Known::default()
+    };
+    for rule in [REMINDER, STATEMENT] {
+        let is_right = |text: &str| {
+            let file = RuleFile { path: "rules/a.yaml".to_owned(), text: text.to_owned() };
+            !has_error(&rule::load(&[file], &BTreeMap::new(), &known).1)
+        };
+        check_not_stricter("rule", rule, &is_right);
+    }
+}
+
+#[test]
+fn no_schema_is_stricter_than_the_readers_of_plugins() {
+    for folder in shelf(&page("")).folders {
+        let plugin = |text: &str| {
+            let folder = PluginFolder { manifest: Some(text.to_owned()), ..folder.clone() };
+            !has_error(&plugin::load(&[folder], &Names::default(), Arc::new(WorkingWeek)).1)
+        };
+        check_not_stricter("plugin", folder.manifest.as_ref().unwrap(), &plugin);
+        let cases = |text: &str| !has_error(&plugin::read_cases("a.yaml", text).1);
+        check_not_stricter("plugin-test", folder.tests.as_ref().unwrap(), &cases);
+    }
 }
 
 #[test]

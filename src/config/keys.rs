@@ -235,7 +235,7 @@ pub const KEYS: &[Key] = &[
     not_yet("limits.run_guard.times_usual", "2 to 1000", "none", "A run of so many times the usual number waits"),
     key("alerts", "keys", "none", "Who is told when something needs a person"),
     not_yet("alerts.to", "an address, or a list", "none", "By mail"),
-    key("alerts.plugin", "a name", "none", "By the program of a plugin; see plugins.md"),
+    key("alerts.plugin", "a plugin", "none", "By the program of a plugin; see plugins.md"),
     key("retry", "keys", "none", "When a mail that a server put off is tried again"),
     key(
         "retry.first",

@@ -332,7 +332,8 @@ fn line(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
     Some(written)
 }
 
-fn file_path(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
+/// Reads the path of a file.
+pub(crate) fn file_path(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
     let written = text(node, problems)?;
     if written.is_empty() || written.contains('\0') {
         problems.error_hint(node.span, "The file's name is empty", "write a path in the workspace");

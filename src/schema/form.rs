@@ -17,7 +17,7 @@ pub enum Shape {
     Name,
     /// A text of this form. ASCII classes only, so that every engine reads it alike.
     Pattern(&'static str),
-    /// A text of this form that may be all digits, which YAML takes for a number.
+    /// A text of this form, which YAML may take for a number or a truth.
     Word(&'static str),
     /// One of these words.
     Words(&'static [&'static str]),
@@ -72,7 +72,7 @@ const BUSINESS_DAY: Shape = Shape::Pattern("^ *(first|last|[0-9]+(st|nd|rd|th)) 
 /// A day.
 const DAY: Shape = Shape::Pattern("^[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}$");
 /// A variable of the environment.
-const VARIABLE: Shape = Shape::Pattern("^[A-Za-z_][A-Za-z0-9_]*$");
+const VARIABLE: Shape = Shape::Word("^[A-Za-z_][A-Za-z0-9_]*$");
 /// The time a statement covers.
 const PERIOD: Shape = Shape::Pattern("^ *(previous (month|week|quarter|year)|(month|year) to date|[0-9]+ days?) *$");
 
@@ -87,6 +87,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("a place: `Europe/Berlin`, or `UTC`", TIME_ZONE),
     ("a time zone", TIME_ZONE),
     ("a path", Shape::Name),
+    ("a plugin", Shape::Text),
     ("a file", Shape::Name),
     ("a file, or a list", Shape::OneOrMany(&Shape::Name)),
     ("a heading", Shape::Text),
@@ -194,6 +195,17 @@ pub fn value_schema(form: &str) -> Option<Map<String, Value>> {
     value.as_object().cloned()
 }
 
+/// Returns the schema of a single value whose text, where it is one, is held to `words`.
+///
+/// It does not say which types are taken: editors would then propose `true` and `false` for every text.
+fn single<const N: usize>(words: [(&str, Value); N]) -> Value {
+    let mut value = json!({ "not": { "type": ["object", "array", "null"] } });
+    for (word, limit) in words {
+        value[word] = limit;
+    }
+    value
+}
+
 /// Returns the schema of a whole number. One in quotes is held to its form alone.
 fn whole(least: i64, most: Option<i64>) -> Value {
     let mut value = json!({ "type": ["integer", "string"], "pattern": "^[+-]?[0-9]+$", "minimum": least });
@@ -207,11 +219,10 @@ fn schema(shape: &Shape) -> Map<String, Value> {
     let inner = |shape: &Shape| Value::Object(schema(shape));
     let value = match shape {
         Shape::Anything => json!({}),
-        // Not by the types it may have: editors would then propose `true` and `false` for every text.
-        Shape::Text => json!({ "not": { "type": ["object", "array", "null"] } }),
-        Shape::Name => json!({ "type": ["string", "number"], "minLength": 1 }),
+        Shape::Text => single([]),
+        Shape::Name => single([("minLength", json!(1))]),
         Shape::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),
-        Shape::Word(pattern) => json!({ "type": ["string", "number"], "pattern": pattern }),
+        Shape::Word(pattern) => single([("pattern", json!(pattern))]),
         Shape::Words(words) => json!({ "enum": words }),
         Shape::From(least) => whole(i64::from(*least), None),
         Shape::Between(least, most) => whole(i64::from(*least), Some(i64::from(*most))),
@@ -225,7 +236,7 @@ fn schema(shape: &Shape) -> Map<String, Value> {
         Shape::Each(one) => json!({ "type": "object", "additionalProperties": inner(one) }),
         Shape::Decimal => json!({ "type": ["number", "string"], "pattern": "^[-+]?[0-9_.]+$" }),
         Shape::Amount => {
-            json!({ "oneOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "pattern": "^[0-9]+([.][0-9]+)?$" }] })
+            json!({ "oneOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "pattern": "^[+]?[0-9_.]+$" }] })
         }
         Shape::Keys(keys) => {
             let properties: Map<String, Value> = keys.iter().map(|(name, shape)| ((*name).to_owned(), inner(shape))).collect();

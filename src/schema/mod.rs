@@ -214,8 +214,8 @@ mod tests {
                         "properties": {
                             "cc": {
                                 "oneOf": [
-                                    { "type": ["string", "number"], "minLength": 1 },
-                                    { "type": "array", "items": { "type": ["string", "number"], "minLength": 1 } },
+                                    { "not": { "type": ["object", "array", "null"] }, "minLength": 1 },
+                                    { "type": "array", "items": { "not": { "type": ["object", "array", "null"] }, "minLength": 1 } },
                                     { "type": "null" }
                                 ],
                                 "description": "What it does"
