@@ -1,9 +1,9 @@
-//! Dunlin reads a company's receivables, decides by rules who gets a reminder today, composes the mail and sends it.
+//! Dunlin reads a company's receivables, decides by rules who gets a reminder, statement or notice, composes the mail and sends it.
 //!
 //! The modules stand on floors; one imports only from floors below its own (`tests/architecture.rs` holds this up).
 //! ARCHITECTURE.md tells what each is for.
 
-// Faces: a command line, a page.
+// Faces: a command line, the daemon, a page.
 pub mod cli;
 pub mod daemon;
 pub mod web;

@@ -102,14 +102,40 @@ fn done(command: &str, folder: &Path) -> String {
     all.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// Changes a file as a remark that readers do not see says: `<!-- file: this => that -->`.
+/// Returns a line without what is another one each time: times of the real clock, who ran it, and the widths that hang on that.
+fn steady(line: &str) -> String {
+    let mut cells: Vec<&str> = line.split('┆').map(str::trim).collect();
+    for place in 1..cells.len() {
+        if cells[place - 1].ends_with(" UTC") {
+            (cells[place - 1], cells[place]) = ("a time", "a person");
+        }
+    }
+    let mut letters: Vec<char> = cells.join("┆").chars().collect();
+    letters.dedup_by(|letter, before| letter == before && "─═".contains(*letter));
+    letters.into_iter().collect()
+}
+
+/// Returns what the page shows, if what was printed says the same; else what was printed.
+fn kept<'a>(shown: &'a [&str], printed: &'a [String]) -> Vec<&'a str> {
+    let is_same = shown.len() == printed.len() && shown.iter().zip(printed).all(|(is, must)| steady(is) == steady(must));
+    if is_same { shown.to_vec() } else { printed.iter().map(String::as_str).collect() }
+}
+
+/// Changes a file as a remark that readers do not see says: `<!-- file: this => that -->`, with `\n` for the end of a line. Of
+/// `<!-- copy: file -->` a file of the repository.
 fn changed(remark: &str, folder: &Path) {
+    if let Some(file) = remark.strip_prefix("copy: ") {
+        let path = folder.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::copy(page(file), path).unwrap();
+        return;
+    }
     let (file, change) = remark.split_once(": ").expect("a remark names a file");
     let (this, that) = change.split_once(" => ").expect("a remark names a change");
     let path = folder.join(file);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(this), "{file}: `{this}` is not there");
-    fs::write(path, text.replace(this, that)).unwrap();
+    fs::write(path, text.replace(this, &that.replace("\\n", "\n"))).unwrap();
 }
 
 /// What doing a page has counted.
@@ -157,13 +183,15 @@ fn walk(text: &str, server: &str, folder: &Path) -> (String, Done) {
             changed(remark, folder);
         } else if line == "```console" && !std::mem::take(&mut waits) {
             let (text, after) = block(&lines, place);
-            expected.push(line.to_owned());
+            let mut printed = Vec::new();
             for command in text.lines().filter_map(|line| line.strip_prefix("$ ")) {
-                expected.push(format!("$ {command}"));
-                expected.extend(done(command, folder).lines().map(str::to_owned));
+                printed.push(format!("$ {command}"));
+                printed.extend(done(command, folder).lines().map(str::to_owned));
                 count.commands += 1;
                 count.servers += usize::from(own_server(folder, server, port));
             }
+            expected.push(line.to_owned());
+            expected.extend(kept(&text.lines().collect::<Vec<_>>(), &printed).into_iter().map(str::to_owned));
             expected.push("```".to_owned());
             place = after;
             continue;
@@ -184,9 +212,18 @@ fn the_first_rule_of_the_readme_does_what_it_says() {
     let length = readme[start..].find("\n## ").expect("another section follows");
     let folder = tempfile::tempdir().unwrap();
     let (walked, count) = walk(&readme[start..start + length], SERVER, folder.path());
-    assert_eq!(count, Done { files: 6, commands: 7, servers: 1 });
+    assert_eq!(count, Done { files: 6, commands: 6, servers: 1 });
     check("README.md", &format!("{}{walked}{}", &readme[..start], &readme[start + length..]));
     json_is_as_described(folder.path());
+}
+
+#[test]
+fn what_is_another_each_time_is_left_as_the_page_shows_it_and_nothing_else() {
+    let shown = ["┌───┬──┐", "│ 1 ┆ 2027-03-15 08:02 UTC ┆ mia ┆ 2 accepted │"];
+    let printed = |cells: &str| vec!["┌─────┬────┐".to_owned(), format!("│ 1 ┆ {cells} │")];
+    assert_eq!(kept(&shown, &printed("2028-01-02 03:04 UTC ┆ somebody ┆ 2 accepted")), shown);
+    let other = printed("2028-01-02 03:04 UTC ┆ somebody ┆ 3 accepted");
+    assert_eq!(kept(&shown, &other), other);
 }
 
 #[test]
@@ -252,6 +289,13 @@ fn pages() -> Vec<(PathBuf, String)> {
     pages
 }
 
+/// Returns what a link may write behind `#` for each heading of a page.
+fn sections(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let is_kept = |letter: &char| letter.is_alphanumeric() || " -_".contains(*letter);
+    headings.map(|heading| heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-")).collect()
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     let mut faults = Vec::new();
@@ -260,10 +304,15 @@ fn every_link_leads_somewhere() {
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
             let target = path.parent().unwrap().join(link.split('#').next().unwrap());
-            match target.canonicalize() {
-                Ok(target) => drop(linked.insert(target)),
-                Err(_) => faults.push(format!("{}: {link} is not there", path.display())),
+            let Ok(target) = target.canonicalize() else {
+                faults.push(format!("{}: {link} is not there", path.display()));
+                continue;
+            };
+            let section = link.split_once('#').map(|(_, section)| section);
+            if section.is_some_and(|section| !sections(&fs::read_to_string(&target).unwrap()).contains(section)) {
+                faults.push(format!("{}: {link} names no heading there", path.display()));
             }
+            linked.insert(target);
         }
     }
     let orphans = pages().into_iter().filter(|(path, _)| !linked.contains(&path.canonicalize().unwrap()));

@@ -4,13 +4,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use dunlin::config;
+use dunlin::domain::id::{RecipientKey, SenderId, TemplateName};
+use dunlin::domain::problem::{Problem, Severity};
 use dunlin::engine::init::{Answers, Security, ServerAnswer, files};
-use dunlin::engine::schema::SCHEMAS;
+use dunlin::engine::plugins::{NewFault, new_plugin, shelf};
+use dunlin::engine::schema::{SCHEMAS, SchemaKind};
+use dunlin::plugin::{self, PluginFolder};
+use dunlin::rule::{self, Known, RuleFile};
+use dunlin::rulebook::{Readers, TextFile};
 use dunlin::schema::DIALECT;
-use dunlin::yaml::{self, Node, Style};
+use dunlin::script::{Names, WorkingWeek};
+use dunlin::yaml::{self, Node, Span, Style};
 use regex_automata::dfa::regex::Regex;
 use serde_json::{Map, Value, json};
 
@@ -19,8 +30,7 @@ fn page(path: &str) -> PathBuf {
 }
 
 fn schema(word: &str) -> Value {
-    let kind = SCHEMAS.iter().find(|kind| kind.word == word).unwrap();
-    (kind.schema)()
+    (SchemaKind::find(word).unwrap().schema)()
 }
 
 #[test]
@@ -77,10 +87,19 @@ const WORDS: &[&str] = &[
     "exclusiveMinimum",
     "oneOf",
     "anyOf",
+    "not",
     "allOf",
     "if",
     "then",
 ];
+
+/// Returns whether `pattern` fits in `text`; each pattern is compiled once.
+fn is_match(pattern: &str, text: &str) -> bool {
+    thread_local!(static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default());
+    COMPILED.with_borrow_mut(|compiled| {
+        compiled.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).unwrap()).is_match(text)
+    })
+}
 
 /// Returns what is wrong with `value` by `schema`: as much of JSON Schema as our schemas use.
 fn faults(schema: &Value, value: &Value, at: &str) -> Vec<String> {
@@ -102,6 +121,7 @@ fn faults(schema: &Value, value: &Value, at: &str) -> Vec<String> {
         "boolean" => value.is_boolean(),
         "number" => value.is_number(),
         "integer" => value.is_u64() || value.is_i64(),
+        "null" => value.is_null(),
         _ => panic!("{word} is no type"),
     };
     for (word, rule) in rules {
@@ -114,8 +134,7 @@ fn faults(schema: &Value, value: &Value, at: &str) -> Vec<String> {
             "enum" => hold(rule.as_array().unwrap().contains(value), word),
             "const" => hold(rule == value, word),
             "pattern" => {
-                let pattern = Regex::new(rule.as_str().unwrap()).unwrap();
-                hold(value.as_str().is_none_or(|text| pattern.is_match(text)), word);
+                hold(value.as_str().is_none_or(|text| is_match(rule.as_str().unwrap(), text)), word);
             }
             "minLength" => hold(value.as_str().is_none_or(|text| text.len() as u64 >= rule.as_u64().unwrap()), word),
             "minProperties" => hold(value.as_object().is_none_or(|map| map.len() as u64 >= rule.as_u64().unwrap()), word),
@@ -126,6 +145,7 @@ fn faults(schema: &Value, value: &Value, at: &str) -> Vec<String> {
                 let is_there = |name: &Value| value.as_object().is_none_or(|map| map.contains_key(name.as_str().unwrap()));
                 hold(rule.as_array().unwrap().iter().all(is_there), word);
             }
+            "not" => hold(!faults(rule, value, at).is_empty(), word),
             "anyOf" => hold(rule.as_array().unwrap().iter().any(|one| faults(one, value, at).is_empty()), word),
             "oneOf" => {
                 let fitting = rule.as_array().unwrap().iter().filter(|one| faults(one, value, at).is_empty()).count();
@@ -162,15 +182,60 @@ fn faults_of(word: &str, text: &str) -> Vec<String> {
     faults(&schema(word), &value(&yaml::parse("a.yaml", text).unwrap()), "")
 }
 
+/// Returns the YAML files below `folder`, other than those in folders of these names.
+fn yaml_files(folder: &Path, besides: &[&str]) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        if path.is_dir() && !name.starts_with('.') && !besides.contains(&name.as_str()) {
+            found.extend(yaml_files(&path, besides));
+        } else if name.ends_with(".yaml") || name.ends_with(".yml") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Returns the kind of a file that names its schema in the first line, and is right by it.
+fn kind_of(file: &Path) -> &'static str {
+    let text = fs::read_to_string(file).unwrap();
+    let kind = SCHEMAS.iter().find(|kind| text.starts_with(&kind.first_line()));
+    let kind = kind.unwrap_or_else(|| panic!("{} names no schema in its first line", file.display()));
+    let named = file.parent().unwrap().join(kind.reference);
+    let is_current = fs::read_to_string(&named).is_ok_and(|schema| schema == kind.text());
+    assert!(is_current, "{}: {} is not its schema", file.display(), named.display());
+    assert_eq!(faults_of(kind.word, &text), [""; 0], "{}", file.display());
+    kind.word
+}
+
 #[test]
 fn the_shipped_files_name_their_schema_and_are_right_by_it() {
-    for (file, word) in [("config.yaml", "config"), ("rules/overdue.yaml", "rule")] {
-        let text = fs::read_to_string(page(file)).unwrap();
-        let kind = SCHEMAS.iter().find(|kind| kind.word == word).unwrap();
-        assert!(text.starts_with(&kind.first_line()), "{file} does not begin with {:?}", kind.first_line());
-        assert!(page(file).parent().unwrap().join(kind.reference).is_file(), "{file} names a schema that is not there");
-        assert_eq!(faults_of(word, &text), [""; 0], "{file}");
+    // Below `src` and `tests` lie parts of files and wrong ones.
+    let files = yaml_files(&page(""), &["src", "tests", "target"]);
+    let mut kinds: Vec<&str> = files.iter().map(|file| kind_of(file)).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds, ["calendar", "config", "plugin", "plugin-test", "rule"], "there is a file of every kind");
+}
+
+#[test]
+fn a_new_plugin_is_right_by_the_schemas_that_come_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, count) in [("first", 6), ("second", 4)] {
+        assert_eq!(new_plugin(folder.path(), name).unwrap().len(), count, "the schemas are written once");
     }
+    let mut kinds: Vec<&str> = yaml_files(folder.path(), &[]).iter().map(|file| kind_of(file)).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["plugin", "plugin", "plugin-test", "plugin-test"]);
+}
+
+#[test]
+fn a_schema_that_cannot_be_written_is_told_and_the_plugin_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("schemas"), "a file").unwrap();
+    let fault = new_plugin(folder.path(), "p").unwrap_err();
+    assert!(matches!(&fault, NewFault::Write { path, .. } if path == "schemas/plugin.schema.json"), "{fault}");
+    assert!(folder.path().join("plugins/p/plugin.yaml").is_file());
 }
 
 #[test]
@@ -203,18 +268,47 @@ ledger: { currency: EUR, invoices: { csv: i.csv } }
 const RULE: &str =
     "{ id: a, kind: reminder, from: r, to: [billing], levels: [ { id: b, when: 7 days after due, template: t } ] }";
 
+const CALENDAR: &str = "{ name: Ours, holidays: [ { every: 12-25, name: Christmas Day } ] }";
+const PLUGIN: &str = "{ name: p, description: d, alert: { command: ./a } }";
+
 #[test]
 fn a_wrong_value_is_found_where_it_stands_and_a_right_one_is_not() {
     let config = |from: &str, to: &str| faults_of("config", &CONFIG.replace(from, to));
     let rule = |from: &str, to: &str| faults_of("rule", &RULE.replace(from, to));
+    let calendar = |from: &str, to: &str| faults_of("calendar", &CALENDAR.replace(from, to));
+    let plugin = |from: &str, to: &str| faults_of("plugin", &PLUGIN.replace(from, to));
+    let case = |more: &str| faults_of("plugin-test", &format!("cases: [{{ name: true, call: f(1), {more} }}]"));
     for right in [
+        // The file with which the reader is tested: every key there is.
+        faults_of("config", &fs::read_to_string(page("src/config/tests/whole.yaml")).unwrap()),
         config("", ""),
         config("security: starttls", "security: starttls, rate: [2/s, 5000/day], port: 587"),
         config("senders:", "retry: { first: 90 s, most: 4h }\nsenders:"),
+        config("senders:", "instance: 2024\nlimits:\nalerts: # none yet\nsenders:"),
+        config("security: starttls", "security: starttls, port: \"587\""),
         config("senders:", "time_zone: America/Argentina/Buenos_Aires\nsenders:"),
         rule("", ""),
         rule("to: [billing]", "to: billing, minimum: { EUR: 20.00 }, where: invoice.open > 5"),
         rule("kind: reminder", "kind: reminder, schedule: { cron: '0 9 * * MON-FRI', missed: all }"),
+        rule("to: [billing]", "to: [billing, escalation(), 7], cc: a-picker(), variables: a-picker(), where: true"),
+        calendar("", ""),
+        calendar("every: 12-25", "easter: \"-2\", from: \"2020\", until: 2030"),
+        plugin("", ""),
+        plugin("name: p", "name: 2024"),
+        plugin(
+            "alert: { command",
+            "recipients: { who-else: pick }, attachment: { command: [python3, ./a.py, 1] }, alert: { timeout: 500ms, bytes_max: 5kB, count_max: 20, environment: [A_1], command",
+        ),
+        case(""),
+        case(
+            "gives: [a, { b: 1 }], customer: { id: 7, tags: vip, contacts: [billing] }, level: { id: x, number: 50, repeat: 0 }",
+        ),
+        case(
+            "items: [{ number: A, open: -5.00, due_on: 2026-02-01 }, { number: 7, open: \"5\", currency: EUR, disputed: true }]",
+        ),
+        case(
+            "alert: { severity: error, more: [1] }, environment: { A: 1, B: true }, http: { status: 204, receives: x }, exits: 255",
+        ),
     ] {
         assert_eq!(right, [""; 0]);
     }
@@ -231,16 +325,208 @@ fn a_wrong_value_is_found_where_it_stands_and_a_right_one_is_not() {
         (rule("to: [billing]", "too: [billing]"), ".too: not known"),
         (rule("kind: reminder", "kind: statement, template: t"), ".levels: \"levels\" is not right by `enum`"),
         (rule("kind: reminder", "kind: reminder, schedule: { cron: 0 9 }"), ".schedule.cron: \"0 9\""),
+        (rule("to: [billing]", "to: [[billing]]"), ".to: "),
+        (calendar("12-25", "25 December"), ".holidays[0].every: \"25 December\""),
+        (calendar("every: 12-25", "easter: 251"), ".holidays[0].easter: 251"),
+        (calendar("every: 12-25", "easter: soon"), ".holidays[0].easter: \"soon\""),
+        (calendar("every: 12-25", "date: 6.5.2027"), ".holidays[0].date: \"6.5.2027\""),
+        (calendar("every", "evry"), ".holidays[0].evry: not known"),
+        (calendar("{ every: 12-25, name: Christmas Day }", "{ every: 12-25 }"), ".holidays[0]: "),
+        (plugin("name: p", "name: A b"), ".name: \"A b\""),
+        (plugin("alert", "alarm"), ".alarm: not known"),
+        (plugin("command: ./a", "timeout: 1 h, command: ./a"), ".alert.timeout: \"1 h\""),
+        (plugin("command: ./a", "bytes_max: 5 GB, command: ./a"), ".alert.bytes_max: \"5 GB\""),
+        (plugin("command: ./a", "timeout: 5 s"), ".alert: "),
+        (plugin("alert", "functions: a.js, alert"), ".functions: \"a.js\""),
+        (case("exits: 256"), ".cases[0].exits: 256"),
+        (case("as_of: tomorrow"), ".cases[0].as_of: \"tomorrow\""),
+        (case("level: { number: 0 }"), ".cases[0].level.number: 0"),
+        (case("customer: { nmae: A }"), ".cases[0].customer.nmae: not known"),
+        (case("http: { status: 99 }"), ".cases[0].http.status: 99"),
+        (case("itms: []"), ".cases[0].itms: not known"),
     ] {
         assert!(wrong.iter().any(|fault| fault.starts_with(place)), "{place}: {wrong:?}");
     }
     assert!(!config("currency: EUR, ", "").is_empty() && !rule("from: r, ", "").is_empty(), "what must be there is asked for");
 }
 
+const REMINDER: &str = "id: a
+formerly: [b]
+kind: reminder
+description: Ours
+schedule: { cron: 0 9 * * *, time_zone: Europe/Berlin, shift: before, missed: all, missed_within: 3 days }
+for_each: invoice
+where: invoice.open > 5
+minimum: { EUR: 20.00 }
+climb: to_age
+start: first_level
+from: r
+to: [a]
+cc: a
+bcc: [escalation()]
+approve: true
+levels:
+- { id: c, formerly: d, when: 7 days after due, template: a, to: a, cc: [a], bcc: a, from: r }
+- { id: e, when: 30 days after due, template: a, repeat: { every: 14 days, at_most: 3 } }
+";
+const STATEMENT: &str = "id: a
+kind: statement
+schedule: { cron: 0 9 * * *, on: first business day }
+from: r
+to: a
+template: a
+period: 30 days
+form: open_item
+ageing: { by: due, days: [30, 60, 90] }
+";
+
+const HOLIDAYS: &str = "name: Ours
+holidays:
+- { date: 2027-05-06, name: A }
+- { every: 12-25, name: B, from: 2020, until: 2030 }
+- { easter: 1, name: C }
+";
+
+/// Collects the places of all single values that stand on one line.
+fn scalars(node: &Node, found: &mut Vec<Span>) {
+    match &node.value {
+        yaml::Value::Null => {}
+        yaml::Value::List(items) => items.iter().for_each(|item| scalars(item, found)),
+        yaml::Value::Map(entries) => entries.iter().for_each(|entry| scalars(&entry.value, found)),
+        yaml::Value::Scalar(scalar) if scalar.style == Style::Block => {}
+        yaml::Value::Scalar(_) => found.push(node.span),
+    }
+}
+
+/// Puts `by` in the place of what stands at `span`.
+fn replaced(text: &str, span: Span, by: &str) -> String {
+    let line = |(index, line): (usize, &str)| {
+        let at = |column: u32| line.char_indices().nth(column as usize).map_or(line.len(), |(at, _)| at);
+        match index + 1 == span.line as usize {
+            true => format!("{}{by}{}\n", &line[..at(span.column - 1)], &line[at(span.column - 1 + span.width)..]),
+            false => format!("{line}\n"),
+        }
+    };
+    text.lines().enumerate().map(line).collect()
+}
+
+/// What people write by slip or on purpose: other types, other marks.
+const OTHERS: &[&str] = &[
+    "7",
+    "10 days",
+    "9 days before due",
+    "11 days  after due",
+    "0 9 * * MON",
+    "\"@daily\"",
+    "3rd business day",
+    "month to date",
+    "UTC",
+    "0",
+    "-3",
+    "\"7\"",
+    "+7",
+    "1.5",
+    "\"1.5\"",
+    "true",
+    "yes",
+    "x",
+    "X-1",
+    "\"\"",
+    "[]",
+    "[7]",
+    "{}",
+    "a@b.example",
+    "EUR",
+    "5 min",
+    "5min",
+    "3 days",
+    "2027-05-06",
+    "05-06",
+    "2024",
+    "off",
+    "a/b.yaml",
+    "p()",
+    "1h",
+    "1 kB",
+    "0x1F",
+    "1e3",
+    "Null",
+    "NO",
+    "\" 7 \"",
+];
+
+/// Checks that `schema` takes every text that the reader takes, the given one with each value changed in turn.
+fn check_not_stricter(word: &str, text: &str, is_right: &dyn Fn(&str) -> bool) {
+    assert!(is_right(text), "{text}");
+    let mut places = vec![];
+    scalars(&yaml::parse("a.yaml", text).unwrap(), &mut places);
+    let changed = places.iter().flat_map(|place| OTHERS.iter().map(|other| replaced(text, *place, other)));
+    let schema = schema(word);
+    let mut taken = 0;
+    let mut stricter = vec![];
+    for changed in changed.filter(|changed| is_right(changed)) {
+        taken += 1;
+        stricter.extend(faults(&schema, &value(&yaml::parse("a.yaml", &changed).unwrap()), ""));
+    }
+    stricter.dedup();
+    assert_eq!(stricter, [""; 0], "the schema of {word} underlines what the program takes");
+    assert!(taken > places.len() / 2, "too few of the changed texts are right to tell anything: {taken}");
+}
+
+fn has_error(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| problem.severity == Severity::Error)
+}
+
+fn file(text: &str) -> TextFile {
+    TextFile { path: "a.yaml".into(), text: text.to_owned() }
+}
+
+#[test]
+fn no_schema_is_stricter_than_the_reader_of_config_yaml() {
+    let is_right = |text: &str| !has_error(&config::read(&file(text), Readers::Few).1);
+    check_not_stricter("config", &fs::read_to_string(page("src/config/tests/whole.yaml")).unwrap(), &is_right);
+}
+
+#[test]
+fn no_schema_is_stricter_than_the_readers_of_rules_and_calendars() {
+    let settings = config::calendar_settings(&file("calendar: {}")).0.unwrap();
+    check_not_stricter("calendar", HOLIDAYS, &|text: &str| settings.read(&[file(text)]).is_ok());
+    let names = ["r", "7", "true", "X-1", "a"];
+    let known = Known {
+        senders: names.iter().map(SenderId::new).collect(),
+        recipient_keys: names.iter().map(RecipientKey::new).collect(),
+        templates: names.iter().map(TemplateName::new).collect(),
+        has_calendar: true,
+        pickers: shelf(&page("")).plugins.pickers(),
+        ..Known::default()
+    };
+    for rule in [REMINDER, STATEMENT] {
+        let is_right = |text: &str| {
+            let file = RuleFile { path: "rules/a.yaml".to_owned(), text: text.to_owned() };
+            !has_error(&rule::load(&[file], &BTreeMap::new(), &known).1)
+        };
+        check_not_stricter("rule", rule, &is_right);
+    }
+}
+
+#[test]
+fn no_schema_is_stricter_than_the_readers_of_plugins() {
+    for folder in shelf(&page("")).folders {
+        let plugin = |text: &str| {
+            let folder = PluginFolder { manifest: Some(text.to_owned()), ..folder.clone() };
+            !has_error(&plugin::load(&[folder], &Names::default(), Arc::new(WorkingWeek)).1)
+        };
+        check_not_stricter("plugin", folder.manifest.as_ref().unwrap(), &plugin);
+        let cases = |text: &str| !has_error(&plugin::read_cases("a.yaml", text).1);
+        check_not_stricter("plugin-test", folder.tests.as_ref().unwrap(), &cases);
+    }
+}
+
 #[test]
 fn no_map_takes_a_key_that_nobody_described() {
     fn look(schema: &Value, at: &str, faults: &mut Vec<String>) {
-        if schema["type"] == "object" {
+        let types = &schema["type"];
+        if types == "object" || types == &json!(["object", "null"]) {
             let further = &schema["additionalProperties"];
             if further != &json!(false) && !further.is_object() {
                 faults.push(format!("{at} takes any key"));
@@ -248,6 +534,7 @@ fn no_map_takes_a_key_that_nobody_described() {
         }
         for (key, inner) in schema.as_object().into_iter().flatten() {
             match inner {
+                _ if key == "not" => {}
                 Value::Array(items) => items.iter().for_each(|item| look(item, &format!("{at}/{key}"), faults)),
                 Value::Object(_) => look(inner, &format!("{at}/{key}"), faults),
                 _ => {}

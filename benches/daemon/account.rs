@@ -42,7 +42,7 @@ pub fn expected(zone: &str, step: i8, from: Timestamp, until: Timestamp) -> BTre
             }
             furthest = Some(local);
         }
-        minute = minute + SignedDuration::from_mins(1);
+        minute += SignedDuration::from_mins(1);
     }
     times
 }

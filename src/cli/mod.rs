@@ -61,11 +61,11 @@ impl From<Exit> for ExitCode {
 #[command(
     name = "dunlin",
     version,
-    about = "Sends payment reminders by rules, and never the same one twice",
+    about = "Sends payment reminders, statements of account and notices by rules, and nothing twice",
     max_term_width = 110
 )]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong use of the command line, 3 problems in rules or config.\n\
-    Start with `dunlin demo`, then `dunlin check` and `dunlin plan` in a workspace of your own.")]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong use of the command line, 3 problems in rules, config or ledger.\n\
+    To begin: `dunlin demo` shows the whole job, `dunlin init` writes a workspace of your own, `dunlin serve` runs it.")]
 struct Cli {
     #[command(flatten)]
     common: Common,
@@ -73,19 +73,22 @@ struct Cli {
     verb: Verb,
 }
 
+/// The heading of the arguments that go with every command, in its help.
+const COMMON: &str = "With every command";
+
 #[derive(Args, Debug)]
 pub(crate) struct Common {
     /// The workspace: the folder with config.yaml and rules/
-    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    #[arg(long, global = true, help_heading = COMMON, default_value = ".", value_name = "DIR")]
     pub(crate) workspace: PathBuf,
     /// Print results as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     pub(crate) json: bool,
     /// Say more about what happens; twice for even more
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    #[arg(long, short, global = true, help_heading = COMMON, action = clap::ArgAction::Count)]
     verbose: u8,
     /// How the log on standard error is written
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM", env = "DUNLIN_LOG_FORMAT")]
+    #[arg(long, global = true, help_heading = COMMON, value_enum, default_value_t, value_name = "FORM", env = "DUNLIN_LOG_FORMAT")]
     log: LogForm,
 }
 
@@ -95,7 +98,7 @@ enum Verb {
     Demo(demo::DemoArgs),
     /// Write a small workspace to begin with, from your own export if you have one
     Init(init::InitArgs),
-    /// Find every problem in config, rules, templates, scripts and ledger
+    /// Find every problem in config, rules, plugins, templates, scripts and ledger
     Check(check::CheckArgs),
     /// Show what would be sent, and why everybody else gets nothing
     Plan(plan::PlanArgs),
@@ -103,21 +106,21 @@ enum Verb {
     Preview(preview::PreviewArgs),
     /// Show when the rules run next, and why a day was shifted
     Next(next::NextArgs),
-    /// Decide, record and send what is due
+    /// Run rules now: decide, record and send what is due
     Run(run::RunArgs),
+    /// Run every rule on its schedule, until told to stop: the daemon
+    Serve(serve::ServeArgs),
+    /// Look at runs: what each decided and how its mails stand; start, stop and close them
+    Runs(runs::RunsArgs),
+    /// Look at mails: their state, text and every attempt to send them; decide about them
+    Outbox(outbox::OutboxArgs),
     /// Write, list, check and test plugins
     Plugin(plugin::PluginArgs),
-    /// Look at runs: what each decided and how its mails stand; and start, stop and close them
-    Runs(runs::RunsArgs),
-    /// Run every rule on its schedule, until it is told to stop
-    Serve(serve::ServeArgs),
-    /// Look into the outbox: every mail, its state and every attempt to send it; and decide about mails
-    Outbox(outbox::OutboxArgs),
     /// Print the JSON Schema of config.yaml or of rules, by which editors complete and check
     Schema(schema::SchemaArgs),
-    /// Print the completions of a shell
+    /// Print the completions for a shell
     Completions(manual::CompletionsArgs),
-    /// Print the manual
+    /// Print the manual page, or write one for every command
     Man(manual::ManArgs),
 }
 
@@ -135,10 +138,10 @@ pub fn main() -> ExitCode {
         Verb::Preview(args) => preview::preview(common, &args),
         Verb::Next(args) => next::next(common, &args),
         Verb::Run(args) => run::run(common, &args),
-        Verb::Plugin(args) => plugin::plugin(common, &args),
-        Verb::Runs(args) => runs::runs(common, &args),
         Verb::Serve(args) => serve::serve(common, &args),
+        Verb::Runs(args) => runs::runs(common, &args),
         Verb::Outbox(args) => outbox::outbox(common, &args),
+        Verb::Plugin(args) => plugin::plugin(common, &args),
         Verb::Schema(args) => schema::schema(common, &args),
         Verb::Completions(args) => manual::completions(common, &args),
         Verb::Man(args) => manual::man(common, &args),

@@ -144,11 +144,11 @@ fn test(common: &Common, name: Option<&str>) -> Result<Exit, Exit> {
     })
 }
 
-/// Returns whether a problem is one of this plugin, or any is meant.
+/// Returns whether a problem is one of this plugin or of none, or any is meant.
 fn is_of(problem: &Problem, name: Option<&str>) -> bool {
     let Some(name) = name else { return true };
     let folder = format!("plugins/{name}/");
-    problem.place.as_ref().is_some_and(|place| place.file.starts_with(&folder))
+    problem.place.as_ref().is_some_and(|place| place.file.starts_with(&folder) || !place.file.starts_with("plugins/"))
 }
 
 /// Tells that there is no such plugin.

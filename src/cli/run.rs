@@ -21,11 +21,13 @@ use crate::engine::run::recover;
 use crate::engine::workspace::Workspace;
 
 #[derive(Args, Debug)]
+#[command(after_help = "Before it starts, it tells what is blocked, not approved, sent already or under way. On a terminal it \
+    asks before it mails customers. While a daemon runs, the daemon makes the run and sends its mails.")]
 pub(crate) struct RunArgs {
     /// Only this rule
     #[arg(value_name = "RULE")]
     rule: Option<String>,
-    /// Only this customer (by id) or invoice (by number), alone: one reminder by hand
+    /// Only this customer (by id) or invoice (by number), alone: one mail by hand, if it is due
     #[arg(long, value_name = "CUSTOMER|INVOICE")]
     only: Option<String>,
     /// Decide for this day instead of today (YYYY-MM-DD)
@@ -34,8 +36,8 @@ pub(crate) struct RunArgs {
     /// Do not ask before sending
     #[arg(long)]
     yes: bool,
-    /// Wait at most so many minutes for mails that servers put off; what is queued then goes with the next run. Where a
-    /// daemon sends, follow the run for so long
+    /// Wait at most so many minutes for mails that servers put off, which then go with the next run; where a daemon sends,
+    /// follow the run for so long
     #[arg(long, value_name = "MINUTES")]
     wait: Option<u64>,
 }

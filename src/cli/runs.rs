@@ -63,7 +63,7 @@ enum RunsVerb {
         /// Hold it against the ledger as of this day instead of today (YYYY-MM-DD)
         #[arg(long, value_name = "DATE", value_parser = day)]
         as_of: Option<Date>,
-        /// Wait at most so many minutes for mails that servers put off. Where a daemon sends, follow the run for so long
+        /// Wait at most so many minutes for mails that servers put off; where a daemon sends, follow the run for so long
         #[arg(long, value_name = "MINUTES")]
         wait: Option<u64>,
     },
@@ -77,7 +77,7 @@ enum RunsVerb {
         /// The run's id
         run: i64,
     },
-    /// Show every scheduled time that was decided: ran, missed or paused, and why
+    /// Show what became of every scheduled time: which run it led to, or why it was left out
     Firings {
         /// Only this rule's
         #[arg(long, value_name = "ID")]

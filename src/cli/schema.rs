@@ -26,7 +26,7 @@ pub(crate) fn schema(_: &Common, args: &SchemaArgs) -> Exit {
     let Some(folder) = &args.out else {
         match (args.kind.is_some(), asked.as_slice()) {
             (true, [kind]) => out_bytes(kind.text().as_bytes()),
-            _ => asked.iter().for_each(|kind| out(format!("{:<8} {}", kind.word, kind.file()))),
+            _ => asked.iter().for_each(|kind| out(format!("{:<12} {}", kind.word, kind.file()))),
         }
         return Exit::Done;
     };

@@ -15,8 +15,9 @@ use crate::domain::problem::Severity;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "SIGHUP looks at the files at once, SIGTERM and Ctrl-C end it: mails under way end first, for half a minute \
-    at most. While it runs, `dunlin run`, `runs` and `outbox` work through it."
+    after_help = "A saved file is taken up by itself; SIGHUP has the files looked at now. SIGTERM and Ctrl-C end it: mails \
+    under way get half a minute to finish, and a second one ends it at once. While it runs, `dunlin run`, `runs` and `outbox` \
+    work through it, and its health page is at http://127.0.0.1:9645/ unless config.yaml says otherwise."
 )]
 pub(crate) struct ServeArgs {}
 

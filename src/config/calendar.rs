@@ -2,6 +2,8 @@
 //!
 //! A file's text in, holidays or all its problems out. It opens no file: the rulebook reads those that are named here.
 
+pub(crate) mod keys;
+
 use compact_str::CompactString;
 use jiff::civil::Weekday;
 

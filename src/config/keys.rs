@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::config::calendar::keys::CALENDAR;
 use crate::config::server::preset_words;
 use crate::schema::{Need, Row, file_schema};
 use crate::source::field::Kind;
@@ -32,7 +33,7 @@ pub struct Key {
     pub effect: Effect,
 }
 
-const fn key(path: &'static str, form: &'static str, default: &'static str, meaning: &'static str) -> Key {
+pub(crate) const fn key(path: &'static str, form: &'static str, default: &'static str, meaning: &'static str) -> Key {
     Key { path, form, default, meaning, effect: Effect::Now }
 }
 
@@ -234,7 +235,7 @@ pub const KEYS: &[Key] = &[
     not_yet("limits.run_guard.times_usual", "2 to 1000", "none", "A run of so many times the usual number waits"),
     key("alerts", "keys", "none", "Who is told when something needs a person"),
     not_yet("alerts.to", "an address, or a list", "none", "By mail"),
-    key("alerts.plugin", "a name", "none", "By the program of a plugin; see plugins.md"),
+    key("alerts.plugin", "a plugin", "none", "By the program of a plugin; see plugins.md"),
     key("retry", "keys", "none", "When a mail that a server put off is tried again"),
     key(
         "retry.first",
@@ -276,6 +277,10 @@ pub fn reference() -> String {
         line(&mut page, &format!("| `{path}` | {form} | {default} | {meaning}.{note} |"));
     }
     page.push_str(CALENDAR_FILES);
+    for Key { path, form, default, meaning, .. } in CALENDAR {
+        line(&mut page, &format!("| `{path}` | {form} | {default} | {meaning}. |"));
+    }
+    page.push_str(OTHER_CALENDARS);
     page
 }
 
@@ -290,29 +295,40 @@ holidays:
   - { easter: -2, name: Good Friday }                      # days from Easter Sunday
 ```
 
+`[]` stands for each member of the list; each has one of `date`, `every` and `easter`.
+
+| Key | Write | Without it | Meaning |
+|---|---|---|---|
+";
+
+const OTHER_CALENDARS: &str = "
 Of an .ics file whole days are read: events with a date (`DTSTART`, `DTEND`, `SUMMARY`), alone or yearly (`RRULE:FREQ=YEARLY` with `INTERVAL`, `COUNT`, `UNTIL`),
 `EXDATE`, and cancelled ones left out. Anything else that would change the days is an error with its line. A calendar has at most 5,000 holidays and never
 more than 31 days without a business day. `dunlin check` warns when all dates of a file have passed.
 ";
+
 /// Returns the JSON Schema of config.yaml.
 pub fn schema() -> Value {
     let files = Kind::ALL.map(Kind::key);
+    let presets = presets();
     let mut rows = Vec::new();
     for key in KEYS {
+        let row = key.row(form(key, &presets));
         // What holds of every file of the ledger stands in the table once.
-        let paths: Vec<String> = match key.path.contains("<file>") {
-            true => files.iter().map(|file| key.path.replace("<file>", file)).collect(),
-            false => vec![key.path.to_owned()],
-        };
-        let need = if key.default == "required" { Need::Required } else { Need::Optional };
-        rows.extend(paths.into_iter().map(|path| (path, key, need)));
+        match key.path.contains("<file>") {
+            true => rows.extend(files.iter().map(|file| Row { path: key.path.replace("<file>", file), ..row.clone() })),
+            false => rows.push(row),
+        }
     }
-    let presets = presets();
-    let rows: Vec<Row<'_>> = rows
-        .into_iter()
-        .map(|(path, key, need)| Row { path, form: form(key, &presets), default: key.default, meaning: key.meaning, need })
-        .collect();
     file_schema("Dunlin: config.yaml", &rows)
+}
+
+impl Key {
+    /// Returns its row of a schema; `form` is what to write.
+    pub(crate) fn row<'k>(&self, form: &'k str) -> Row<'k> {
+        let need = if self.default == "required" { Need::Required } else { Need::Optional };
+        Row { path: self.path.to_owned(), form, default: self.default, meaning: self.meaning, need }
+    }
 }
 
 fn presets() -> String {

@@ -12,10 +12,11 @@ mod secret;
 mod server;
 mod settings;
 
+pub use calendar::keys::calendar_schema;
 pub use calendar::{CALENDAR_FILES_MAX, CalendarSettings, ReadCalendar};
 pub use daemon::Daemon;
 pub use keys::{Effect, KEYS, Key, reference, schema};
-pub use read::{ConfigNames, names, read};
+pub use read::{ConfigNames, calendar_settings, names, read};
 pub use secret::{SECRET_BYTES_MAX, SecretRef, SecretSource, Secrets, SystemSecrets};
 pub use server::CA_FILE_BYTES_MAX;
 pub use settings::{Auth, CaFile, Config, Mode, Retry, Role, Server};

@@ -10,7 +10,7 @@ use crate::config::daemon::daemon;
 use crate::config::ledger::ledger;
 use crate::config::secret::concealed;
 use crate::config::server::{self, Outcome};
-use crate::config::{Config, Mode, Retry, Role, SecretSource, Secrets, Server};
+use crate::config::{CalendarSettings, Config, Mode, Retry, Role, SecretSource, Secrets, Server};
 use crate::domain::date::Days;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::{Sender, is_address};
@@ -39,18 +39,35 @@ const DATABASE: &str = "dunlin.db";
 pub fn read(file: &TextFile, readers: Readers) -> (Option<Config>, Vec<Problem>) {
     let shown = concealed(&file.text);
     let mut problems = Problems::new(file.path.clone(), &shown);
-    let config = match parse(&file.path, &file.text) {
-        Ok(root) => configuration(&root, readers, &mut problems),
+    let config = root(file, &shown, &mut problems).and_then(|root| configuration(&root, readers, &mut problems));
+    let config = config.filter(|_| !problems.has_errors());
+    (config, problems.into_list())
+}
+
+/// Returns what a config.yaml says of business days, whatever else is wrong with it, and the problems of that alone.
+pub fn calendar_settings(file: &TextFile) -> (Option<CalendarSettings>, Vec<Problem>) {
+    let shown = concealed(&file.text);
+    let mut problems = Problems::new(file.path.clone(), &shown);
+    let found = root(file, &shown, &mut problems).and_then(|root| {
+        let Value::Map(entries) = root.value else { return None };
+        let entry = entries.iter().find(|entry| entry.key == "calendar" && entry.value.value != Value::Null)?;
+        calendar(&entry.value, &mut problems)
+    });
+    (found, problems.into_list())
+}
+
+/// Parses the file; `shown` is its text without secrets, which a problem may show.
+fn root(file: &TextFile, shown: &str, problems: &mut Problems<'_>) -> Option<Node> {
+    match parse(&file.path, &file.text) {
+        Ok(root) => Some(root),
         Err(mut problem) => {
             if let Some(place) = problem.place.as_mut().filter(|place| place.line > 0) {
-                *place = Place::within(file.path.clone(), &shown, place.line, place.column, place.width);
+                *place = Place::within(file.path.clone(), shown, place.line, place.column, place.width);
             }
             problems.push(problem);
             None
         }
-    };
-    let config = config.filter(|_| !problems.has_errors());
-    (config, problems.into_list())
+    }
 }
 
 /// The names that rules may use, read from a config.yaml whatever else is wrong with it, so that the rules' own problems
@@ -315,7 +332,8 @@ fn line(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
     Some(written)
 }
 
-fn file_path(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
+/// Reads the path of a file.
+pub(crate) fn file_path(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
     let written = text(node, problems)?;
     if written.is_empty() || written.contains('\0') {
         problems.error_hint(node.span, "The file's name is empty", "write a path in the workspace");

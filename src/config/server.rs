@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 
-use crate::config::read::{is_key, not_enforced};
+use crate::config::read::{file_path, is_key, not_enforced};
 use crate::config::secret::secret;
 use crate::config::{Auth, CaFile, Secrets, Server};
 use crate::domain::id::ServerId;
@@ -100,7 +100,7 @@ pub(crate) fn server(entry: &Entry, problems: &mut Problems<'_>) -> Outcome {
     let rates = fields.optional("rate", problems, one_or_list(rate));
     let connections = fields.optional("connections", problems, whole(1, CONNECTIONS_MAX)).unwrap_or(CONNECTIONS);
     let ca_file = fields.optional("ca_file", problems, |node, problems| {
-        Some(CaFile { path: text(node, problems)?, place: problems.place(node.span) })
+        Some(CaFile { path: file_path(node, problems)?, place: problems.place(node.span) })
     });
     let allow_plaintext = fields.optional("allow_plaintext", problems, boolean).unwrap_or(false);
     let hello_name = fields.optional("hello_name", problems, hello_name);

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::engine::deliver::{DeliveryProgress, DeliveryReport};
 use crate::engine::outbox::{StoreError, has_queued};
-use crate::engine::recheck::{LedgerRecheck, LedgerState, PlanDay};
+use crate::engine::recheck::{ForgetLedger, LedgerRecheck, LedgerState, PlanDay};
 use crate::engine::reload::LiveWorkspace;
 use crate::engine::run::{Parts, Sending, mode_word, send_with};
 use crate::engine::status::Live;
@@ -17,6 +17,7 @@ pub(crate) struct DeliveryTask {
     task: JoinHandle<Result<DeliveryReport, StoreError>>,
     stop: watch::Sender<bool>,
     wake: Arc<Notify>,
+    ledger: ForgetLedger,
 }
 
 impl DeliveryTask {
@@ -26,9 +27,10 @@ impl DeliveryTask {
         if !has_queued(&parts.store, mode_word(&current.config.mode))? {
             return Ok(None);
         }
-        // As if the ledger had never been read: the first re-check reads it.
+        // Nobody knows on which reading of the ledger all that is queued was decided.
         let recheck =
-            LedgerRecheck::new(workspace.generations().clone(), parts.store.clone(), PlanDay::Present, LedgerState::of(&current));
+            LedgerRecheck::new(workspace.generations().clone(), parts.store.clone(), PlanDay::Present, LedgerState::unread());
+        let ledger = recheck.forgetting();
         let wake = Arc::new(Notify::new());
         let told = live.clone();
         let sending = Sending {
@@ -42,11 +44,12 @@ impl DeliveryTask {
             let mut report = |progress: &DeliveryProgress| live.under_way(progress.under_way);
             send_with(&current, &parts, sending, stopped, &mut report).await
         });
-        Ok(Some(Self { task, stop, wake }))
+        Ok(Some(Self { task, stop, wake, ledger }))
     }
 
-    /// Says that something new is queued.
+    /// Says that something new is queued, decided on a reading of the ledger that may be older than its own.
     pub(crate) fn wake(&self) {
+        self.ledger.forget();
         self.wake.notify_one();
     }
 

@@ -97,6 +97,8 @@ pub struct Daemon {
     watch: Watch,
     parts: Parts,
     agenda: Agenda,
+    /// Since when the schedules of the generation in force wait to be stored, and when that is tried again.
+    agenda_waits: Option<(Timestamp, Timestamp)>,
     door: Door,
     listener: Option<TcpListener>,
     /// Work that waits for its turn.
@@ -157,6 +159,7 @@ impl Daemon {
             watch,
             parts,
             agenda,
+            agenda_waits: None,
             door,
             listener,
             jobs: VecDeque::new(),
@@ -233,6 +236,7 @@ impl Daemon {
             if now.duration_since(self.looked_at).unsigned_abs() >= LOOK_EVERY {
                 self.look(Duration::ZERO);
             }
+            self.keep_agenda(now).await;
             self.fire(now).await;
             self.start_work();
             self.start_delivery(now).await;
@@ -391,7 +395,7 @@ impl Daemon {
                 let source = self.source();
                 tokio::spawn(async move {
                     let status = tokio::task::spawn_blocking(move || source.status()).await;
-                    match status.map(|status| serde_json::to_value(status)) {
+                    match status.map(serde_json::to_value) {
                         Ok(Ok(status)) => asked.answer(Answer::Done(ActDone::Told { body: status })).await,
                         Ok(Err(error)) => tracing::error!(%error, "The status could not be told"),
                         Err(error) => tracing::error!(%error, "The status could not be told"),
@@ -403,7 +407,7 @@ impl Daemon {
                 self.look(Duration::ZERO);
                 tokio::spawn(asked.answer(Answer::Done(ActDone::Told { body: serde_json::json!({ "reload": "begun" }) })));
             }
-            _ => self.jobs.push_back(Job::Act(asked)),
+            _ => self.jobs.push_back(Job::Act(Box::new(asked))),
         }
     }
 
@@ -448,10 +452,7 @@ impl Daemon {
         }
         let mode = mode_word(&current.config.mode);
         if outcome == Reloaded::Swapped {
-            if let Err(error) = self.agenda.follow(&current, mode, &self.parts.store, now).await {
-                self.live.fault(FaultKind::StoreFailed, "", &error.to_string(), now);
-                tracing::error!(%error, "The schedules could not be stored");
-            }
+            self.follow(now, now).await;
             if before.config_text != current.config_text {
                 self.live.mode(mode);
                 self.change_servers(&current);
@@ -459,6 +460,27 @@ impl Daemon {
         }
         if has_news || outcome == Reloaded::Swapped {
             self.tell_generation(now);
+        }
+    }
+
+    /// Takes the schedules of the generation in force into the agenda; one seen for the first time counts from `since`.
+    async fn follow(&mut self, since: Timestamp, now: Timestamp) {
+        let current = self.workspace.current();
+        self.agenda_waits = None;
+        if let Err(error) = self.agenda.follow(&current, mode_word(&current.config.mode), &self.parts.store, since).await {
+            tracing::error!(%error, "The schedules could not be stored; it is tried again");
+            self.live.fault(FaultKind::StoreFailed, "", &error.to_string(), now);
+            self.agenda_waits = Some((since, now.saturating_add(RETRY_AFTER).unwrap_or(now)));
+        }
+        self.tell_next();
+    }
+
+    /// Follows the schedules again where that failed, or where a clock that ran ahead was set back.
+    async fn keep_agenda(&mut self, now: Timestamp) {
+        match self.agenda_waits {
+            Some((since, again_at)) if again_at <= now => self.follow(since, now).await,
+            None if self.agenda.is_ahead(&self.workspace.current(), now) => self.follow(now, now).await,
+            _ => {}
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) enum Job {
     /// Run the rules whose firings have come, in the generation that was in force then.
     Fire { workspace: Arc<Workspace>, firings: Vec<(FiringRow, Date)> },
     /// Do what a person asks.
-    Act(Asked),
+    Act(Box<Asked>),
 }
 
 /// What a piece of work led to.

@@ -73,7 +73,7 @@ impl Agenda {
             let (text, present) = (schedule.text(usual), schedule.first_mark(now, usual));
             let mark = std::iter::once(&rule.id).chain(&rule.formerly).find_map(|id| known.get(id.as_str()));
             let until = mark.filter(|mark| mark.schedule == text).and_then(|mark| parse(&mark.decided_until));
-            let is_ahead = until.is_some_and(|until| until.duration_since(present) > AHEAD_MAX);
+            let is_ahead = until.is_some_and(|until| is_ahead(until, present));
             if let (Some(until), true) = (until, is_ahead) {
                 tracing::error!(
                     rule_id = %rule.id, decided_until = %until,
@@ -92,6 +92,15 @@ impl Agenda {
         }
         self.entries = entries;
         Ok(())
+    }
+
+    /// Returns whether firings were decided that are far from having come: the clock was ahead and was set back. Then the
+    /// rules are to be followed anew.
+    pub fn is_ahead(&self, workspace: &Workspace, now: Timestamp) -> bool {
+        scheduled(workspace).any(|(rule, schedule)| {
+            let entry = self.entries.get(&rule.id);
+            entry.is_some_and(|entry| is_ahead(entry.decided_until, schedule.first_mark(now, &workspace.config.time_zone)))
+        })
     }
 
     /// Returns when the first firing comes, rules in `but` left aside.
@@ -144,6 +153,10 @@ impl Agenda {
             entry.next = schedule.next_after(entry.decided_until, &workspace.config.time_zone, &workspace.calendar);
         }
     }
+}
+
+fn is_ahead(decided_until: DateTime, present: DateTime) -> bool {
+    decided_until.duration_since(present) > AHEAD_MAX
 }
 
 fn scheduled(workspace: &Workspace) -> impl Iterator<Item = (&Rule, &RuleSchedule)> {

@@ -168,7 +168,7 @@ async fn of_plugin(
     };
     let mut start = start(&composer.workspace.root, name, program);
     start.environment.insert(Files::VARIABLE.to_owned(), files.path().into());
-    let answers = answered(start, program, &files, requests.into_iter()).await;
+    let answers = answered(start, program, &files, requests).await;
     folders.push(files);
     let failed = answers.values().filter(|answer| answer.is_err()).count();
     if failed > 0 {

@@ -1,6 +1,7 @@
 //! Firings to runs: the rules whose time has come, one run each, on one reading of the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::date::Date;
@@ -23,7 +24,8 @@ pub struct FireFault {
     pub words: String,
 }
 
-/// Runs each firing's rule, in order. A firing decided before gives no run.
+/// Runs each firing's rule, in order. A firing decided before gives no run; after one that fails, the rest of its rule is
+/// left for later.
 ///
 /// A run decides for the day it is where the rule's clock stands, also where it is made up for: what was paid since must
 /// count. The day it was scheduled for is what a statement's period is counted from.
@@ -36,13 +38,19 @@ pub async fn fire(
     let mut results = Vec::with_capacity(firings.len());
     // Rules in zones of their own may live on two days at once.
     let mut ledgers: BTreeMap<Date, Result<Arc<Ledger>, FireFault>> = BTreeMap::new();
+    let mut failed: BTreeSet<String> = BTreeSet::new();
     for (firing, scheduled_on) in firings {
+        // Deciding a later one would move the rule's mark past the one that failed; it comes again after that one.
+        if failed.contains(&firing.rule_id) {
+            continue;
+        }
         let Some(rule) = workspace.rules.rules.iter().find(|rule| rule.id.as_str() == firing.rule_id) else { continue };
         let as_of = workspace.day_of(Some(&firing.rule_id), parts.clock.now());
-        if !ledgers.contains_key(&as_of) {
-            ledgers.insert(as_of, read(workspace, as_of).await);
-        }
-        let result = match &ledgers[&as_of] {
+        let ledger = match ledgers.entry(as_of) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(place) => place.insert(read(workspace, as_of).await),
+        };
+        let result = match ledger {
             Err(fault) => Err(fault.clone()),
             Ok(ledger) => {
                 let rules = RuleSet { rules: vec![rule.clone()], contact_gap: workspace.rules.contact_gap };
@@ -62,6 +70,9 @@ pub async fn fire(
                 }
             }
         };
+        if result.is_err() {
+            failed.insert(firing.rule_id.clone());
+        }
         results.push((firing, result));
     }
     results

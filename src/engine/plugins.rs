@@ -16,7 +16,8 @@ use tokio::time::timeout;
 use crate::domain::problem::{Place, Problem};
 use crate::engine::attach::{Files, answered};
 use crate::engine::programs::{PROTOCOL, start_in, tell};
-use crate::engine::workspace::{business_days, plugin_folder};
+use crate::engine::schema::SchemaKind;
+use crate::engine::workspace::{business_days, plugin_folder, read_calendar};
 use crate::plugin::{
     self, AttachmentCase, Case, CaseKind, HttpCase, PickerCase, Plugin, PluginFolder, Plugins, Program, ProgramCase, TIMEOUT_MAX,
     read_cases, words,
@@ -36,7 +37,7 @@ pub struct Shelf {
     pub plugins: Plugins,
     /// All folders, those with errors too.
     pub folders: Vec<PluginFolder>,
-    /// What is wrong below `plugins/`.
+    /// What is wrong below `plugins/`, and with the calendar, by which plugins know business days.
     pub problems: Vec<Problem>,
 }
 
@@ -99,14 +100,18 @@ pub enum NewFault {
 
 /// Reads the plugins of the workspace at `root`, whatever else is in it.
 pub fn shelf(root: &Path) -> Shelf {
-    let (texts, found) = rulebook::read(root);
+    let (mut texts, found) = rulebook::read(root);
     let is_of_plugins = |problem: &Problem| problem.place.as_ref().is_some_and(|place| place.file.starts_with("plugins"));
     let mut problems: Vec<Problem> = found.into_iter().filter(is_of_plugins).collect();
     let names = texts.config.as_ref().and_then(crate::config::names);
     let recipient_keys = names.map_or_else(Vec::new, |names| names.recipient_keys);
     let folders: Vec<PluginFolder> = texts.plugins.iter().map(plugin_folder).collect();
     let names = Names { recipient_keys, ..Names::default() };
-    let (plugins, found) = plugin::load(&folders, &names, business_days(None));
+    let (settings, found) = texts.config.as_ref().map(crate::config::calendar_settings).unwrap_or_default();
+    problems.extend(found);
+    let calendar = settings.and_then(|settings| read_calendar(root, &settings, &mut texts, &mut problems));
+    let days = business_days(calendar.as_ref().map(|read| &read.calendar));
+    let (plugins, found) = plugin::load(&folders, &names, days);
     problems.extend(found);
     for folder in &folders {
         if let Some(text) = &folder.tests {
@@ -340,7 +345,11 @@ const NEW: [(&str, &str); 4] = [
     ("README.md", include_str!("plugins/new/README.md")),
 ];
 
-/// Writes a new plugin that checks and tests clean; returns its files.
+/// The schemas that these files name in their first line.
+const NEW_SCHEMAS: [&str; 2] = ["plugin", "plugin-test"];
+
+/// Writes a new plugin that checks and tests clean, and the schemas of its files where they are not there; returns what was
+/// written.
 ///
 /// # Errors
 /// The name is none, there is such a folder, or a file cannot be written: what was written then stays.
@@ -366,6 +375,17 @@ pub fn new_plugin(root: &Path, name: &str) -> Result<Vec<String>, NewFault> {
         let path = format!("{folder}/{}", fill(file));
         fs::write(root.join(&path), fill(text)).map_err(|source| write_fault(&path, source))?;
         written.push(path);
+    }
+    for kind in NEW_SCHEMAS.iter().filter_map(|word| SchemaKind::find(word)) {
+        let path = root.join(kind.path);
+        if path.exists() {
+            continue;
+        }
+        let folder = path.parent().unwrap_or(root);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, kind.text()))
+            .map_err(|source| write_fault(kind.path, source))?;
+        written.push(kind.path.to_owned());
     }
     Ok(written)
 }

@@ -82,7 +82,11 @@ pub async fn recheck(
     for (run_id, messages) in by_run {
         let workspace = &*generations.of_run(run_id);
         let run = messages[0];
-        let as_of = day.of(workspace, run.only_rule.as_deref(), now);
+        let as_of = match (day, run.asked_for) {
+            // A person plays the day they gave, whoever sends it.
+            (PlanDay::Present, Some(asked)) => asked,
+            _ => day.of(workspace, run.only_rule.as_deref(), now),
+        };
         let mut rules = workspace.rules.clone();
         rules.rules.retain(|rule| run.only_rule.as_deref().is_none_or(|id| rule.id.as_str() == id));
         let only = match run.only_subject.as_deref().map(serde_json::from_str::<Only>) {
@@ -122,6 +126,11 @@ pub async fn recheck(
 pub struct LedgerState(Option<Vec<FileChange>>);
 
 impl LedgerState {
+    /// Returns the state of a ledger that was never read: the first re-check reads it, whatever its files look like.
+    pub fn unread() -> Self {
+        Self(None)
+    }
+
     /// Returns how the files of a workspace's ledger stand now.
     pub fn of(workspace: &Workspace) -> Self {
         Self(workspace.ledger_changes().ok())
@@ -134,13 +143,29 @@ pub struct LedgerRecheck {
     store: Arc<Store>,
     day: PlanDay,
     /// How the files stood when they were last read.
-    seen: Mutex<LedgerState>,
+    seen: Arc<Mutex<LedgerState>>,
+}
+
+/// Makes a re-check read the ledger again: something was queued that was decided on another reading.
+#[derive(Clone, Debug)]
+pub struct ForgetLedger(Arc<Mutex<LedgerState>>);
+
+impl ForgetLedger {
+    /// Forgets what was read.
+    pub fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = LedgerState::unread();
+    }
 }
 
 impl LedgerRecheck {
     /// Returns a re-check of what was decided on a ledger read from files that stood like `read_from`.
     pub fn new(generations: Arc<RunGenerations>, store: Arc<Store>, day: PlanDay, read_from: LedgerState) -> Self {
-        Self { generations, store, day, seen: Mutex::new(read_from) }
+        Self { generations, store, day, seen: Arc::new(Mutex::new(read_from)) }
+    }
+
+    /// Returns what makes it read the ledger again.
+    pub fn forgetting(&self) -> ForgetLedger {
+        ForgetLedger(self.seen.clone())
     }
 }
 
@@ -149,20 +174,26 @@ impl Recheck for LedgerRecheck {
         Box::pin(async move {
             let workspace = self.generations.current();
             let changes = LedgerState::of(&workspace);
-            if changes.0.is_some() && *self.seen.lock().unwrap_or_else(PoisonError::into_inner) == changes {
-                return Ok(Rechecked::Unchanged);
+            {
+                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                if changes.0.is_some() && *seen == changes {
+                    return Ok(Rechecked::Unchanged);
+                }
+                // Noted before the reading, so that what makes it forget meanwhile is not overwritten.
+                *seen = changes;
             }
             let as_of = self.day.of(&workspace, None, now);
             let read = tokio::task::spawn_blocking(move || workspace.read_ledger(as_of, &mut |_, _| {})).await;
             let Ok(Ok(ledger)) = read else {
+                self.forgetting().forget();
                 tracing::error!("The ledger has changed and cannot be read; nothing is sent until it can");
                 return Ok(Rechecked::Unreadable);
             };
-            let counts = recheck(&self.generations, &ledger, self.day, &self.store, now).await?;
+            let rechecked = recheck(&self.generations, &ledger, self.day, &self.store, now).await;
+            let counts = rechecked.inspect_err(|_| self.forgetting().forget())?;
             if counts.withdrawn > 0 {
                 tracing::warn!(count = counts.withdrawn, "Mails withdrawn, since the ledger has changed while they waited");
             }
-            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = changes;
             Ok(Rechecked::Changed)
         })
     }

@@ -47,6 +47,8 @@ pub struct LiveWorkspace {
     /// How the files looked before they were last read.
     stamps: Stamps,
     is_refused: bool,
+    /// The generation in force is the first one, and lacks rules that had errors.
+    is_partial: bool,
 }
 
 /// Files that were read, to be taken in.
@@ -105,6 +107,7 @@ impl LiveWorkspace {
             problems: reading.loaded.problems,
             stamps,
             is_refused,
+            is_partial: is_refused,
         };
         live.pause(&reading.left_out, PauseReason::Broken);
         Ok(live)
@@ -165,8 +168,10 @@ impl LiveWorkspace {
         let has_errors = loaded.has_errors();
         let Loaded { workspace, problems } = loaded;
         self.is_refused = has_errors;
+        // Without a config the rules cannot be judged: what is paused stays so.
+        let is_judged = workspace.is_some();
         let Some(workspace) = workspace.filter(|_| !has_errors) else {
-            self.pause_broken(&problems, &left_out, &current);
+            self.pause_broken(&problems, &left_out, &current, is_judged);
             self.problems = problems;
             return Reloaded::Refused;
         };
@@ -177,9 +182,11 @@ impl LiveWorkspace {
         let vanished = current.rules.rules.iter().filter(|rule| !is_known(&rule.id));
         let vanished: Vec<_> = vanished.map(|rule| (rule.id.clone(), rule.file.to_string())).collect();
         self.pause(&vanished, PauseReason::Vanished);
-        if workspace.generation == current.generation {
+        // The texts may be the same and a rule right now that was not: the ledger has got a column that it asks for.
+        if workspace.generation == current.generation && !self.is_partial {
             return Reloaded::Unchanged;
         }
+        self.is_partial = false;
         self.stamps = self.stamps_of(&workspace, &current);
         self.generations.swap(Arc::new(workspace));
         Reloaded::Swapped
@@ -198,8 +205,8 @@ impl LiveWorkspace {
     }
 
     /// Pauses the rules of the last good generation that the files no longer give, and those that never were in one.
-    fn pause_broken(&mut self, problems: &[Problem], left_out: &[(RuleId, String)], current: &Workspace) {
-        self.paused.retain(|_, paused| paused.reason == PauseReason::Vanished);
+    fn pause_broken(&mut self, problems: &[Problem], left_out: &[(RuleId, String)], current: &Workspace, is_judged: bool) {
+        self.paused.retain(|_, paused| !is_judged || paused.reason == PauseReason::Vanished);
         self.pause(left_out, PauseReason::Broken);
         for rule in &current.rules.rules {
             let is_left_out = left_out.iter().any(|(id, file)| *id == rule.id || **file == *rule.file);
@@ -212,7 +219,9 @@ impl LiveWorkspace {
             } else if !self.root.join(&*rule.file).exists() {
                 PauseReason::Vanished
             } else {
-                self.paused.remove(&rule.id);
+                if is_judged {
+                    self.paused.remove(&rule.id);
+                }
                 continue;
             };
             self.pause(&[(rule.id.clone(), rule.file.to_string())], reason);
@@ -315,6 +324,34 @@ mod tests {
         folder.write("config.yaml", &CONFIG.replace("instance: test", "instance: other"));
         assert_eq!(look(&mut live), "Refused: a b | ");
         folder.write("config.yaml", CONFIG);
+        assert_eq!(look(&mut live), "Unchanged: a b | ");
+    }
+
+    #[test]
+    fn a_broken_or_vanished_rule_does_not_run_again_because_the_config_breaks_too() {
+        let folder = Folder::new();
+        let mut live = LiveWorkspace::start(folder.0.path()).unwrap();
+        folder.write("rules/a.yaml", "id: a\nkind: remnider\n");
+        assert_eq!(look(&mut live), "Refused: b | a broken");
+        folder.write("config.yaml", "instance: [\n");
+        assert_eq!(look(&mut live), "Refused: b | a broken");
+        folder.write("config.yaml", CONFIG);
+        folder.rule("a", 7);
+        assert_eq!(look(&mut live), "Unchanged: a b | ");
+    }
+
+    #[test]
+    fn a_rule_left_out_at_the_start_runs_once_the_ledger_has_its_column() {
+        let folder = Folder::new();
+        folder.write(
+            "rules/a.yaml",
+            "id: a\nkind: reminder\nwhere: invoice.attributes.region == \"north\"\nlevels: [{ id: first, when: 7 days after due, template: note }]\n\
+             from: ar\nto: [billing]\n",
+        );
+        let mut live = LiveWorkspace::start(folder.0.path()).unwrap();
+        assert_eq!(look(&mut live), "Refused: b | a broken");
+        folder.write("invoices.csv", "number,customer,issued_on,due_on,total,region\n");
+        assert_eq!(look(&mut live), "Swapped: a b | ");
         assert_eq!(look(&mut live), "Unchanged: a b | ");
     }
 

@@ -29,9 +29,32 @@ pub const SCHEMAS: &[SchemaKind] = &[
         reference: "../schemas/rule.schema.json",
         schema: crate::rule::schema,
     },
+    SchemaKind {
+        word: "calendar",
+        path: "schemas/calendar.schema.json",
+        reference: "../schemas/calendar.schema.json",
+        schema: crate::config::calendar_schema,
+    },
+    SchemaKind {
+        word: "plugin",
+        path: "schemas/plugin.schema.json",
+        reference: "../../schemas/plugin.schema.json",
+        schema: crate::plugin::plugin_schema,
+    },
+    SchemaKind {
+        word: "plugin-test",
+        path: "schemas/plugin-test.schema.json",
+        reference: "../../schemas/plugin-test.schema.json",
+        schema: crate::plugin::test_schema,
+    },
 ];
 
 impl SchemaKind {
+    /// Returns the kind that `dunlin schema` calls so.
+    pub fn find(word: &str) -> Option<&'static Self> {
+        SCHEMAS.iter().find(|kind| kind.word == word)
+    }
+
     /// Returns the name of its file.
     pub fn file(&self) -> &'static str {
         self.path.rsplit('/').next().unwrap_or(self.path)

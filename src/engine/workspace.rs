@@ -8,7 +8,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::config::{self, Config, Mode, ReadCalendar, SystemSecrets};
+use crate::config::{self, CalendarSettings, Config, Mode, ReadCalendar, SystemSecrets};
 use crate::domain::date::{Date, Days, Timestamp};
 use crate::domain::id::{RecipientKey, RuleId};
 use crate::domain::ledger::Ledger;
@@ -148,12 +148,7 @@ pub fn load(root: &Path) -> Loaded {
     problems.extend(config.missing_parts(root, &SystemSecrets));
     let calendar = match &config.calendar {
         None => Some(ReadCalendar::default()),
-        Some(settings) => {
-            let unread = rulebook::read_calendars(root, settings.holidays.iter().map(|path| path.as_str()), &mut texts);
-            let is_whole = unread.is_empty();
-            problems.extend(unread);
-            settings.read(&texts.calendars).map_err(|found| problems.extend(found)).ok().filter(|_| is_whole)
-        }
+        Some(settings) => read_calendar(root, settings, &mut texts, &mut problems),
     };
     let generation = generation(&texts);
 
@@ -373,6 +368,19 @@ impl Workspace {
         }
         Ok(transports)
     }
+}
+
+/// Reads the calendar files that config.yaml names; `None` where anything is wrong with one.
+pub(crate) fn read_calendar(
+    root: &Path,
+    settings: &CalendarSettings,
+    texts: &mut Texts,
+    problems: &mut Vec<Problem>,
+) -> Option<ReadCalendar> {
+    let unread = rulebook::read_calendars(root, settings.holidays.iter().map(|path| path.as_str()), texts);
+    let is_whole = unread.is_empty();
+    problems.extend(unread);
+    settings.read(&texts.calendars).map_err(|found| problems.extend(found)).ok().filter(|_| is_whole)
 }
 
 /// A calendar as the sandbox asks it.

@@ -1,5 +1,9 @@
-//! The one list of keys that plugin.yaml and test.yaml may have: the reader is tested against it, the reference page
-//! made from it.
+//! The one list of keys that plugin.yaml and test.yaml may have: the reader is tested against it, the reference page and the
+//! schemas are made from it.
+
+use serde_json::Value;
+
+use crate::schema::{Need, Row, file_schema};
 
 /// One key.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +24,7 @@ const REQUIRED: &str = "must be given";
 
 /// The keys of plugin.yaml.
 pub(crate) const PLUGIN: &[Key] = &[
-    key("name", "a text", REQUIRED, "The plugin's name, which is its folder's: small letters, digits, `-`, `_`."),
+    key("name", "small letters, digits, `-`, `_`", REQUIRED, "The plugin's name, which is its folder's."),
     key("description", "a text", REQUIRED, "What it is for, in a sentence."),
     key("version", "a text", "none", "Its version, as its author counts."),
     key(
@@ -49,7 +53,7 @@ pub(crate) const PLUGIN: &[Key] = &[
 pub(crate) const PROGRAM: &[Key] = &[
     key(
         "command",
-        "a list",
+        "a word, or a list",
         REQUIRED,
         "The program and its arguments, started without a shell. `./name` lies in the plugin's folder, a bare name is looked for along `PATH`.",
     ),
@@ -68,6 +72,9 @@ pub(crate) const PROGRAM: &[Key] = &[
         "The variables of the environment it gets, by name; besides them only `PATH`. Secrets belong there, never into plugin.yaml.",
     ),
 ];
+
+/// The keys of test.yaml itself.
+pub(crate) const CASES: &[Key] = &[key("cases", "a list of cases", REQUIRED, "What the plugin has to do.")];
 
 /// The keys of a case in test.yaml.
 pub(crate) const CASE: &[Key] = &[
@@ -107,3 +114,44 @@ pub(crate) const CASE: &[Key] = &[
     key("exits", "0 to 255", "0", "The program's exit code."),
     key("prints", "a text", "none", "Text that its answer or its standard error holds."),
 ];
+
+/// Returns the JSON Schema of plugin.yaml.
+pub fn plugin_schema() -> Value {
+    file_schema("Dunlin: a plugin", &plugin_rows())
+}
+
+/// Returns the JSON Schema of test.yaml.
+pub fn test_schema() -> Value {
+    file_schema("Dunlin: the test of a plugin", &test_rows())
+}
+
+fn plugin_rows() -> Vec<Row<'static>> {
+    let programs = ["attachment.", "alert."];
+    let programs = programs.iter().flat_map(|path| PROGRAM.iter().map(|key| row(path, key)));
+    PLUGIN.iter().map(|key| row("", key)).chain(programs).collect()
+}
+
+fn test_rows() -> Vec<Row<'static>> {
+    CASES.iter().map(|key| row("", key)).chain(CASE.iter().map(|key| row("cases.[].", key))).collect()
+}
+
+fn row(below: &str, key: &'static Key) -> Row<'static> {
+    let need = if key.default == REQUIRED { Need::Required } else { Need::Optional };
+    Row { path: format!("{below}{}", key.name), form: key.value, default: key.default, meaning: key.meaning, need }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::form::value_schema;
+
+    #[test]
+    fn every_phrase_of_the_tables_has_a_meaning() {
+        for rows in [plugin_rows(), test_rows()] {
+            let has_keys = |row: &Row<'_>| rows.iter().any(|other| other.path.starts_with(&format!("{}.", row.path)));
+            let unknown: Vec<&str> =
+                rows.iter().filter(|row| !has_keys(row) && value_schema(row.form).is_none()).map(|row| row.form).collect();
+            assert!(unknown.is_empty(), "give these a meaning in src/schema/form.rs: {unknown:?}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ use crate::domain::problem::Place;
 use crate::script::{Library, LibraryFunction, Picker};
 
 pub use cases::{AttachmentCase, Case, CaseKind, Expected, HttpCase, PickerCase, ProgramCase, read_cases, words};
+pub use keys::{plugin_schema, test_schema};
 pub use load::{PLUGINS_MAX, PluginFolder, is_name, load, names};
 pub use measure::{duration, size};
 pub use reference::plugins_page;

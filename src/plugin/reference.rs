@@ -48,7 +48,8 @@ listed. It never runs in a shell.
 ";
 
 const CASES: &str = "
-`cases` is a list; each member has one of `call`, `picker`, `alert` and `attachment`.
+`cases` is a list; each member has one of `call`, `picker`, `alert` and `attachment`. Business days are those of the workspace's
+calendar.
 
     cases:
       - { call: 'next_business_day(date(\"2026-12-24\"))', gives: 2026-12-25 }

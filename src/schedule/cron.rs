@@ -222,6 +222,10 @@ fn check_field(index: usize, word: &str) -> Result<(), CronFault> {
     let mut column = word.chars().count() - list.chars().count();
     for item in list.split(',') {
         check_item(index, field, item).map_err(|fault| fault.moved(column))?;
+        if item == "*" && list != "*" {
+            let message = format!("The {} field lists other values beside `*`, which is all of them", field.name);
+            return Err(CronFault::new(message, column, item, "write `*` alone, or the other values"));
+        }
         column += item.chars().count() + 1;
     }
     Ok(())

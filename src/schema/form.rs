@@ -1,24 +1,30 @@
 //! The vocabulary of the tables of keys: what each phrase of "what to write" asks of a value.
 //!
 //! A phrase of words in code marks (`` `skip`, `latest` or `all` ``) and a range (`1 to 100`) are read; every other phrase
-//! stands in [`FORMS`]. A pattern is never stricter than the reader of the value: a schema that underlines what the
-//! program takes would teach people not to look.
+//! stands in [`FORMS`]. No form is stricter than the reader of the value: a schema that underlines what the program takes
+//! would teach people not to look. So a number may stand in quotes, and a name may look like a number.
 
 use serde_json::{Map, Value, json};
 
 /// What a value must be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
-    /// Any text; numbers too, since YAML takes `2024` for one where a text is meant.
+    /// Anything.
+    Anything,
+    /// Any single value: YAML takes `2024` for a number and `true` for a truth where a text is meant.
     Text,
-    /// A text that is a number of something, a path, a name: anything but empty.
+    /// A path or a name: anything but empty.
     Name,
     /// A text of this form. ASCII classes only, so that every engine reads it alike.
     Pattern(&'static str),
+    /// A text of this form, which YAML may take for a number or a truth.
+    Word(&'static str),
     /// One of these words.
     Words(&'static [&'static str]),
     /// A whole number from this one on.
-    From(u64),
+    From(u32),
+    /// A whole number from one to another.
+    Between(u32, u32),
     /// `true` or `false`.
     Truth,
     /// A condition: a text, or a bare `true` or `false`.
@@ -29,8 +35,12 @@ pub enum Shape {
     List(&'static Shape),
     /// Such values by names of the given form.
     By(&'static str, &'static Shape),
+    /// Such values by any names.
+    Each(&'static Shape),
     /// An amount above zero.
     Amount,
+    /// An amount.
+    Decimal,
     /// A map with these keys and no others.
     Keys(&'static [(&'static str, Shape)]),
 }
@@ -44,13 +54,13 @@ const DAYS: Shape = Shape::Pattern("^ *[0-9]+ +days? *$");
 /// `60/min`.
 const RATE: Shape = Shape::Pattern("^ *[0-9]+ */ *(s|min|h|day) *$");
 /// A permanent id of a rule or a level.
-const ID: Shape = Shape::Pattern("^[a-z0-9][a-z0-9_-]{0,63}$");
+const ID: Shape = Shape::Word("^[a-z0-9][a-z0-9_-]{0,63}$");
 /// A place of the time zone database, or UTC.
 const TIME_ZONE: Shape = Shape::Pattern("^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$");
 /// A currency.
 const CURRENCY: &str = "^[A-Za-z]{3}$";
-/// A plugin's picker.
-const PICKER: Shape = Shape::Pattern("^[A-Za-z_][A-Za-z0-9_]*\\(\\)$");
+/// A plugin's picker, which is called as a plugin may be.
+const PICKER: Shape = Shape::Pattern("^[a-z0-9][a-z0-9_-]*[(][)]$");
 /// Five fields, or a nickname.
 const CRON: Shape = Shape::Pattern("^ *(@[a-z]+|[^ ]+( +[^ ]+){4}) *$");
 /// A date pattern with `%d`, or a word.
@@ -59,12 +69,16 @@ const DATES: Shape = Shape::Pattern("^(relative|.*%.*)$");
 const OFFSET: Shape = Shape::Pattern("^ *[0-9]+ +days? +(before|after) +due *$");
 /// A business day of the month.
 const BUSINESS_DAY: Shape = Shape::Pattern("^ *(first|last|[0-9]+(st|nd|rd|th)) business day *$");
+/// A day.
+const DAY: Shape = Shape::Pattern("^[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}$");
+/// A variable of the environment.
+const VARIABLE: Shape = Shape::Word("^[A-Za-z_][A-Za-z0-9_]*$");
 /// The time a statement covers.
 const PERIOD: Shape = Shape::Pattern("^ *(previous (month|week|quarter|year)|(month|year) to date|[0-9]+ days?) *$");
 
 /// Every phrase that is neither words in code marks nor a range, in the order of the tables.
 pub const FORMS: &[(&str, Shape)] = &[
-    ("a name", Shape::Pattern("^[A-Za-z0-9_-]{1,64}$")),
+    ("a name", Shape::Word("^[A-Za-z0-9_-]{1,64}$")),
     ("a text", Shape::Text),
     ("`terms()`, or a list", Shape::OneOrMany(&PICKER)),
     ("`[{ plugin: name }]`", Shape::OneOrMany(&Shape::Keys(&[("plugin", Shape::Name)]))),
@@ -73,6 +87,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("a place: `Europe/Berlin`, or `UTC`", TIME_ZONE),
     ("a time zone", TIME_ZONE),
     ("a path", Shape::Name),
+    ("a plugin", Shape::Text),
     ("a file", Shape::Name),
     ("a file, or a list", Shape::OneOrMany(&Shape::Name)),
     ("a heading", Shape::Text),
@@ -122,6 +137,49 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`127.0.0.1:9645`, `\"[::1]:9645\"` or `off`", Shape::Pattern("^(off|.+:[0-9]{1,5})$")),
     ("a list of documents", Shape::List(&Shape::By("^[a-z_]+$", &Shape::Text))),
     ("`3 days before due`, `7 days after due`", OFFSET),
+    // Calendar files.
+    ("a date: `2027-05-06`", Shape::Pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")),
+    ("a day of the year: `12-25`", Shape::Pattern("^[0-9]{2}-[0-9]{2}$")),
+    // plugin.yaml.
+    ("a .rhai file of the folder, or a list", Shape::OneOrMany(&Shape::Pattern("[.]rhai$"))),
+    ("`{ name: function }`", Shape::By("^[a-z0-9][a-z0-9_-]{0,63}$", &Shape::Name)),
+    ("a word, or a list", Shape::OneOrMany(&Shape::Text)),
+    ("`10 s`, at most 300 s", Shape::Pattern("^[0-9]+ *(ms|s|min) *$")),
+    ("`10 MB`, at most 25 MB", Shape::Pattern("^[0-9]+ *(B|kB|MB) *$")),
+    ("a list of names", Shape::List(&VARIABLE)),
+    // test.yaml.
+    ("an expression", Shape::Text),
+    ("a picker's name", Shape::Text),
+    ("`{ severity, title, detail }`", Shape::Each(&Shape::Anything)),
+    ("the request", Shape::Each(&Shape::Anything)),
+    ("a value, list or map", Shape::Anything),
+    (
+        "`{ id, name, language, tags, contacts }`",
+        Shape::Keys(&[
+            ("id", Shape::Text),
+            ("name", Shape::Text),
+            ("language", Shape::Text),
+            ("tags", Shape::OneOrMany(&Shape::Text)),
+            ("contacts", Shape::OneOrMany(&Shape::Text)),
+        ]),
+    ),
+    (
+        "a list of `{ number, open, currency, due_on, disputed }`",
+        Shape::List(&Shape::Keys(&[
+            ("number", Shape::Text),
+            ("open", Shape::Decimal),
+            ("currency", Shape::Pattern(CURRENCY)),
+            ("due_on", DAY),
+            ("disputed", Shape::Truth),
+        ])),
+    ),
+    (
+        "`{ id, number, repeat }`",
+        Shape::Keys(&[("id", Shape::Text), ("number", Shape::Between(1, 50)), ("repeat", Shape::Between(0, 100))]),
+    ),
+    ("a day", DAY),
+    ("`{ NAME: value }`", Shape::Each(&Shape::Text)),
+    ("`{ status, receives }`", Shape::Keys(&[("status", Shape::Between(200, 599)), ("receives", Shape::Text)])),
 ];
 
 /// Returns the schema of a value that is asked for in these words, `None` for words nobody has given a meaning.
@@ -131,20 +189,43 @@ pub fn value_schema(form: &str) -> Option<Map<String, Value>> {
     }
     let value = match (words(form), range(form)) {
         (Some(words), _) => json!({ "enum": words }),
-        (None, Some((least, most))) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        (None, Some((least, most))) => whole(least, Some(most)),
         (None, None) => return None,
     };
     value.as_object().cloned()
 }
 
+/// Returns the schema of a single value whose text, where it is one, is held to `words`.
+///
+/// It does not say which types are taken: editors would then propose `true` and `false` for every text.
+fn single<const N: usize>(words: [(&str, Value); N]) -> Value {
+    let mut value = json!({ "not": { "type": ["object", "array", "null"] } });
+    for (word, limit) in words {
+        value[word] = limit;
+    }
+    value
+}
+
+/// Returns the schema of a whole number. One in quotes is held to its form alone.
+fn whole(least: i64, most: Option<i64>) -> Value {
+    let mut value = json!({ "type": ["integer", "string"], "pattern": "^[+-]?[0-9]+$", "minimum": least });
+    if let Some(most) = most {
+        value["maximum"] = json!(most);
+    }
+    value
+}
+
 fn schema(shape: &Shape) -> Map<String, Value> {
     let inner = |shape: &Shape| Value::Object(schema(shape));
     let value = match shape {
-        Shape::Text => json!({ "type": ["string", "number"] }),
-        Shape::Name => json!({ "type": "string", "minLength": 1 }),
+        Shape::Anything => json!({}),
+        Shape::Text => single([]),
+        Shape::Name => single([("minLength", json!(1))]),
         Shape::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),
+        Shape::Word(pattern) => single([("pattern", json!(pattern))]),
         Shape::Words(words) => json!({ "enum": words }),
-        Shape::From(least) => json!({ "type": "integer", "minimum": least }),
+        Shape::From(least) => whole(i64::from(*least), None),
+        Shape::Between(least, most) => whole(i64::from(*least), Some(i64::from(*most))),
         Shape::Truth => json!({ "type": "boolean" }),
         Shape::Condition => json!({ "type": ["string", "boolean"] }),
         Shape::OneOrMany(one) => json!({ "oneOf": [inner(one), { "type": "array", "items": inner(one) }] }),
@@ -152,8 +233,10 @@ fn schema(shape: &Shape) -> Map<String, Value> {
         Shape::By(name, one) => {
             json!({ "type": "object", "propertyNames": { "pattern": name }, "additionalProperties": inner(one) })
         }
+        Shape::Each(one) => json!({ "type": "object", "additionalProperties": inner(one) }),
+        Shape::Decimal => json!({ "type": ["number", "string"], "pattern": "^[-+]?[0-9_.]+$" }),
         Shape::Amount => {
-            json!({ "oneOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "pattern": "^[0-9]+([.][0-9]+)?$" }] })
+            json!({ "oneOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "pattern": "^[+]?[0-9_.]+$" }] })
         }
         Shape::Keys(keys) => {
             let properties: Map<String, Value> = keys.iter().map(|(name, shape)| ((*name).to_owned(), inner(shape))).collect();
@@ -179,8 +262,8 @@ fn words(form: &str) -> Option<Vec<&str>> {
     (is_list && words.iter().all(is_word)).then_some(words)
 }
 
-/// Reads `1 to 100`.
-fn range(form: &str) -> Option<(u64, u64)> {
+/// Reads `1 to 100`, `-80 to 250`.
+fn range(form: &str) -> Option<(i64, i64)> {
     let (least, most) = form.split_once(" to ")?;
     Some((least.parse().ok()?, most.parse().ok()?))
 }
@@ -194,7 +277,11 @@ mod tests {
         for (form, expected) in [
             ("`live`, `redirect` or `dry`", Some(json!({ "enum": ["live", "redirect", "dry"] }))),
             ("`a`", Some(json!({ "enum": ["a"] }))),
-            ("2 to 1000", Some(json!({ "type": "integer", "minimum": 2, "maximum": 1000 }))),
+            (
+                "2 to 1000",
+                Some(json!({ "type": ["integer", "string"], "pattern": "^[+-]?[0-9]+$", "minimum": 2, "maximum": 1000 })),
+            ),
+            ("-80 to 250", Some(whole(-80, Some(250)))),
             ("an address", Some(json!({ "type": "string", "pattern": "^[^@ ]+@[^@ ]+$" }))),
             ("`a`; also `b`", None),
             ("`3 h`, `4 days`", None),

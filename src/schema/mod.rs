@@ -2,7 +2,9 @@
 //!
 //! A table's row says in words what to write; `form` knows what these words ask of a value, so that the reference page
 //! and the schema come from one entry. A schema tells of one value at a time: what two keys say of each other (a password
-//! *or* OAuth 2, the name of a sender that exists) is told by `dunlin check`, never less strict than the schema.
+//! *or* OAuth 2, the name of a sender that exists) is told by `dunlin check`, never less strict than the schema. In one thing
+//! alone a schema is the stricter: a key of a single value with nothing behind it, which counts as not written, is underlined,
+//! since somebody stopped in the middle. A map or list that may be left out may be empty so: its lines may all be remarks.
 
 pub mod form;
 
@@ -122,8 +124,9 @@ impl<'r> Branch<'r> {
             schema.insert("additionalProperties".to_owned(), Value::Object(member.schema()));
             return schema;
         }
+        let property = |branch: &Branch<'_>| if branch.is_required() { branch.schema() } else { or_nothing(branch.schema()) };
         let properties: Map<String, Value> =
-            self.below.iter().map(|(name, branch)| ((*name).to_owned(), Value::Object(branch.schema()))).collect();
+            self.below.iter().map(|(name, branch)| ((*name).to_owned(), Value::Object(property(branch)))).collect();
         let required: Vec<&str> = self.below.iter().filter(|(_, branch)| branch.is_required()).map(|(name, _)| *name).collect();
         schema.insert("properties".to_owned(), Value::Object(properties));
         if !required.is_empty() {
@@ -132,6 +135,17 @@ impl<'r> Branch<'r> {
         schema.insert("additionalProperties".to_owned(), json!(false));
         schema
     }
+}
+
+/// Returns the schema of a map or list that may also have nothing in it; that of a single value as it is.
+fn or_nothing(mut schema: Map<String, Value>) -> Map<String, Value> {
+    let is_list_or_map = schema.get("type").is_some_and(|word| word == "object" || word == "array");
+    if let Some(word) = schema.get_mut("type").filter(|_| is_list_or_map) {
+        *word = json!([word, "null"]);
+    } else if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
+        choices.push(json!({ "type": "null" }));
+    }
+    schema
 }
 
 fn object_of<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
@@ -179,7 +193,13 @@ mod tests {
                     "additionalProperties": {
                         "type": "object",
                         "properties": {
-                            "port": { "type": "integer", "minimum": 1, "maximum": 65535, "description": "What it does" }
+                            "port": {
+                                "type": ["integer", "string"],
+                                "pattern": "^[+-]?[0-9]+$",
+                                "minimum": 1,
+                                "maximum": 65535,
+                                "description": "What it does"
+                            }
                         },
                         "required": ["port"],
                         "additionalProperties": false,
@@ -188,14 +208,15 @@ mod tests {
                     "description": "What it does"
                 },
                 "levels": {
-                    "type": "array",
+                    "type": ["array", "null"],
                     "items": {
                         "type": "object",
                         "properties": {
                             "cc": {
                                 "oneOf": [
-                                    { "type": "string", "minLength": 1 },
-                                    { "type": "array", "items": { "type": "string", "minLength": 1 } }
+                                    { "not": { "type": ["object", "array", "null"] }, "minLength": 1 },
+                                    { "type": "array", "items": { "not": { "type": ["object", "array", "null"] }, "minLength": 1 } },
+                                    { "type": "null" }
                                 ],
                                 "description": "What it does"
                             }

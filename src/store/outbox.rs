@@ -47,6 +47,8 @@ pub struct Leftover {
     pub only_rule: Option<String>,
     /// The one subject that its run was asked for, as JSON; `None`: everybody.
     pub only_subject: Option<String>,
+    /// The day that a person gave its run; `None`: a firing's run is of the present day.
+    pub asked_for: Option<Date>,
     /// The day its run was scheduled for, which a statement's period is counted from.
     pub scheduled_on: Date,
 }
@@ -232,7 +234,7 @@ pub fn earliest(
 pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, StoreError> {
     // A firing's name begins with its day; a run that a person asked for is of its own day.
     let select = "select message.id, message_key, total, sender_id, run.rule_id, run.only_subject, run_id,
-            coalesce((select substr(local_time, 1, 10) from firing where firing.run_id = run.id limit 1), message.as_of)
+            (select substr(local_time, 1, 10) from firing where firing.run_id = run.id limit 1), message.as_of
         from message join run on run.id = run_id
         where state = 'queued' and reason is not ?2 and message.mode = ?1 order by message.id";
     let mut statement = connection.prepare(select)?;
@@ -240,6 +242,8 @@ pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, S
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
+        let fired_on: Option<String> = row.get(7)?;
+        let as_of = date(&row.get::<_, String>(8)?)?;
         found.push(Leftover {
             id,
             run_id: row.get(6)?,
@@ -249,7 +253,8 @@ pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, S
             recipients: recipients(connection, id)?,
             only_rule: row.get(4)?,
             only_subject: row.get(5)?,
-            scheduled_on: date(&row.get::<_, String>(7)?)?,
+            asked_for: fired_on.is_none().then_some(as_of),
+            scheduled_on: fired_on.map_or(Ok(as_of), |day| date(&day))?,
         });
     }
     Ok(found)

@@ -127,7 +127,7 @@ pub struct FiringView {
     pub time_zone: String,
     /// The instant it fell on.
     pub scheduled_at: Timestamp,
-    /// `ran`, `missed` or `paused`.
+    /// `ran` or `missed`.
     pub outcome: String,
     /// Why it did not run.
     pub reason: Option<String>,

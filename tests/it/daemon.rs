@@ -200,6 +200,89 @@ async fn a_clock_that_ran_ahead_does_not_silence_a_rule() {
     assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran "]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_daemon_left_queued_is_held_against_the_ledger_before_the_next_one_sends_it() {
+    // Nobody listens there: the mails wait for their next attempt.
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let workspace = at_nine(port, 2);
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    daemon.clock_to("2026-03-10T08:00:01Z").await;
+    daemon.until(|status| status.firings.iter().any(|firing| firing.count == 1)).await;
+    daemon.stop().await;
+    // One of them pays while no daemon runs.
+    workspace.edit("invoices.csv", ",1.50,\n", ",1.50,2026-03-10\n");
+    let server = Server::willing();
+    workspace.edit("config.yaml", &format!("port: {port}"), &format!("port: {}", server.port));
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T09:00:00Z")).await;
+    arrivals(&server, 1);
+    daemon.stop().await;
+    let states = rows(&workspace, "select customer_id || ' ' || state from message order by customer_id");
+    assert_eq!(states, ["C0001 withdrawn", "C0002 accepted"]);
+    assert_eq!(server.taken().len(), 1);
+}
+
+/// Runs a statement on a workspace's database, beside the daemon.
+fn meddle(workspace: &Workspace, sql: &str) {
+    Connection::open(workspace.path().join("dunlin.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_firing_that_cannot_be_stored_is_not_passed_over_by_the_next_one_of_its_rule() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 1);
+    workspace.edit("rules/overdue.yaml", "* * *\" }", "* * *\", missed: all }");
+    Running::start(&workspace, Set::at("2026-03-09T20:00:00Z")).await.stop().await;
+    meddle(
+        &workspace,
+        "create trigger fault before insert on firing when new.local_time like '2026-03-10%'
+            begin select raise(abort, 'no room'); end",
+    );
+    let daemon = Running::start(&workspace, Set::at("2026-03-12T12:00:00Z")).await;
+    daemon.until(|status| !status.faults.is_empty()).await;
+    meddle(&workspace, "drop trigger fault");
+    daemon.clock_to("2026-03-12T12:01:30Z").await;
+    daemon.until(|status| status.faults.is_empty()).await;
+    daemon.stop().await;
+    assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran ", "2026-03-11T09:00 ran ", "2026-03-12T09:00 ran "]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_whose_schedule_could_not_be_stored_at_once_fires_all_the_same() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 1);
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:50:00Z")).await;
+    meddle(
+        &workspace,
+        "create trigger fault before insert on rule_schedule when new.rule_id = 'second'
+            begin select raise(abort, 'no room'); end",
+    );
+    workspace.write("rules/second.yaml", &workspace.read("rules/overdue.yaml").replace("id: overdue", "id: second"));
+    daemon.nudge().await;
+    daemon.until(|status| !status.faults.is_empty()).await;
+    meddle(&workspace, "drop trigger fault");
+    daemon.clock_to("2026-03-10T08:00:01Z").await;
+    daemon.until(|status| status.firings.iter().filter(|firing| firing.count == 1).count() == 2).await;
+    daemon.stop().await;
+    let fired = rows(&workspace, "select rule_id || ' ' || local_time || ' ' || outcome from firing order by rule_id");
+    assert_eq!(fired, ["overdue 2026-03-10T09:00 ran", "second 2026-03-10T09:00 ran"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_runs_ahead_and_is_set_back_while_the_daemon_runs_silences_no_rule() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 1);
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:00:00Z")).await;
+    daemon.clock_to("2026-05-10T07:00:01Z").await;
+    daemon.until(|status| status.firings.iter().any(|firing| firing.outcome.as_str() == "ran")).await;
+    daemon.clock_to("2026-03-11T07:00:00Z").await;
+    daemon.clock_to("2026-03-11T08:00:01Z").await;
+    let is_next = |status: &dunlin::engine::status::Status| {
+        status.next_firings.first().is_some_and(|next| next.at.to_string() == "2026-03-12T08:00:00Z")
+    };
+    daemon.until(is_next).await;
+    daemon.stop().await;
+}
+
 /// The real program as a daemon; its log is read line by line.
 struct Process {
     child: Child,

@@ -62,9 +62,31 @@ fn a_new_plugin_checks_and_tests_clean_and_a_failing_case_tells_both_values() {
     workspace.edit("plugins/9lives/test.yaml", "2028-02-29", "2028-03-01");
     let tested = workspace.dunlin(&["plugin", "test", "9lives"]);
     assert_eq!(tested.code, Some(1));
-    let expected = "failed: plugins/9lives/test.yaml:3:5: p_9lives_weeks(date(\"2028-02-22\"), 1)\n  \
+    let expected = "failed: plugins/9lives/test.yaml:4:5: p_9lives_weeks(date(\"2028-02-22\"), 1)\n  \
         expected 2028-03-01\n  got      2028-02-29\n0 passed, 1 failed\n";
     assert_eq!(tested.out, expected);
+}
+
+#[test]
+fn the_cases_of_a_plugin_know_the_holidays_of_the_workspace_and_a_bad_calendar_is_told() {
+    let workspace = workspace(2525, 1, "functions: f.rhai\n");
+    workspace.write("plugins/p/f.rhai", "fn after(day) { add_business_days(day, 1) }\n");
+    workspace.write("plugins/p/test.yaml", "cases: [{ call: 'after(date(\"2026-12-24\"))', gives: 2026-12-28 }]\n");
+    let day_after = || workspace.dunlin(&["plugin", "test", "p"]);
+    // 25 December 2026 is a Friday.
+    let plain = day_after();
+    assert_eq!((plain.code, plain.out.lines().last()), (Some(1), Some("0 passed, 1 failed")));
+    workspace.edit("config.yaml", "senders:", "calendar: { holidays: ours.yaml }\nsenders:");
+    workspace.write("ours.yaml", "holidays: [{ every: 12-25, name: Christmas Day }]\n");
+    assert_eq!(day_after().out, "1 passed, 0 failed\n");
+    // Another key's fault does not take the calendar away.
+    workspace.edit("config.yaml", "senders:", "colour: red\nsenders:");
+    assert_eq!(day_after().out, "1 passed, 0 failed\n");
+    workspace.edit("ours.yaml", "12-25", "25.12.");
+    let faulty = day_after();
+    assert_eq!(faulty.code, Some(3));
+    assert!(faulty.err.contains("`25.12.` is not a day of the year"), "{}", faulty.err);
+    assert_eq!(workspace.dunlin(&["plugin", "check", "p"]).code, Some(3));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use dunlin::domain::date::{Date, Timestamp};
 use dunlin::engine::deliver::DeliveryEnd;
 use dunlin::engine::generation::RunGenerations;
-use dunlin::engine::recheck::LedgerState;
+use dunlin::engine::recheck::{LedgerState, PlanDay, RecheckCounts, recheck};
 use dunlin::engine::run::{Cause, Order, commit, counts as run_counts, send};
 use dunlin::engine::workspace::load;
 use dunlin::port::Clock;
@@ -128,4 +128,32 @@ async fn what_is_paid_while_a_run_waits_is_withdrawn_before_it_is_tried_again() 
     assert_eq!((counts.0["accepted"], counts.0["withdrawn"]), (1, 1), "{counts:?}");
     assert_eq!(server.taken().len(), 1);
     assert_eq!(server.taken()[0].recipients, ["ap2@customer2.example"]);
+}
+
+#[tokio::test]
+async fn a_rule_that_is_saved_later_does_not_judge_what_an_earlier_one_decided() {
+    let folder = Workspace::new(1, 2);
+    let decided_with = Arc::new(load(folder.path()).workspace.unwrap());
+    let as_of: Date = AS_OF.parse().unwrap();
+    let ledger = Arc::new(decided_with.read_ledger(as_of, &mut |_, _| {}).unwrap());
+    let clock = Arc::new(PutOn::default());
+    let parts = decided_with.parts(clock.clone()).unwrap();
+    let rules = Arc::new(decided_with.rules.clone());
+    let cause = Cause::Person("test".into());
+    let order = Order { rules, only_rule: None, only: None, ledger: ledger.clone(), as_of, scheduled_on: as_of, cause };
+    let generations = RunGenerations::new(decided_with.clone());
+    commit(&generations, decided_with.clone(), order, &parts, Arc::new(|_, _| {})).await.unwrap();
+
+    // By the rule as it is saved now, nobody is due.
+    folder.edit("rules/overdue.yaml", "7 days after due", "70 days after due");
+    let saved = Arc::new(load(folder.path()).workspace.unwrap());
+    assert_ne!(saved.generation, decided_with.generation);
+    generations.swap(saved.clone());
+    let judged = |generations: Arc<RunGenerations>| {
+        let (ledger, store, now) = (ledger.clone(), parts.store.clone(), clock.now());
+        async move { recheck(&generations, &ledger, PlanDay::Fixed(as_of), &store, now).await.unwrap() }
+    };
+    assert_eq!(judged(generations).await, RecheckCounts { withdrawn: 0, kept: 2 });
+    // A process that starts later knows the present texts alone.
+    assert_eq!(judged(RunGenerations::new(saved)).await, RecheckCounts { withdrawn: 2, kept: 0 });
 }

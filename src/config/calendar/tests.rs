@@ -2,6 +2,9 @@
 
 use jiff::civil::date as day;
 
+use crate::config::calendar::keys::CALENDAR;
+use crate::schema::form::value_schema;
+
 use super::*;
 
 fn settings() -> CalendarSettings {
@@ -116,4 +119,25 @@ fn the_shipped_calendars_have_the_days_that_were_published() {
         day(2028, 5, 29),
     ];
     assert_eq!((open(&wales, &days), wales.last_dates.len()), (vec![], 1));
+}
+
+#[test]
+fn the_table_of_keys_is_that_of_the_reader() {
+    let text = "name: Ours\nholidays:\n- { date: 2027-05-14, name: A }\n- { every: 12-25, name: B, from: 2020, until: 2030 }\n- { easter: -2, name: C }\n";
+    assert!(settings().read(&[file("calendars/a.yaml", text)]).is_ok());
+    for key in CALENDAR {
+        let name = key.path.rsplit('.').next().unwrap_or_default();
+        assert!(text.contains(&format!("{name}:")), "{} is not in the test", key.path);
+        let is_list = key.path == "holidays";
+        assert!(is_list || value_schema(key.form).is_some(), "give `{}` a meaning in src/schema/form.rs", key.form);
+    }
+    let easter = CALENDAR.iter().find(|key| key.path.ends_with("easter")).unwrap();
+    assert_eq!(easter.form, format!("{} to {EASTER_AFTER_MAX}", -EASTER_BEFORE_MAX));
+    // A key that the reader knows and the table does not would be named here.
+    let problems = problems("calendars/a.yaml", "holidays: []\n\"?\": 1\n");
+    assert_eq!(problems, ["calendars/a.yaml:2:1: Unknown field `?`; a calendar file has: name, holidays"]);
+    let problems = self::problems("calendars/a.yaml", "holidays: [{ date: 2027-05-14, name: A, \"?\": 1 }]\n");
+    let known = "date, every, easter, name, from, until";
+    assert_eq!(problems, [format!("calendars/a.yaml:1:41: Unknown field `?`; a holiday has: {known}")]);
+    assert!(CALENDAR.len() == 2 + known.split(", ").count());
 }

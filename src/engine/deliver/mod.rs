@@ -167,7 +167,8 @@ impl Delivery {
             under_way: HashMap::new(),
             tasks: JoinSet::new(),
             progress: DeliveryProgress::default(),
-            rechecked_at: self.clock.now(),
+            // Before anything goes: what is queued may have been decided long ago.
+            rechecked_at: Timestamp::MIN,
             is_unreadable: false,
             turned_away: HashMap::new(),
             turn: 0,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::engine::init::{Answers, Export, NewFile};
-use crate::engine::schema::SCHEMAS;
+use crate::engine::schema::{SCHEMAS, SchemaKind};
 use crate::source::csv::guess::Guess;
 use crate::source::csv::{DecimalMark, Encoding, ThousandsMark};
 
@@ -47,7 +47,7 @@ pub(crate) fn files(answers: &Answers) -> Vec<NewFile> {
 }
 
 fn first_line(word: &str) -> String {
-    SCHEMAS.iter().find(|kind| kind.word == word).map(|kind| kind.first_line()).unwrap_or_default()
+    SchemaKind::find(word).map(SchemaKind::first_line).unwrap_or_default()
 }
 
 fn config(answers: &Answers) -> String {

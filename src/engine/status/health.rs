@@ -136,7 +136,7 @@ impl ReasonKind {
             ),
             Self::LedgerUnreadable => (
                 "The receivables cannot be read as a whole. A ledger with one bad row is no ledger: no rule runs, nothing queued is sent.",
-                "`dunlin check` shows every bad row. Mend the export; it is read again as soon as its files change.",
+                "`dunlin check` shows every bad row. Mend the export; it is read again within a minute.",
             ),
             Self::ServerFault => (
                 "A mail server takes nothing from us as we are: sign-in, certificate or policy.",

@@ -64,6 +64,10 @@ fn each_fault_names_its_field_and_its_column() {
         ),
         ("0 9 ** * *", "The day of month `**` is not 1 to 31 | 5+2 | write one `*`"),
         ("0,,5 9 * * *", "The minute field has a comma with nothing beside it | 3+1 | remove the comma"),
+        (
+            "0 9 1,* * *",
+            "The day of month field lists other values beside `*`, which is all of them | 7+1 | write `*` alone, or the other values",
+        ),
         ("0 9 ? * MON", "The day of month `?` is another scheduler's spelling | 5+1 | write `*`"),
         (
             "*/70 * * * *",
