@@ -89,13 +89,20 @@ pub(crate) async fn following(
         // A run that is still going when the time is over is told as it stands.
         drop(tokio::time::timeout(patience, follow(workspace, &mut view)).await);
     }
+    // By now the daemon may be done with it.
+    if let Some(run) = Runs::open(workspace).ok().flatten().and_then(|runs| runs.find(view.run).ok().flatten()) {
+        view.counts = RunView::of(view.run).counts;
+        view.counted(&run.run.counts);
+    }
     if view.end != WITH_DAEMON {
         tell_view(common, workspace, &view)?;
         return Ok(Exit::Done);
     }
     if !common.json {
-        let queued = view.counts.0.get("queued").copied().unwrap_or_default() as usize;
-        out(format!("Run {}: the daemon sends {}", view.run, counted(queued, "mail", "mails")));
+        let left: u64 = ["queued", "sending"].iter().filter_map(|state| view.counts.0.get(state)).sum();
+        if left > 0 {
+            out(format!("Run {}: the daemon sends {}", view.run, counted(left as usize, "mail", "mails")));
+        }
     }
     tell_view(common, workspace, &view)?;
     say(format!("hint: `dunlin runs show {}` tells how it goes on", view.run));

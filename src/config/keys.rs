@@ -228,7 +228,7 @@ pub const KEYS: &[Key] = &[
         "limits.contact_gap",
         "`3 days`",
         "`0 days`",
-        "The least number of days between two mails to one customer, over all rules",
+        "The least number of days between two reminders to one customer, over all rules; statements and notices neither wait for it nor count",
     ),
     key("limits.run_guard", "keys", "none", "When a run waits for a person instead of sending"),
     key("limits.run_guard.messages", "1 or more", "none", "A run of more messages waits"),

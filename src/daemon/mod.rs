@@ -326,6 +326,10 @@ impl Daemon {
         if self.working.is_some() {
             return;
         }
+        let waits = |job: &Job| matches!(job, Job::Act(asked) if matches!(asked.act, Act::Run { .. }));
+        if self.looking.is_some() && self.jobs.front().is_some_and(waits) {
+            return;
+        }
         let Some(job) = self.jobs.pop_front() else { return };
         let work = Work { generations: self.workspace.generations().clone(), parts: self.parts.clone() };
         self.working = Some(tokio::spawn(async move { work.perform(job).await }));
@@ -406,6 +410,11 @@ impl Daemon {
                 tracing::info!(person = asked.person, "A person asks for a look at the files");
                 self.look(Duration::ZERO);
                 tokio::spawn(asked.answer(Answer::Done(ActDone::Told { body: serde_json::json!({ "reload": "begun" }) })));
+            }
+            // Whoever saved a rule and asks for a run means the rule as it is saved.
+            Act::Run { .. } => {
+                self.look(Duration::ZERO);
+                self.jobs.push_back(Job::Act(Box::new(asked)));
             }
             _ => self.jobs.push_back(Job::Act(Box::new(asked))),
         }

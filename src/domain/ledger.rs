@@ -189,7 +189,8 @@ impl Ledger {
         if document.issued_on > as_of || document.settled_on.is_some_and(|settled_on| settled_on <= as_of) {
             return Decimal::ZERO;
         }
-        if let Some(open) = document.open {
+        // The rest by the books of today. Nothing left of what was settled only later says nothing about the day before.
+        if let Some(open) = document.open.filter(|open| !open.is_zero() || document.settled_on.is_none()) {
             return open;
         }
         if self.application_starts.is_empty() {

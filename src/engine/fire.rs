@@ -4,14 +4,16 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::date::Date;
+use jiff::SignedDuration;
+
+use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::Problem;
 use crate::engine::agenda::FiringRow;
 use crate::engine::generation::RunGenerations;
 use crate::engine::run::{Cause, Committed, Order, Parts, commit};
 use crate::engine::status::FaultKind;
-use crate::engine::workspace::Workspace;
+use crate::engine::workspace::{FileChange, Workspace};
 use crate::rule::RuleSet;
 use crate::store::StoreError;
 
@@ -48,7 +50,7 @@ pub async fn fire(
         let as_of = workspace.day_of(Some(&firing.rule_id), parts.clock.now());
         let ledger = match ledgers.entry(as_of) {
             Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(place) => place.insert(read(workspace, as_of).await),
+            Entry::Vacant(place) => place.insert(read(workspace, as_of, parts.clock.now()).await),
         };
         let result = match ledger {
             Err(fault) => Err(fault.clone()),
@@ -78,13 +80,31 @@ pub async fn fire(
     results
 }
 
-/// Reads the ledger on a thread that may wait.
-async fn read(workspace: &Arc<Workspace>, as_of: Date) -> Result<Arc<Ledger>, FireFault> {
+/// How long an export must have been left alone before it is read: one that is cut off in the middle of an amount can
+/// look whole.
+const WHOLE_AFTER: SignedDuration = SignedDuration::from_secs(10);
+
+/// Reads the ledger on a thread that may wait, unless somebody is writing it.
+async fn read(workspace: &Arc<Workspace>, as_of: Date, now: Timestamp) -> Result<Arc<Ledger>, FireFault> {
     let reading = workspace.clone();
-    let read = tokio::task::spawn_blocking(move || reading.read_ledger(as_of, &mut |_, _| {})).await;
+    let read = tokio::task::spawn_blocking(move || -> Result<Result<Ledger, String>, Vec<Problem>> {
+        let before = reading.ledger_changes()?;
+        let is_fresh = |change: &FileChange| {
+            let age = now.duration_since(change.changed_at);
+            age >= SignedDuration::ZERO && age < WHOLE_AFTER
+        };
+        if let Some(file) = before.iter().find(|change| is_fresh(change)) {
+            return Ok(Err(format!("`{}` was written to a moment ago and may not be whole yet", file.name)));
+        }
+        let ledger = reading.read_ledger(as_of, &mut |_, _| {})?;
+        let is_changed = reading.ledger_changes()? != before;
+        Ok(if is_changed { Err("The ledger's files changed while they were read".to_owned()) } else { Ok(ledger) })
+    });
+    let read = read.await;
     let fault = |words: String| FireFault { kind: FaultKind::LedgerUnreadable, words };
     match read {
-        Ok(Ok(ledger)) => Ok(Arc::new(ledger)),
+        Ok(Ok(Ok(ledger))) => Ok(Arc::new(ledger)),
+        Ok(Ok(Err(words))) => Err(fault(words)),
         Ok(Err(problems)) => Err(fault(first_words(&problems))),
         Err(error) => Err(fault(error.to_string())),
     }

@@ -43,22 +43,19 @@ pub enum FiringOutcome {
     Ran,
     /// The daemon was down, and the rule does not make up for it.
     Missed,
-    /// The rule was paused.
-    Paused,
     /// It was to run and could not; it is tried again.
     Failed,
 }
 
 impl FiringOutcome {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 4] = [Self::Ran, Self::Missed, Self::Paused, Self::Failed];
+    pub const ALL: [Self; 3] = [Self::Ran, Self::Missed, Self::Failed];
 
     /// Returns the word metrics and pages use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ran => "ran",
             Self::Missed => "missed",
-            Self::Paused => "paused",
             Self::Failed => "failed",
         }
     }

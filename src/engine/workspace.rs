@@ -25,7 +25,8 @@ use crate::schedule::Calendar;
 use crate::script::{BusinessDays, Library, Names, WorkingWeek};
 use crate::smtp::pool::SmtpTransport;
 use crate::smtp::tls::TlsFault;
-use crate::source::csv::{CsvLedger, CsvSource, CsvTable, FileChange};
+pub use crate::source::csv::FileChange;
+use crate::source::csv::{CsvLedger, CsvSource, CsvTable};
 use crate::store::outbox::recent_attempts;
 use crate::store::{Queue, Store, StoreError, history, open_reader};
 use crate::template::{LentFilter, TemplateFile, Templates};
@@ -95,7 +96,9 @@ impl StartFault {
     /// Returns the way out, if one is known.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Store(StoreError::InUse { .. }) => Some("wait until it has ended; one process sends at a time"),
+            Self::Store(StoreError::InUse { .. }) => {
+                Some("if it is `dunlin run`, wait until it has ended; a daemon is asked with `dunlin run`, `runs` and `outbox`")
+            }
             Self::Store(StoreError::OtherInstance { .. }) => {
                 Some("set `instance` back, or name another `database` for this workspace")
             }
@@ -274,9 +277,13 @@ impl Workspace {
             Err(error) => return vec![Problem::error(error.to_string()).at(Place::file(self.config.database.as_str()))],
         };
         let mut problems = Vec::new();
+        // A rule whose file has errors is there, and its errors are told.
+        let broken = crate::engine::left_out::left_out(self);
+        let is_broken = |id: &RuleId| broken.iter().any(|rule| rule.id == id.as_str());
         let mut gone: Vec<&RuleId> = history
             .rule_ids()
             .filter(|id| !self.rules.rules.iter().any(|rule| rule.id == **id || rule.formerly.contains(id)))
+            .filter(|id| !is_broken(id))
             .collect();
         gone.sort_unstable();
         for id in gone {

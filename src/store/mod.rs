@@ -136,6 +136,7 @@ pub fn open_reader(path: &Path) -> Result<Option<Connection>, StoreError> {
 fn open_writer(path: &Path, instance: &str, now: Timestamp) -> Result<(Connection, File), StoreError> {
     let lock = lock(path)?;
     let open = |source| StoreError::Open { path: path.to_owned(), source };
+    keep_private(path)?;
     let mut connection = Connection::open(path).map_err(open)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     // Before anything is changed: a foreign file stays as it is.
@@ -161,6 +162,21 @@ fn open_writer(path: &Path, instance: &str, now: Timestamp) -> Result<(Connectio
     }
     transaction.commit()?;
     Ok((connection, lock))
+}
+
+/// Makes a new database's file one that only its owner reads: every customer's mail is in it. One that is there keeps the
+/// rights somebody gave it; SQLite gives its further files the same.
+fn keep_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(StoreError::Lock { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes the lock beside the database, held until the file is dropped.

@@ -283,6 +283,24 @@ async fn a_clock_that_runs_ahead_and_is_set_back_while_the_daemon_runs_silences_
     daemon.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_somebody_is_still_writing_is_not_read() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 1);
+    let invoices = std::fs::File::options().append(true).open(workspace.path().join("invoices.csv")).unwrap();
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:00Z")).await;
+    // Three seconds before nine: cut in the middle of its last amount it would look whole.
+    let written: Timestamp = "2026-03-10T07:59:57Z".parse().unwrap();
+    invoices.set_modified(written.into()).unwrap();
+    daemon.clock_to("2026-03-10T08:00:00Z").await;
+    daemon.until(|status| status.faults.iter().any(|fault| fault.words.contains("may not be whole yet"))).await;
+    assert_eq!(firings(&workspace), Vec::<String>::new());
+    daemon.clock_to("2026-03-10T08:01:01Z").await;
+    arrivals(&server, 1);
+    daemon.stop().await;
+    assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran "]);
+}
+
 /// The real program as a daemon; its log is read line by line.
 struct Process {
     child: Child,
@@ -341,6 +359,25 @@ fn while_the_daemon_runs_commands_work_through_it_and_who_asked_is_on_record() {
     // The socket goes with it, so the next command works by itself again.
     assert_eq!(workspace.dunlin(&["runs", "--json"]).code, Some(0));
     assert!(!workspace.path().join("dunlin.db.sock").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn who_saves_a_rule_and_asks_for_a_run_gets_the_rule_as_it_was_saved() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 2);
+    let mut daemon = Process::start(&workspace);
+    workspace.edit("rules/overdue.yaml", "where: '", "where: 'customer.id != \"C0001\" && ");
+    let ran = workspace.dunlin(&["run", "--as-of", crate::workspace::AS_OF, "--yes", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    server.wait_for(1);
+    daemon.signal("TERM");
+    daemon.wait_for("Stopped");
+    assert!(daemon.child.wait().unwrap().success());
+    assert_eq!(rows(&workspace, "select customer_id from message"), ["C0002"]);
+    // What customers are written is for the owner's eyes.
+    let mode = std::os::unix::fs::PermissionsExt::mode(&workspace.path().join("dunlin.db").metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[cfg(unix)]

@@ -165,5 +165,5 @@ fn nothing_is_decided_beside_a_run_and_no_database_is_made_for_it() {
     };
     let beside = workspace.dunlin(&["outbox", "renew", "1"]);
     assert_eq!(beside.code, Some(1));
-    assert!(beside.err.contains("is in use by another dunlin\nhint: wait until it has ended"), "{}", beside.err);
+    assert!(beside.err.contains("is in use by another dunlin\nhint: if it is `dunlin run`, wait"), "{}", beside.err);
 }

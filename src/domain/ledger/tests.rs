@@ -174,3 +174,22 @@ fn numbers_are_found_and_twice_is_noticed_in_any_order() {
         assert!(builder.find_document("4").is_err());
     }
 }
+
+#[test]
+fn a_rest_of_nothing_says_nothing_about_the_days_before_it_was_settled() {
+    let mut builder = LedgerBuilder::default();
+    let owner = builder.add_customer(customer("a"), [].into_iter()).unwrap();
+    let documents = [
+        Document { open: Some(dec!(0)), settled_on: Some(date(2026, 2, 10)), ..invoice("1", owner, dec!(70)) },
+        // Still open in part: what of it was open on another day nobody can know.
+        Document { open: Some(dec!(20)), ..invoice("2", owner, dec!(70)) },
+        Document { open: Some(dec!(0)), ..invoice("3", owner, dec!(70)) },
+    ];
+    for document in documents {
+        builder.add_invoice(document, [].into_iter()).unwrap();
+    }
+    let ledger = builder.finish();
+    let open = |day| ["1", "2", "3"].map(|number| ledger.open_on(ledger.find_document(number).unwrap(), day));
+    assert_eq!(open(date(2026, 1, 31)), [dec!(70), dec!(20), dec!(0)]);
+    assert_eq!(open(date(2026, 2, 10)), [dec!(0), dec!(20), dec!(0)]);
+}

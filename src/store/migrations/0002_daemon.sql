@@ -30,7 +30,7 @@ create table firing (
     local_time text not null,           -- 2027-03-28T02:30, by the clock of time_zone
     time_zone text not null,
     scheduled_at_ms integer not null,
-    outcome text not null check (outcome in ('ran', 'missed', 'paused')),
+    outcome text not null check (outcome in ('ran', 'missed')),
     reason text,                        -- why it did not run
     run_id integer references run (id),
     decided_at_ms integer not null,
