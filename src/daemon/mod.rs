@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::daemon::delivery::DeliveryTask;
-use crate::daemon::work::{Done, Fired, FiredRun, Job, Work};
+use crate::daemon::work::{Done, Fired, Job, Work};
 use crate::domain::date::Timestamp;
 use crate::domain::id::RuleId;
 use crate::domain::problem::{Problem, Severity};
@@ -348,13 +348,22 @@ impl Daemon {
                         Ok(fired) => {
                             self.resting.remove(&id);
                             self.agenda.decided(&current, &firing);
-                            if let Some(FiredRun { run_id, waiting }) = fired {
+                            if let Some(run) = fired {
+                                let (run_id, waiting) = (run.run_id, run.count(State::Waiting));
                                 if waiting > 0 {
                                     let detail = format!("{waiting} mails; `dunlin runs start {run_id}` lets them go");
                                     let title = format!("A run of `{}` waits for a person", firing.rule_id);
                                     self.alert(AlertSeverity::Warning, &title, detail);
                                 }
-                                tracing::info!(rule_id = firing.rule_id, local_time = firing.local_time, run_id, "A rule fired");
+                                tracing::info!(
+                                    rule_id = firing.rule_id,
+                                    local_time = firing.local_time,
+                                    run_id,
+                                    waiting,
+                                    queued = run.count(State::Queued),
+                                    blocked = run.count(State::Blocked),
+                                    "A rule fired"
+                                );
                                 self.live.fired(&firing.rule_id, FiringOutcome::Ran);
                                 self.live.run_finished(RunCause::Schedule);
                             }

@@ -8,7 +8,7 @@ use crate::engine::agenda::FiringRow;
 use crate::engine::door::Asked;
 use crate::engine::fire::{FireFault, fire};
 use crate::engine::generation::RunGenerations;
-use crate::engine::run::{Committed, Parts, counts};
+use crate::engine::run::{Committed, Counts, Parts, counts};
 use crate::engine::workspace::Workspace;
 use crate::outbox::state::State;
 
@@ -39,8 +39,15 @@ pub(crate) struct Fired {
 /// The run that a firing led to.
 pub(crate) struct FiredRun {
     pub(crate) run_id: i64,
-    /// How many of its mails wait for a person.
-    pub(crate) waiting: u64,
+    /// How its mails stand.
+    pub(crate) counts: Counts,
+}
+
+impl FiredRun {
+    /// Returns how many of its mails are in a state.
+    pub(crate) fn count(&self, state: State) -> u64 {
+        self.counts.0.get(state.as_str()).copied().unwrap_or_default()
+    }
 }
 
 impl Done {
@@ -62,8 +69,9 @@ impl Work {
             Job::Fire { workspace, firings } => {
                 let results = fire(&self.generations, &workspace, firings, &self.parts).await;
                 let run = |committed: Committed| {
-                    let waiting = counts(&self.parts.store, committed.run_id).map(|counts| counts.0[State::Waiting.as_str()]);
-                    FiredRun { run_id: committed.run_id, waiting: waiting.unwrap_or_default() }
+                    let counts = counts(&self.parts.store, committed.run_id);
+                    let counts = counts.inspect_err(|error| tracing::error!(%error, "The outbox cannot be read"));
+                    FiredRun { run_id: committed.run_id, counts: counts.unwrap_or_else(|_| Counts(Default::default())) }
                 };
                 let fired = |(firing, result): (_, Result<Option<Committed>, _>)| Fired {
                     firing,
@@ -76,8 +84,15 @@ impl Work {
                 let context = Context { generations, parts, ledger: None, report: Arc::new(|_, _| {}) };
                 let done = perform(&context, asked.act.clone(), &asked.person).await;
                 match &done {
-                    Ok(_) => tracing::info!(person = asked.person, "A person's act was performed"),
-                    Err(fault) => tracing::warn!(person = asked.person, %fault, "A person's act was refused"),
+                    Ok(done) => tracing::info!(
+                        person = asked.person,
+                        act = asked.act.word(),
+                        run_id = done.run_id(),
+                        "A person's act was performed"
+                    ),
+                    Err(fault) => {
+                        tracing::warn!(person = asked.person, act = asked.act.word(), %fault, "A person's act was refused")
+                    }
                 }
                 let has_run = matches!(done, Ok(ActDone::Run(_)));
                 // In a task, so that a caller that does not take its answer holds up nobody.

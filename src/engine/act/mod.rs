@@ -85,6 +85,34 @@ pub enum Act {
     Status,
 }
 
+impl Act {
+    /// Returns the word that the log uses.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Run { .. } => "run",
+            Self::StartRun { .. } => "start",
+            Self::StopRun { .. } => "stop",
+            Self::CloseRun { .. } => "close",
+            Self::Intervene { intervention, .. } => intervention.as_str(),
+            Self::Reload => "reload",
+            Self::Status => "status",
+        }
+    }
+}
+
+impl Done {
+    /// Returns the run it was about, if it was about one.
+    pub fn run_id(&self) -> Option<i64> {
+        match self {
+            Self::Run(RunDone { run, .. })
+            | Self::StartRun { run, .. }
+            | Self::StopRun { run, .. }
+            | Self::CloseRun { run, .. } => Some(*run),
+            Self::Intervene { .. } | Self::Told { .. } => None,
+        }
+    }
+}
+
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "done", rename_all = "snake_case")]
