@@ -105,6 +105,8 @@ pub struct Daemon {
     working: Option<JoinHandle<Done>>,
     /// Rules with a firing among the work.
     busy: BTreeSet<RuleId>,
+    /// Those of them whose firing is under way.
+    in_work: BTreeSet<RuleId>,
     /// Rules whose last try failed, and until when they wait.
     resting: BTreeMap<RuleId, Timestamp>,
     delivery: Option<DeliveryTask>,
@@ -162,6 +164,7 @@ impl Daemon {
             jobs: VecDeque::new(),
             working: None,
             busy: BTreeSet::new(),
+            in_work: BTreeSet::new(),
             resting: BTreeMap::new(),
             delivery: None,
             delivery_rests_until: None,
@@ -323,19 +326,29 @@ impl Daemon {
             return;
         }
         let Some(job) = self.jobs.pop_front() else { return };
+        if let Job::Fire { firings, .. } = &job {
+            self.in_work = firings.iter().map(|(firing, _)| RuleId::new(&firing.rule_id)).collect();
+        }
         let work = Work { generations: self.workspace.generations().clone(), parts: self.parts.clone() };
         self.working = Some(tokio::spawn(async move { work.perform(job).await }));
     }
 
     /// Takes in what work led to.
     async fn take_work(&mut self, done: Done, now: Timestamp) {
+        let rules = std::mem::take(&mut self.in_work);
         self.working = None;
+        for id in rules {
+            if matches!(done, Done::Panicked) {
+                // Tried again like any failure, but not at once: it may panic each time.
+                self.rest(id.clone(), now);
+            }
+            self.busy.remove(&id);
+        }
         match done {
             Done::Fired(results) => {
                 let current = self.workspace.current();
                 for Fired { firing, result } in results {
                     let id = RuleId::new(&firing.rule_id);
-                    self.busy.remove(&id);
                     match result {
                         Ok(fired) => {
                             self.resting.remove(&id);
@@ -375,8 +388,9 @@ impl Daemon {
                     self.live.run_finished(RunCause::Person);
                 }
             }
-            Done::Panicked => self.busy.clear(),
+            Done::Panicked => {}
         }
+        self.let_go_generations();
         if let Some(delivery) = &self.delivery {
             delivery.wake();
         }
@@ -484,6 +498,8 @@ impl Daemon {
         match current.transports(&self.parts.store, &self.clock) {
             Ok(transports) => {
                 self.parts.transports = transports;
+                // What was at fault may be what has been mended.
+                self.delivery_rests_until = None;
                 if let Some(delivery) = &self.delivery {
                     delivery.stop();
                 }
@@ -555,8 +571,15 @@ impl Daemon {
             Ok(count) => tracing::error!(count, "Mails were cut off after their final dot may have left; they are `unknown`"),
             Err(error) => tracing::error!(%error, "The store cannot be written"),
         }
+        self.let_go_generations();
+    }
+
+    /// Lets go of the generations of runs that are over: one that sent nothing would otherwise stay for ever.
+    fn let_go_generations(&self) {
+        // Asked for first: a run that is stored meanwhile is not among them.
+        let kept = self.workspace.generations().runs();
         match delivery::unfinished_runs(&self.parts) {
-            Ok(run_ids) => self.workspace.generations().keep_only(&run_ids),
+            Ok(left) => self.workspace.generations().let_go(kept.into_iter().filter(|run_id| !left.contains(run_id))),
             Err(error) => tracing::error!(%error, "The outbox cannot be read"),
         }
     }
