@@ -1,5 +1,6 @@
 //! Doing an act: through the daemon where one holds the database, else here. And asking before much is done.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +31,13 @@ pub(crate) fn done(workspace: &Arc<Workspace>, act: Act) -> Result<Done, Exit> {
             return Err(refused(without_database(&act)));
         }
         let parts = workspace.parts_without_servers(Arc::new(SystemClock)).map_err(store_failed)?;
-        let context =
-            Context { generations: RunGenerations::new(workspace.clone()), parts, ledger: None, report: Arc::new(|_, _| {}) };
+        let context = Context {
+            generations: RunGenerations::new(workspace.clone()),
+            paused: BTreeSet::new(),
+            parts,
+            ledger: None,
+            report: Arc::new(|_, _| {}),
+        };
         perform(&context, act, &person()).await.map_err(refused)
     })
 }

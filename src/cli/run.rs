@@ -1,6 +1,7 @@
 //! `dunlin run`: check, decide, record, send what is due, and wait until the queue has drained. Where a daemon holds the
 //! database, it does so, and this command only asks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::Args;
@@ -79,8 +80,13 @@ fn running(common: &Common, args: &RunArgs) -> Result<Exit, Exit> {
         view.interrupted = recover(&parts).await.map_err(store_failed)?;
         tell_interrupted(view.interrupted);
         let (report, end) = composing();
-        let context =
-            Context { generations: RunGenerations::new(workspace.clone()), parts: parts.clone(), ledger: Some(ledger), report };
+        let context = Context {
+            generations: RunGenerations::new(workspace.clone()),
+            paused: BTreeSet::new(),
+            parts: parts.clone(),
+            ledger: Some(ledger),
+            report,
+        };
         let done = perform(&context, act, &person()).await;
         end();
         if let Done::Run(done) = done.map_err(refused)? {

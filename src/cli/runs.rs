@@ -1,6 +1,7 @@
 //! `dunlin runs`: every run with its state and counts, one run with all that is kept of it, and starting, stopping and
 //! closing runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -226,6 +227,7 @@ fn start(common: &Common, session: Session, run: i64, as_of: Option<Date>, wait:
         tell_interrupted(view.interrupted);
         let context = Context {
             generations: RunGenerations::new(workspace.clone()),
+            paused: BTreeSet::new(),
             parts: parts.clone(),
             ledger: Some(ledger),
             report: Arc::new(|_, _| {}),

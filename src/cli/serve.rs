@@ -1,6 +1,7 @@
 //! `dunlin serve`: the daemon in the foreground, as a service manager wants it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::mpsc;
@@ -12,6 +13,9 @@ use crate::cli::{Common, Exit};
 use crate::clock::SystemClock;
 use crate::daemon::{Daemon, Nudge, ServeFault};
 use crate::domain::problem::Severity;
+
+/// How long threads that read files may take to end once everything else has.
+const THREADS_GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Args, Debug)]
 #[command(
@@ -27,7 +31,8 @@ pub(crate) fn serve(common: &Common, _: &ServeArgs) -> Exit {
 
 fn serving(common: &Common) -> Result<Exit, Exit> {
     let root = common.workspace.clone();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let end = runtime.block_on(async {
         let daemon = Daemon::start(&root, Arc::new(SystemClock)).await.map_err(|fault| refused(&fault))?;
         if let Some(address) = daemon.health_address() {
             say(format!("The health page is at http://{address}/"));
@@ -37,7 +42,10 @@ fn serving(common: &Common) -> Result<Exit, Exit> {
         daemon.run(nudges).await;
         signals.abort();
         Ok(Exit::Done)
-    })
+    });
+    // A thread that waits for a file that never answers must not hold up the end.
+    runtime.shutdown_timeout(THREADS_GRACE);
+    end
 }
 
 /// Tells why the daemon cannot start.

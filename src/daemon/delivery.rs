@@ -21,10 +21,11 @@ pub(crate) struct DeliveryTask {
 }
 
 impl DeliveryTask {
-    /// Starts to send; `None` where nothing is queued.
+    /// Starts to send; `None` where nothing is queued that could be: mails of a sender that is gone from config.yaml wait.
     pub(crate) async fn start(workspace: &LiveWorkspace, parts: &Parts, live: &Live) -> Result<Option<Self>, StoreError> {
         let current = workspace.current();
-        if !has_queued(&parts.store, mode_word(&current.config.mode))? {
+        let senders = current.config.senders.iter().map(|sender| &sender.id);
+        if !has_queued(&parts.store, mode_word(&current.config.mode), senders)? {
             return Ok(None);
         }
         // Nobody knows on which reading of the ledger all that is queued was decided.

@@ -28,7 +28,7 @@ use crate::engine::deliver::{DeliveryEnd, DeliveryReport};
 use crate::engine::door::{Asked, Door};
 use crate::engine::outbox::{StoreError, runs_with_mails_left};
 use crate::engine::readiness::ServiceManager;
-use crate::engine::reload::{LiveWorkspace, Look, Reading, Reloaded, SETTLE, Watch};
+use crate::engine::reload::{LiveWorkspace, Look, Reading, Reloaded, Watch};
 use crate::engine::run::{Parts, mode_word, recover};
 use crate::engine::status::{BEAT_EVERY, FaultKind, FiringOutcome, Live, NextFiring, PausedRule, RunCause, Source};
 use crate::engine::workspace::{StartFault, Workspace};
@@ -106,6 +106,8 @@ pub struct Daemon {
     working: Option<JoinHandle<Done>>,
     /// Rules with a firing among the work.
     busy: BTreeSet<RuleId>,
+    /// Those of them whose firing is under way.
+    in_work: BTreeSet<RuleId>,
     /// Rules whose last try failed, and until when they wait.
     resting: BTreeMap<RuleId, Timestamp>,
     delivery: Option<DeliveryTask>,
@@ -165,6 +167,7 @@ impl Daemon {
             jobs: VecDeque::new(),
             working: None,
             busy: BTreeSet::new(),
+            in_work: BTreeSet::new(),
             resting: BTreeMap::new(),
             delivery: None,
             may_have_mail: true,
@@ -215,7 +218,7 @@ impl Daemon {
             self.live.beat(now);
             match event {
                 Event::Tick => {}
-                Event::Hint => self.look(SETTLE),
+                Event::Hint => self.look(),
                 Event::Looked(reading) => {
                     self.looking = None;
                     if let Some(reading) = reading {
@@ -224,17 +227,17 @@ impl Daemon {
                         manager.ready(&self.status_line());
                     }
                     if std::mem::take(&mut self.looks_again) {
-                        self.look(Duration::ZERO);
+                        self.look();
                     }
                 }
                 Event::Asked(asked) => self.hear(*asked),
                 Event::Worked(done) => self.take_work(done, now).await,
                 Event::Delivered(report) => self.take_delivery(report, now).await,
-                Event::Nudged(Nudge::Reload) => self.look(Duration::ZERO),
+                Event::Nudged(Nudge::Reload) => self.look(),
                 Event::Nudged(Nudge::Stop) => break,
             }
             if now.duration_since(self.looked_at).unsigned_abs() >= LOOK_EVERY {
-                self.look(Duration::ZERO);
+                self.look();
             }
             self.keep_agenda(now).await;
             self.fire(now).await;
@@ -331,19 +334,30 @@ impl Daemon {
             return;
         }
         let Some(job) = self.jobs.pop_front() else { return };
-        let work = Work { generations: self.workspace.generations().clone(), parts: self.parts.clone() };
+        if let Job::Fire { firings, .. } = &job {
+            self.in_work = firings.iter().map(|(firing, _)| RuleId::new(&firing.rule_id)).collect();
+        }
+        let paused = self.workspace.paused().keys().cloned().collect();
+        let work = Work { generations: self.workspace.generations().clone(), parts: self.parts.clone(), paused };
         self.working = Some(tokio::spawn(async move { work.perform(job).await }));
     }
 
     /// Takes in what work led to.
     async fn take_work(&mut self, done: Done, now: Timestamp) {
+        let rules = std::mem::take(&mut self.in_work);
         self.working = None;
+        for id in rules {
+            if matches!(done, Done::Panicked) {
+                // Tried again like any failure, but not at once: it may panic each time.
+                self.rest(id.clone(), now);
+            }
+            self.busy.remove(&id);
+        }
         match done {
             Done::Fired(results) => {
                 let current = self.workspace.current();
                 for Fired { firing, result } in results {
                     let id = RuleId::new(&firing.rule_id);
-                    self.busy.remove(&id);
                     match result {
                         Ok(fired) => {
                             self.resting.remove(&id);
@@ -392,8 +406,9 @@ impl Daemon {
                     self.live.run_finished(RunCause::Person);
                 }
             }
-            Done::Panicked => self.busy.clear(),
+            Done::Panicked => {}
         }
+        self.let_go_generations();
         if let Some(delivery) = &self.delivery {
             delivery.wake();
         }
@@ -417,12 +432,12 @@ impl Daemon {
             }
             Act::Reload => {
                 tracing::info!(person = asked.person, "A person asks for a look at the files");
-                self.look(Duration::ZERO);
+                self.look();
                 tokio::spawn(asked.answer(Answer::Done(ActDone::Told { body: serde_json::json!({ "reload": "begun" }) })));
             }
             // Whoever saved a rule and asks for a run means the rule as it is saved.
             Act::Run { .. } => {
-                self.look(Duration::ZERO);
+                self.look();
                 self.jobs.push_back(Job::Act(Box::new(asked)));
             }
             _ => self.jobs.push_back(Job::Act(Box::new(asked))),
@@ -434,7 +449,7 @@ impl Daemon {
     }
 
     /// Looks at the files beside the loop; one look at a time.
-    fn look(&mut self, after: Duration) {
+    fn look(&mut self) {
         if self.looking.is_some() {
             self.looks_again = true;
             return;
@@ -442,7 +457,6 @@ impl Daemon {
         self.looked_at = self.clock.now();
         let look: Look = self.workspace.look();
         self.looking = Some(tokio::spawn(async move {
-            tokio::time::sleep(after).await;
             tokio::task::spawn_blocking(move || look.take().map(Box::new)).await.unwrap_or_else(|error| {
                 tracing::error!(%error, "Reading the files ended in a panic; the last good generation stays");
                 None
@@ -455,19 +469,21 @@ impl Daemon {
         let before = self.workspace.current();
         let outcome = self.workspace.take_in(reading);
         let current = self.workspace.current();
+        // A folder that was moved away and made anew is another folder, whether what is in it is right or not.
+        self.watch.renew(&current.other_files());
         let has_news = self.told_problems != self.workspace.problems();
         match outcome {
             Reloaded::Unchanged if !has_news => {}
             Reloaded::Refused if !has_news => {}
             Reloaded::Swapped => {
                 tracing::info!(generation = current.generation, "A new generation is in force");
-                self.watch.renew(&current.other_files());
             }
             Reloaded::Unchanged => tracing::info!(generation = current.generation, "The files are again as they are in force"),
             Reloaded::Refused => {
                 tracing::error!(generation = current.generation, "The changed files have errors; the last good generation stays")
             }
         }
+        self.take_back_firings();
         let mode = mode_word(&current.config.mode);
         if outcome == Reloaded::Swapped {
             self.follow(now, now).await;
@@ -478,6 +494,19 @@ impl Daemon {
         }
         if has_news || outcome == Reloaded::Swapped {
             self.tell_generation(now);
+        }
+    }
+
+    /// Takes back the firings whose work has not begun: the rules as they are now decide about them anew.
+    fn take_back_firings(&mut self) {
+        let (firings, others) = self.jobs.drain(..).partition::<Vec<Job>, _>(|job| matches!(job, Job::Fire { .. }));
+        self.jobs = others.into();
+        for job in firings {
+            if let Job::Fire { firings, .. } = job {
+                for (firing, _) in firings {
+                    self.busy.remove(&RuleId::new(&firing.rule_id));
+                }
+            }
         }
     }
 
@@ -507,6 +536,8 @@ impl Daemon {
         match current.transports(&self.parts.store, &self.clock) {
             Ok(transports) => {
                 self.parts.transports = transports;
+                // What was at fault may be what has been mended.
+                self.delivery_rests_until = None;
                 if let Some(delivery) = &self.delivery {
                     delivery.stop();
                 }
@@ -525,7 +556,7 @@ impl Daemon {
                 self.may_have_mail = false;
                 self.delivery = task;
                 if self.delivery.is_none() {
-                    self.let_go();
+                    self.let_go_generations();
                 }
             }
             Err(error) => {
@@ -586,13 +617,15 @@ impl Daemon {
             Ok(count) => tracing::error!(count, "Mails were cut off after their final dot may have left; they are `unknown`"),
             Err(error) => tracing::error!(%error, "The store cannot be written"),
         }
-        self.let_go();
+        self.let_go_generations();
     }
 
-    /// Lets go of the generations of runs that have nothing left to send.
-    fn let_go(&self) {
+    /// Lets go of the generations of runs that are over: one that sent nothing would otherwise stay for ever.
+    fn let_go_generations(&self) {
+        // Asked for first: a run that is stored meanwhile is not among them.
+        let kept = self.workspace.generations().runs();
         match runs_with_mails_left(&self.parts.store) {
-            Ok(run_ids) => self.workspace.generations().keep_only(&run_ids),
+            Ok(left) => self.workspace.generations().let_go(kept.into_iter().filter(|run_id| !left.contains(run_id))),
             Err(error) => tracing::error!(%error, "The outbox cannot be read"),
         }
     }

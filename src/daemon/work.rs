@@ -1,8 +1,10 @@
 //! Work that takes a while and is done one piece after the other, beside the loop: firings, and what people ask for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::domain::date::Date;
+use crate::domain::id::RuleId;
 use crate::engine::act::{Answer, Context, Done as ActDone, perform};
 use crate::engine::agenda::FiringRow;
 use crate::engine::door::Asked;
@@ -61,6 +63,8 @@ impl Done {
 pub(crate) struct Work {
     pub(crate) generations: Arc<RunGenerations>,
     pub(crate) parts: Parts,
+    /// Rules that nobody may run now.
+    pub(crate) paused: BTreeSet<RuleId>,
 }
 
 impl Work {
@@ -81,7 +85,7 @@ impl Work {
             }
             Job::Act(asked) => {
                 let (generations, parts) = (self.generations, self.parts);
-                let context = Context { generations, parts, ledger: None, report: Arc::new(|_, _| {}) };
+                let context = Context { generations, parts, paused: self.paused, ledger: None, report: Arc::new(|_, _| {}) };
                 let done = perform(&context, asked.act.clone(), &asked.person).await;
                 match &done {
                     Ok(done) => tracing::info!(

@@ -36,9 +36,17 @@ impl RunGenerations {
         self.of_runs.lock().unwrap_or_else(PoisonError::into_inner).insert(run_id, workspace);
     }
 
+    /// Returns the runs whose generations are kept.
+    pub fn runs(&self) -> Vec<i64> {
+        self.of_runs.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
     /// Lets go of the generations of runs that have nothing left to send.
-    pub fn keep_only(&self, run_ids: &[i64]) {
-        self.of_runs.lock().unwrap_or_else(PoisonError::into_inner).retain(|run_id, _| run_ids.contains(run_id));
+    pub fn let_go(&self, run_ids: impl IntoIterator<Item = i64>) {
+        let mut of_runs = self.of_runs.lock().unwrap_or_else(PoisonError::into_inner);
+        for run_id in run_ids {
+            of_runs.remove(&run_id);
+        }
     }
 
     /// Returns the generation a run was decided with; the current one for a run of an earlier process.

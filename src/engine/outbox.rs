@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::domain::id::SenderId;
 use crate::domain::mailbox::Recipient;
 use crate::engine::workspace::Workspace;
 use crate::outbox::state::State;
@@ -81,12 +82,12 @@ pub fn queued_count(store: &Store) -> Result<u64, StoreError> {
     Ok(counts.into_iter().find(|(state, _)| *state == State::Queued).map_or(0, |(_, count)| count))
 }
 
-/// Returns whether any message of `mode` is queued.
+/// Returns whether anything is queued that can be sent: a mail of this mode, from a sender that there is.
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn has_queued(store: &Store, mode: &str) -> Result<bool, StoreError> {
-    crate::store::outbox::has_queued(&store.reader()?, mode)
+pub fn has_queued<'s>(store: &Store, mode: &str, senders: impl IntoIterator<Item = &'s SenderId>) -> Result<bool, StoreError> {
+    crate::store::outbox::has_queued(&store.reader()?, mode, senders)
 }
 
 /// Returns the runs with messages that are waiting, queued or being sent.

@@ -15,7 +15,9 @@ use crate::engine::status::{PauseReason, PausedRule};
 use crate::engine::workspace::{Loaded, Workspace, load};
 use crate::rulebook::watch::Stamps;
 
-pub use crate::rulebook::watch::{SETTLE, Watch};
+use crate::rulebook::watch::SETTLE;
+
+pub use crate::rulebook::watch::Watch;
 
 /// A rule that does not run although somebody wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,9 @@ pub struct Reading {
     left_out: Vec<(RuleId, String)>,
 }
 
+/// How often quiet is waited for before files are read that never rest.
+const SETTLES_MAX: usize = 20;
+
 /// A look at the files, to be taken on a thread that may wait.
 #[derive(Debug)]
 pub struct Look {
@@ -71,9 +76,30 @@ pub struct Look {
 
 impl Look {
     /// Reads the files; `None` where none of them has changed.
+    ///
+    /// Files that are being changed are waited for, a bounded time: a rule that is cut off in the middle may be a right one.
     pub fn take(self) -> Option<Reading> {
-        let has_changed = self.seen.is_none_or(|seen| Stamps::take(&self.root, &self.others) != seen);
-        has_changed.then(|| Reading::take(&self.root, &self.others))
+        let Self { root, others, seen } = self;
+        let mut stamps = Stamps::take(&root, &others);
+        if seen.is_some_and(|seen| stamps == seen) {
+            return None;
+        }
+        let mut reading = None;
+        for _ in 0..SETTLES_MAX {
+            std::thread::sleep(SETTLE);
+            let now = Stamps::take(&root, &others);
+            if now != std::mem::replace(&mut stamps, now.clone()) {
+                continue;
+            }
+            let read = Reading::take(&root, &others);
+            // What changed while it was read may have been read in part.
+            let is_whole = Stamps::take(&root, &others) == stamps;
+            reading = Some(read);
+            if is_whole {
+                break;
+            }
+        }
+        Some(reading.unwrap_or_else(|| Reading::take(&root, &others)))
     }
 }
 

@@ -3,8 +3,9 @@
 //! The system's notices are hints only: they get lost, come early, come twice, and never come from a network folder. What
 //! counts is the stamps, looked at after a hint has settled and now and then without one. Nothing is understood here.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use notify::event::{AccessKind, AccessMode};
@@ -14,7 +15,7 @@ use tokio::sync::Notify;
 use crate::rulebook::walk::{self, Found};
 use crate::rulebook::{CONFIG, PLUGINS, RULES};
 
-/// How long to wait after a hint before the files are looked at: an editor saves in several steps.
+/// How long files must have been left alone before they are read: an editor saves in several steps.
 pub const SETTLE: Duration = Duration::from_millis(60);
 
 /// What every file of a workspace looks like from outside. Two that are equal: nothing has changed.
@@ -25,8 +26,9 @@ pub struct Stamps(Vec<(PathBuf, Option<Stamp>)>);
 struct Stamp {
     bytes: u64,
     changed_at: Option<SystemTime>,
-    /// Another file under the old name, as `mv` and editors leave it.
-    inode: u64,
+    /// Another file under the old name, as `mv` and editors leave it, and when the file last changed in any way: a copy may
+    /// bring an old time of writing along.
+    identity: (u64, i64, i64),
 }
 
 impl Stamps {
@@ -48,23 +50,25 @@ impl Stamps {
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = path.metadata().ok()?;
-    Some(Stamp { bytes: metadata.len(), changed_at: metadata.modified().ok(), inode: inode(&metadata) })
+    Some(Stamp { bytes: metadata.len(), changed_at: metadata.modified().ok(), identity: identity(&metadata) })
 }
 
 #[cfg(unix)]
-fn inode(metadata: &std::fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
+fn identity(metadata: &std::fs::Metadata) -> (u64, i64, i64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
 }
 
 #[cfg(not(unix))]
-fn inode(_: &std::fs::Metadata) -> u64 {
-    0
+fn identity(_: &std::fs::Metadata) -> (u64, i64, i64) {
+    (0, 0, 0)
 }
 
 /// The system's notices about a workspace.
 pub struct Watch {
     root: PathBuf,
     watcher: Option<RecommendedWatcher>,
+    names: Arc<Mutex<Vec<OsString>>>,
     hint: Arc<Notify>,
 }
 
@@ -74,6 +78,7 @@ impl Watch {
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
         let hint = Arc::new(Notify::new());
         let (wake, filter) = (hint.clone(), Filter::new(&root, others));
+        let own_names = filter.names.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| match event {
             Ok(event) if !filter.is_meant(&event) => {}
             // An error may mean that notices were lost.
@@ -84,13 +89,14 @@ impl Watch {
                 |error| tracing::warn!(%error, "The system gives no notice of changed files; they are looked at regularly"),
             )
             .ok();
-        let mut watch = Self { root, watcher, hint };
+        let mut watch = Self { root, watcher, names: own_names, hint };
         watch.renew(others);
         watch
     }
 
     /// Listens to the folders that are there now: one that was moved away and made anew is another folder.
     pub fn renew(&mut self, others: &[String]) {
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names(others);
         let Some(watcher) = &mut self.watcher else { return };
         let mut listen = |path: PathBuf, mode: RecursiveMode| {
             // What is not there yet is seen to appear by the folder above it.
@@ -118,16 +124,12 @@ impl Watch {
 /// Tells notices about the workspace's texts from those about the database, which stands in the same folder.
 struct Filter {
     root: PathBuf,
-    names: Vec<std::ffi::OsString>,
+    names: Arc<Mutex<Vec<OsString>>>,
 }
 
 impl Filter {
     fn new(root: &Path, others: &[String]) -> Self {
-        // `..data` is the link that a mounted config map swaps.
-        let mut names: Vec<std::ffi::OsString> = [CONFIG, RULES, PLUGINS, "..data"].map(Into::into).into();
-        names
-            .extend(others.iter().filter_map(|path| Path::new(path).components().next()).map(|part| part.as_os_str().to_owned()));
-        Self { root: root.to_owned(), names }
+        Self { root: root.to_owned(), names: Arc::new(Mutex::new(names(others))) }
     }
 
     fn is_meant(&self, event: &notify::Event) -> bool {
@@ -136,12 +138,23 @@ impl Filter {
             _ => false,
         };
         let is_ours = |path: &PathBuf| match path.strip_prefix(&self.root).ok().and_then(|rest| rest.components().next()) {
-            Some(first) => self.names.iter().any(|name| name == first.as_os_str()),
+            Some(first) => {
+                let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+                names.iter().any(|name| name == first.as_os_str())
+            }
             // Outside, by a link, or the root itself.
             None => path != &self.root,
         };
         !is_reading && (event.paths.is_empty() || event.need_rescan() || event.paths.iter().any(is_ours))
     }
+}
+
+/// Returns the names in the workspace's folder that are meant.
+fn names(others: &[String]) -> Vec<OsString> {
+    // `..data` is the link that a mounted config map swaps.
+    let mut names: Vec<OsString> = [CONFIG, RULES, PLUGINS, "..data"].map(Into::into).into();
+    names.extend(others.iter().filter_map(|path| Path::new(path).components().next()).map(|part| part.as_os_str().to_owned()));
+    names
 }
 
 #[cfg(test)]

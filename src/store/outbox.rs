@@ -337,13 +337,23 @@ pub fn state_counts(connection: &Connection) -> Result<Vec<(State, u64)>, StoreE
     Ok(counts)
 }
 
-/// Returns whether any message of `mode` is queued.
+/// Returns whether a message of `mode` and one of these senders is queued.
 ///
 /// # Errors
 /// Why the database could not be read.
-pub fn has_queued(connection: &Connection, mode: &str) -> Result<bool, StoreError> {
-    let select = "select exists (select 1 from message where state = 'queued' and mode = ?1)";
-    Ok(connection.prepare_cached(select)?.query_row((mode,), |row| row.get(0))?)
+pub fn has_queued<'s>(
+    connection: &Connection,
+    mode: &str,
+    senders: impl IntoIterator<Item = &'s SenderId>,
+) -> Result<bool, StoreError> {
+    let select = "select exists (select 1 from message where state = 'queued' and mode = ?1 and sender_id = ?2)";
+    let mut statement = connection.prepare_cached(select)?;
+    for sender in senders {
+        if statement.query_row((mode, sender.as_str()), |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns the runs with messages that are waiting, queued or being sent.

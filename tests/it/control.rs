@@ -1,6 +1,7 @@
 //! What people do with runs: looked at, stopped, started, closed, one reminder by hand, and all of it through the daemon
 //! that holds the database.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -328,6 +329,7 @@ impl Daemon {
                     heard.push((asked.person.clone(), asked.act.clone()));
                     let context = Context {
                         generations: RunGenerations::new(workspace.clone()),
+                        paused: BTreeSet::new(),
                         parts: parts.clone(),
                         ledger: None,
                         report: Arc::new(|_, _| {}),

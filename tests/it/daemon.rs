@@ -16,12 +16,12 @@ use tokio::sync::mpsc;
 use crate::server::Server;
 use crate::workspace::Workspace;
 
-/// A clock that stands still until the test moves it.
-struct Set(AtomicI64);
+/// A clock that stands still until the test moves it, and how often it was looked at.
+struct Set(AtomicI64, AtomicI64);
 
 impl Set {
     fn at(text: &str) -> Arc<Self> {
-        let clock = Arc::new(Self(AtomicI64::new(0)));
+        let clock = Arc::new(Self(AtomicI64::new(0), AtomicI64::new(0)));
         clock.to(text);
         clock
     }
@@ -33,6 +33,7 @@ impl Set {
 
 impl Clock for Set {
     fn now(&self) -> Timestamp {
+        self.1.fetch_add(1, Ordering::SeqCst);
         Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
     }
 }
@@ -394,4 +395,48 @@ fn a_stop_ends_in_bounded_time_and_what_was_not_sent_stays_queued() {
     daemon.wait_for("Stopped");
     assert!(daemon.child.wait().unwrap().success());
     assert_eq!(rows(&workspace, "select state || ' ' || count(*) from message group by state"), ["queued 5"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_never_answers_does_not_hold_up_the_stop() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 1);
+    let mut daemon = Process::start(&workspace);
+    let pipes = ["customers.csv", "invoices.csv"].map(|name| workspace.path().join(name));
+    for pipe in &pipes {
+        std::fs::remove_file(pipe).unwrap();
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    }
+    workspace.edit("rules/overdue.yaml", "start: to_age", "description: saved\nstart: to_age");
+    daemon.signal("HUP");
+    // Opens once the daemon opens the first of them; the second one then keeps it for ever.
+    drop(std::fs::OpenOptions::new().write(true).open(&pipes[0]).unwrap());
+    daemon.signal("TERM");
+    daemon.wait_for("Stopped");
+    assert!(daemon.child.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mails_of_a_sender_that_is_gone_wait_without_keeping_the_daemon_busy() {
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let workspace = at_nine(port, 1);
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    daemon.clock_to("2026-03-10T08:00:01Z").await;
+    daemon.until(|status| status.firings.iter().any(|firing| firing.count == 1)).await;
+    let before = daemon.live.snapshot(None, daemon.clock.now()).generation;
+    workspace.edit("config.yaml", "  receivables: {", "  other: {");
+    workspace.edit("rules/overdue.yaml", "from: receivables", "from: other");
+    daemon.nudge().await;
+    daemon.until(|status| status.generation != before).await;
+    daemon.until(|status| status.under_way == 0).await;
+    // Each look at the clock is a turn of a loop; a daemon with nothing to do takes few.
+    let turns = daemon.clock.1.load(Ordering::SeqCst);
+    for _ in 0..10 {
+        tokio::task::block_in_place(|| workspace.dunlin(&["outbox", "--json"]));
+    }
+    assert_eq!(rows(&workspace, "select state from message"), ["queued"]);
+    let taken = daemon.clock.1.load(Ordering::SeqCst) - turns;
+    assert!(taken < 60, "{taken}");
+    daemon.stop().await;
 }

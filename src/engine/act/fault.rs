@@ -30,6 +30,12 @@ pub enum ActFault {
         /// What was asked for.
         rule: String,
     },
+    /// The rule's file is broken or gone, and nobody knows what its author wants sent.
+    #[error("The rule `{rule}` is paused: its file is broken or gone")]
+    RulePaused {
+        /// What was asked for.
+        rule: String,
+    },
     /// The one subject cannot be found.
     #[error(transparent)]
     Only(#[from] OnlyFault),
@@ -94,6 +100,7 @@ impl ActFault {
         let hint = match self {
             Self::Store(StoreError::InUse { .. }) => "wait until it has ended; one process sends at a time",
             Self::Ledger(_) => "`dunlin check` shows each place",
+            Self::RulePaused { .. } => "mend its file; `dunlin check` tells what is wrong in it",
             Self::RuleUnknown { .. } => "`dunlin check` lists the rules and their errors",
             Self::Only(fault) => return fault.hint().map(str::to_owned),
             Self::DayToCome { .. } => "`dunlin plan --as-of`, `mode: redirect` and `mode: dry` look ahead",

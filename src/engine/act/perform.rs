@@ -1,8 +1,10 @@
 //! The one place that performs acts.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::domain::date::{Date, Timestamp};
+use crate::domain::id::RuleId;
 use crate::domain::ledger::Ledger;
 use crate::engine::act::{Act, ActFault, Chosen, Done, RunDone};
 use crate::engine::generation::RunGenerations;
@@ -20,6 +22,8 @@ use crate::store::status::run_counts;
 pub struct Context {
     /// The generation of now, and those of runs that are being sent.
     pub generations: Arc<RunGenerations>,
+    /// Rules that are broken or gone and so are not to run, though the last good generation has them.
+    pub paused: BTreeSet<RuleId>,
     /// The outbox, open for writing, and the time. No act sends: servers are not needed.
     pub parts: Parts,
     /// The ledger as of the act's day, where it has been read already.
@@ -79,6 +83,10 @@ async fn run(
         return Err(ActFault::DayToCome { as_of });
     }
     let mut rules: RuleSet = workspace.rules.clone();
+    rules.rules.retain(|rule| !context.paused.contains(&rule.id));
+    if let Some(rule) = only_rule.as_deref().filter(|id| context.paused.iter().any(|paused| paused.as_str() == *id)) {
+        return Err(ActFault::RulePaused { rule: rule.to_owned() });
+    }
     if let Some(id) = &only_rule {
         rules.rules.retain(|rule| rule.id.as_str() == id);
         if rules.rules.is_empty() {
