@@ -1,16 +1,25 @@
 //! Sending as a task beside the loop: started when something is queued, ended by itself when nothing is left.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::engine::deliver::{DeliveryProgress, DeliveryReport};
-use crate::engine::outbox::{StoreError, has_queued};
+use crate::daemon::{Daemon, RETRY_AFTER};
+use crate::domain::date::Timestamp;
+use crate::engine::alert::AlertSeverity;
+use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport};
+use crate::engine::outbox::{StoreError, has_queued, runs_with_mails_left};
 use crate::engine::recheck::{ForgetLedger, LedgerRecheck, LedgerState, PlanDay};
 use crate::engine::reload::LiveWorkspace;
-use crate::engine::run::{Parts, Sending, mode_word, send_with};
-use crate::engine::status::Live;
+use crate::engine::run::{Parts, Sending, mode_word, recover, send_with};
+use crate::engine::status::{FaultKind, Live};
+use crate::engine::workspace::Workspace;
+use crate::outbox::state::State;
+
+/// When servers that took nothing from us are tried again.
+const SERVERS_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// A delivery that is under way.
 pub(crate) struct DeliveryTask {
@@ -69,5 +78,106 @@ pub(crate) async fn ended(delivery: &mut Option<DeliveryTask>) -> Result<Deliver
             Err(error) => Err(error.to_string()),
         },
         None => std::future::pending().await,
+    }
+}
+
+impl Daemon {
+    /// Puts new server settings into force: sending ends, what is under way included, and begins anew with them.
+    pub(crate) fn change_servers(&mut self, current: &Workspace) {
+        match current.transports(&self.parts.store, &self.clock) {
+            Ok(transports) => {
+                self.parts.transports = transports;
+                // What was at fault may be what has been mended.
+                self.delivery_rests_until = None;
+                if let Some(delivery) = &self.delivery {
+                    delivery.stop();
+                }
+            }
+            Err(fault) => tracing::error!(%fault, "The changed servers cannot be used; sending goes on through the old ones"),
+        }
+    }
+
+    /// Starts to send, if something is queued and nothing is being sent.
+    pub(crate) async fn start_delivery(&mut self, now: Timestamp) {
+        if self.delivery.is_some() || !self.may_have_mail || self.delivery_rests_until.is_some_and(|until| until > now) {
+            return;
+        }
+        match DeliveryTask::start(&self.workspace, &self.parts, &self.live).await {
+            Ok(task) => {
+                self.may_have_mail = false;
+                self.delivery = task;
+                if self.delivery.is_none() {
+                    self.let_go_generations();
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "The outbox cannot be read");
+                self.live.fault(FaultKind::StoreFailed, "", &error.to_string(), now);
+                self.delivery_rests_until = now.saturating_add(RETRY_AFTER).ok();
+            }
+        }
+    }
+
+    /// Takes in how sending ended.
+    pub(crate) async fn take_delivery(&mut self, report: Result<DeliveryReport, String>, now: Timestamp) {
+        self.delivery = None;
+        // Whatever ended it: what is queued by now is looked for again.
+        self.may_have_mail = true;
+        self.live.under_way(0);
+        let after = |rest: Duration| now.saturating_add(rest).ok();
+        match report {
+            Ok(report) => {
+                for (server, fault) in &report.server_faults {
+                    let title = format!("The server `{server}` takes nothing from us");
+                    self.alert(AlertSeverity::Error, &title, fault.clone());
+                    self.live.fault(FaultKind::ServerFault, server.as_str(), fault, now);
+                }
+                let faulty: Vec<&str> = report.server_faults.iter().map(|(server, _)| server.as_str()).collect();
+                for server in &self.workspace.current().config.servers {
+                    if !faulty.contains(&server.id.as_str()) {
+                        self.live.mended(FaultKind::ServerFault, server.id.as_str());
+                    }
+                }
+                let stands = |state: State| report.ended.get(state.as_str()).copied().unwrap_or_default();
+                let (refused, unknown) = (stands(State::Refused), stands(State::Unknown));
+                if refused + unknown > 0 {
+                    let detail = format!("{refused} refused, {unknown} unknown; `dunlin outbox` shows them");
+                    self.alert(AlertSeverity::Warning, "Mails stand still until a person decides", detail);
+                }
+                match report.end {
+                    DeliveryEnd::Drained => self.live.mended(FaultKind::StoreFailed, ""),
+                    DeliveryEnd::Stopped => {}
+                    DeliveryEnd::ServersFaulty => self.delivery_rests_until = after(SERVERS_RETRY_AFTER),
+                    DeliveryEnd::StoreFailed(fault) => {
+                        tracing::error!(fault, "Sending stopped, since results cannot be stored");
+                        self.alert(AlertSeverity::Error, "Sending stopped, since results cannot be stored", fault.clone());
+                        self.live.fault(FaultKind::StoreFailed, "", &fault, now);
+                        self.delivery_rests_until = after(RETRY_AFTER);
+                    }
+                }
+            }
+            Err(fault) => {
+                tracing::error!(fault, "Sending ended unexpectedly");
+                self.live.fault(FaultKind::StoreFailed, "", &fault, now);
+                self.delivery_rests_until = after(RETRY_AFTER);
+            }
+        }
+        // Nothing is under way now, so what still counts as being sent was cut off.
+        match recover(&self.parts).await {
+            Ok(0) => {}
+            Ok(count) => tracing::error!(count, "Mails were cut off after their final dot may have left; they are `unknown`"),
+            Err(error) => tracing::error!(%error, "The store cannot be written"),
+        }
+        self.let_go_generations();
+    }
+
+    /// Lets go of the generations of runs that are over: one that sent nothing would otherwise stay for ever.
+    pub(crate) fn let_go_generations(&self) {
+        // Asked for first: a run that is stored meanwhile is not among them.
+        let kept = self.workspace.generations().runs();
+        match runs_with_mails_left(&self.parts.store) {
+            Ok(left) => self.workspace.generations().let_go(kept.into_iter().filter(|run_id| !left.contains(run_id))),
+            Err(error) => tracing::error!(%error, "The outbox cannot be read"),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! it, one of each kind at a time. What they did comes back as an event. It decides nothing about mails; `engine` does.
 
 mod delivery;
+mod tell;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -20,18 +21,18 @@ use crate::daemon::delivery::DeliveryTask;
 use crate::daemon::work::{Done, Fired, Job, Work};
 use crate::domain::date::Timestamp;
 use crate::domain::id::RuleId;
-use crate::domain::problem::{Problem, Severity};
+use crate::domain::problem::Problem;
 use crate::engine::act::{Act, Answer, Done as ActDone};
 use crate::engine::agenda::Agenda;
-use crate::engine::alert::{Alert, AlertSeverity, Alerts};
-use crate::engine::deliver::{DeliveryEnd, DeliveryReport};
+use crate::engine::alert::{AlertSeverity, Alerts};
+use crate::engine::deliver::DeliveryReport;
 use crate::engine::door::{Asked, Door};
-use crate::engine::outbox::{StoreError, runs_with_mails_left};
+use crate::engine::outbox::StoreError;
 use crate::engine::readiness::ServiceManager;
 use crate::engine::reload::{LiveWorkspace, Look, Reading, Reloaded, Watch};
 use crate::engine::run::{Parts, mode_word, recover};
-use crate::engine::status::{BEAT_EVERY, FaultKind, FiringOutcome, Live, NextFiring, PausedRule, RunCause, Source};
-use crate::engine::workspace::{StartFault, Workspace};
+use crate::engine::status::{BEAT_EVERY, FaultKind, FiringOutcome, Live, PausedRule, RunCause, Source};
+use crate::engine::workspace::StartFault;
 use crate::outbox::state::State;
 use crate::port::Clock;
 use crate::web;
@@ -40,8 +41,6 @@ use crate::web;
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// When what failed for a reason outside is tried again: a ledger that cannot be read, a store that cannot be written.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
-/// When servers that took nothing from us are tried again.
-const SERVERS_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// How long work that has begun may take to end once a stop is asked for, over and above what sending takes.
 const STOP_GRACE: Duration = Duration::from_secs(35);
 
@@ -531,105 +530,6 @@ impl Daemon {
         }
     }
 
-    /// Puts new server settings into force: sending ends, what is under way included, and begins anew with them.
-    fn change_servers(&mut self, current: &Workspace) {
-        match current.transports(&self.parts.store, &self.clock) {
-            Ok(transports) => {
-                self.parts.transports = transports;
-                // What was at fault may be what has been mended.
-                self.delivery_rests_until = None;
-                if let Some(delivery) = &self.delivery {
-                    delivery.stop();
-                }
-            }
-            Err(fault) => tracing::error!(%fault, "The changed servers cannot be used; sending goes on through the old ones"),
-        }
-    }
-
-    /// Starts to send, if something is queued and nothing is being sent.
-    async fn start_delivery(&mut self, now: Timestamp) {
-        if self.delivery.is_some() || !self.may_have_mail || self.delivery_rests_until.is_some_and(|until| until > now) {
-            return;
-        }
-        match DeliveryTask::start(&self.workspace, &self.parts, &self.live).await {
-            Ok(task) => {
-                self.may_have_mail = false;
-                self.delivery = task;
-                if self.delivery.is_none() {
-                    self.let_go_generations();
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "The outbox cannot be read");
-                self.live.fault(FaultKind::StoreFailed, "", &error.to_string(), now);
-                self.delivery_rests_until = now.saturating_add(RETRY_AFTER).ok();
-            }
-        }
-    }
-
-    /// Takes in how sending ended.
-    async fn take_delivery(&mut self, report: Result<DeliveryReport, String>, now: Timestamp) {
-        self.delivery = None;
-        // Whatever ended it: what is queued by now is looked for again.
-        self.may_have_mail = true;
-        self.live.under_way(0);
-        let after = |rest: Duration| now.saturating_add(rest).ok();
-        match report {
-            Ok(report) => {
-                for (server, fault) in &report.server_faults {
-                    let title = format!("The server `{server}` takes nothing from us");
-                    self.alert(AlertSeverity::Error, &title, fault.clone());
-                    self.live.fault(FaultKind::ServerFault, server.as_str(), fault, now);
-                }
-                let faulty: Vec<&str> = report.server_faults.iter().map(|(server, _)| server.as_str()).collect();
-                for server in &self.workspace.current().config.servers {
-                    if !faulty.contains(&server.id.as_str()) {
-                        self.live.mended(FaultKind::ServerFault, server.id.as_str());
-                    }
-                }
-                let stands = |state: State| report.ended.get(state.as_str()).copied().unwrap_or_default();
-                let (refused, unknown) = (stands(State::Refused), stands(State::Unknown));
-                if refused + unknown > 0 {
-                    let detail = format!("{refused} refused, {unknown} unknown; `dunlin outbox` shows them");
-                    self.alert(AlertSeverity::Warning, "Mails stand still until a person decides", detail);
-                }
-                match report.end {
-                    DeliveryEnd::Drained => self.live.mended(FaultKind::StoreFailed, ""),
-                    DeliveryEnd::Stopped => {}
-                    DeliveryEnd::ServersFaulty => self.delivery_rests_until = after(SERVERS_RETRY_AFTER),
-                    DeliveryEnd::StoreFailed(fault) => {
-                        tracing::error!(fault, "Sending stopped, since results cannot be stored");
-                        self.alert(AlertSeverity::Error, "Sending stopped, since results cannot be stored", fault.clone());
-                        self.live.fault(FaultKind::StoreFailed, "", &fault, now);
-                        self.delivery_rests_until = after(RETRY_AFTER);
-                    }
-                }
-            }
-            Err(fault) => {
-                tracing::error!(fault, "Sending ended unexpectedly");
-                self.live.fault(FaultKind::StoreFailed, "", &fault, now);
-                self.delivery_rests_until = after(RETRY_AFTER);
-            }
-        }
-        // Nothing is under way now, so what still counts as being sent was cut off.
-        match recover(&self.parts).await {
-            Ok(0) => {}
-            Ok(count) => tracing::error!(count, "Mails were cut off after their final dot may have left; they are `unknown`"),
-            Err(error) => tracing::error!(%error, "The store cannot be written"),
-        }
-        self.let_go_generations();
-    }
-
-    /// Lets go of the generations of runs that are over: one that sent nothing would otherwise stay for ever.
-    fn let_go_generations(&self) {
-        // Asked for first: a run that is stored meanwhile is not among them.
-        let kept = self.workspace.generations().runs();
-        match runs_with_mails_left(&self.parts.store) {
-            Ok(left) => self.workspace.generations().let_go(kept.into_iter().filter(|run_id| !left.contains(run_id))),
-            Err(error) => tracing::error!(%error, "The outbox cannot be read"),
-        }
-    }
-
     /// Ends everything that is under way, in bounded time.
     async fn stop(&mut self) {
         if let Some(delivery) = &self.delivery {
@@ -646,49 +546,6 @@ impl Daemon {
         if tokio::time::timeout(STOP_GRACE, all).await.is_err() {
             tracing::error!("Some work did not end in time and is cut off; nothing of it is stored");
         }
-    }
-
-    fn tell_generation(&mut self, now: Timestamp) {
-        let current = self.workspace.current();
-        let problems = self.workspace.problems().to_vec();
-        for problem in problems.iter().filter(|problem| !self.told_problems.contains(problem)) {
-            match problem.severity {
-                Severity::Error => tracing::error!(problem = %problem, "The workspace has an error"),
-                Severity::Warning => tracing::warn!(problem = %problem, "The workspace has a warning"),
-            }
-        }
-        self.live.generation(&current.generation, now);
-        self.live.reloaded(!problems.iter().any(|problem| problem.severity == Severity::Error), &problems, now);
-        self.told_problems = problems;
-        let paused = self.workspace.paused_rules();
-        for rule in paused.iter().filter(|rule| !self.told_paused.contains(rule)) {
-            tracing::error!(rule_id = rule.rule, file = rule.file, reason = rule.reason.as_str(), "A rule is paused");
-            let detail = format!("The rule `{}` does not run: {} is {}", rule.rule, rule.file, rule.reason.as_str());
-            self.alert(AlertSeverity::Error, "A rule is paused", detail);
-        }
-        self.told_paused.clone_from(&paused);
-        self.live.paused(paused);
-        self.tell_next();
-    }
-
-    /// Tells a person, by the plugin that config.yaml names.
-    fn alert(&self, severity: AlertSeverity, title: &str, detail: String) {
-        let alert = Alert { severity, title: title.to_owned(), detail };
-        // Its task ends by itself, in bounded time; one told too often, or to nobody, is in the log all the same.
-        drop(self.alerts.send(&self.workspace.current(), &*self.clock, alert));
-    }
-
-    fn tell_next(&self) {
-        let paused = self.workspace.paused();
-        let next = self.agenda.next_firings().filter(|(id, _)| !paused.contains_key(*id));
-        self.live.next_firings(next.map(|(id, firing)| NextFiring::new(id.as_str(), firing)).collect());
-    }
-
-    /// Returns what a service manager shows in one line.
-    fn status_line(&self) -> String {
-        let current = self.workspace.current();
-        let paused = self.workspace.paused().len();
-        format!("generation {}, {} rules, {paused} paused", current.generation, current.rules.rules.len())
     }
 }
 
