@@ -56,7 +56,7 @@ pub trait Transport: Send + Sync {
     /// Returns how many messages may be under way at once.
     fn concurrency(&self) -> usize;
 
-    /// Makes one attempt; never fails otherwise than in the [`Attempt`]. Keeps to the server's rate, waiting if need be.
+    /// Makes one attempt; never fails otherwise than in the [`Attempt`].
     ///
     /// Dropping the future closes its connection; where the gate had been passed, the caller must then take the
     /// outcome for unknown.

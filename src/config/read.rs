@@ -9,15 +9,16 @@ use crate::config::calendar::calendar;
 use crate::config::daemon::daemon;
 use crate::config::ledger::ledger;
 use crate::config::secret::concealed;
-use crate::config::server::{self, Outcome};
+use crate::config::server::{self, Outcome, rate};
 use crate::config::{CalendarSettings, Config, Mode, Retry, Role, SecretSource, Secrets, Server};
 use crate::domain::date::Days;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::{Sender, is_address};
 use crate::domain::problem::{Place, Problem, Severity, nearest};
+use crate::outbox::rate::Rate;
 use crate::rule::schedule::time_zone;
 use crate::rulebook::{Readers, TextFile};
-use crate::schedule::TimeZoneName;
+use crate::schedule::{QuietHours, TimeZoneName};
 use crate::yaml::{Entry, Fields, Node, Problems, Span, Value, choice, duration, map, one_or_list, parse, text, whole};
 
 /// The longest key of a server, sender or recipient key, and the longest name of an instance, in characters.
@@ -140,16 +141,21 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let database = fields.optional("database", problems, file_path).unwrap_or_else(|| DATABASE.to_owned());
     let daemon = fields.optional("daemon", problems, daemon).unwrap_or_default();
     fields.close(problems);
+    let (senders, rates): (Vec<Sender>, Vec<Vec<Rate>>) = senders?.into_iter().unzip();
+    let sender_rates = senders.iter().zip(rates).filter(|(_, rates)| !rates.is_empty());
+    let sender_rates = sender_rates.map(|(sender, rates)| (sender.id.clone(), rates)).collect();
     Some(Config {
         instance: instance?,
         mode: mode?,
         time_zone: time_zone?,
         servers: servers?.ready,
-        senders: senders?,
+        senders,
+        sender_rates,
         recipient_keys: roles?,
         ledger: ledger?,
         calendar,
         contact_gap: limits.contact_gap,
+        quiet_hours: limits.quiet_hours,
         run_guard_messages: limits.run_guard_messages,
         retry,
         alert_plugin,
@@ -199,7 +205,7 @@ fn servers(node: &Node, readers: Readers, problems: &mut Problems<'_>) -> Option
     Some(found)
 }
 
-fn senders(node: &Node, servers: Option<&Servers>, problems: &mut Problems<'_>) -> Option<Vec<Sender>> {
+fn senders(node: &Node, servers: Option<&Servers>, problems: &mut Problems<'_>) -> Option<Vec<(Sender, Vec<Rate>)>> {
     let found = map(|entry, problems: &mut Problems<'_>| sender(entry, servers, problems))(node, problems)?;
     if found.is_empty() && !problems.has_errors() {
         problems.error_hint(node.span, "`senders` names no sender", "add `receivables:` with `address` and `server`");
@@ -207,7 +213,7 @@ fn senders(node: &Node, servers: Option<&Servers>, problems: &mut Problems<'_>) 
     Some(found)
 }
 
-fn sender(entry: &Entry, servers: Option<&Servers>, problems: &mut Problems<'_>) -> Option<Sender> {
+fn sender(entry: &Entry, servers: Option<&Servers>, problems: &mut Problems<'_>) -> Option<(Sender, Vec<Rate>)> {
     if !is_key(&entry.key, entry.span, "a sender", problems) {
         return None;
     }
@@ -217,6 +223,7 @@ fn sender(entry: &Entry, servers: Option<&Servers>, problems: &mut Problems<'_>)
     let reply_to = fields.optional("reply_to", problems, address);
     let named = fields.optional("server", problems, one_or_list(|node, problems| Some((text(node, problems)?, node.span))));
     let server_span = fields.key_span("server").unwrap_or(entry.span);
+    let rates = fields.optional("rate", problems, one_or_list(rate)).unwrap_or_default();
     fields.close(problems);
     let servers = servers?;
     let named = match named {
@@ -243,7 +250,7 @@ fn sender(entry: &Entry, servers: Option<&Servers>, problems: &mut Problems<'_>)
         problems.error_hint(server_span, message, "name a server whose account has a `password`");
     }
     (!ready.is_empty()).then_some(())?;
-    Some(Sender { id: SenderId::new(&entry.key), name, address: address_here?, reply_to, servers: ready })
+    Some((Sender { id: SenderId::new(&entry.key), name, address: address_here?, reply_to, servers: ready }, rates))
 }
 
 fn recipient_keys(node: &Node, problems: &mut Problems<'_>) -> Option<Vec<Role>> {
@@ -261,15 +268,27 @@ fn recipient_keys(node: &Node, problems: &mut Problems<'_>) -> Option<Vec<Role>>
 #[derive(Default)]
 struct Limits {
     contact_gap: Days,
+    quiet_hours: Option<QuietHours>,
     run_guard_messages: Option<u64>,
 }
 
 fn limits(node: &Node, problems: &mut Problems<'_>) -> Option<Limits> {
     let mut fields = Fields::open(node, "a set of limits", problems)?;
     let contact_gap = fields.optional("contact_gap", problems, days).unwrap_or_default();
+    let quiet_hours = fields.optional("quiet_hours", problems, quiet_hours);
     let run_guard_messages = fields.optional("run_guard", problems, run_guard).flatten();
     fields.close(problems);
-    Some(Limits { contact_gap, run_guard_messages })
+    Some(Limits { contact_gap, quiet_hours, run_guard_messages })
+}
+
+fn quiet_hours(node: &Node, problems: &mut Problems<'_>) -> Option<QuietHours> {
+    let written = text(node, problems)?;
+    let hours = QuietHours::parse(&written);
+    if hours.is_none() {
+        let hint = "write two different times of day in 24 hours: `\"18:00-08:00\"`";
+        problems.error_hint(node.span, format!("`{written}` are not quiet hours"), hint);
+    }
+    hours
 }
 
 fn run_guard(node: &Node, problems: &mut Problems<'_>) -> Option<Option<u64>> {

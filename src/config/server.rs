@@ -4,16 +4,17 @@ use std::fs::File;
 use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::config::read::{file_path, is_key, not_enforced};
 use crate::config::secret::secret;
 use crate::config::{Auth, CaFile, Secrets, Server};
 use crate::domain::id::ServerId;
 use crate::domain::problem::{Place, Problem};
+use crate::outbox::rate::{COUNT_MAX, Rate};
 use crate::smtp::auth::Credentials;
-use crate::smtp::rate::{COUNT_MAX, Rate};
-use crate::smtp::settings::{Security, ServerSettings};
-use crate::yaml::{Entry, Fields, Node, Problems, Span, boolean, choice, one_or_list, text, whole};
+use crate::smtp::settings::{Reuse, Security, ServerSettings};
+use crate::yaml::{Entry, Fields, Node, Problems, Span, boolean, choice, duration, one_or_list, text, whole};
 
 /// The largest file of certificates, in bytes.
 pub const CA_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -21,6 +22,11 @@ pub const CA_FILE_BYTES_MAX: u64 = 1 << 20;
 const CONNECTIONS_MAX: u64 = 100;
 /// The connections to a server that names no number.
 const CONNECTIONS: u64 = 3;
+
+/// The most messages over one connection.
+const REUSE_MESSAGES_MAX: u64 = 1_000_000;
+/// The longest time that a connection may be told to be kept.
+const REUSE_TIME_MAX: Duration = Duration::from_secs(86_400);
 
 /// What a provider publishes, so that nobody has to look it up.
 struct Preset {
@@ -104,6 +110,8 @@ pub(crate) fn server(entry: &Entry, problems: &mut Problems<'_>) -> Outcome {
     });
     let allow_plaintext = fields.optional("allow_plaintext", problems, boolean).unwrap_or(false);
     let hello_name = fields.optional("hello_name", problems, hello_name);
+    let pipelining = fields.optional("pipelining", problems, boolean).unwrap_or(true);
+    let reuse = fields.optional("reuse", problems, reuse).unwrap_or_default();
     let security_span = fields.key_span("security").unwrap_or(entry.span);
     let auth_is_there = fields.node("auth").is_some();
     fields.close(problems);
@@ -128,6 +136,8 @@ pub(crate) fn server(entry: &Entry, problems: &mut Problems<'_>) -> Outcome {
         allow_plaintext,
         ca_file,
         hello_name,
+        pipelining,
+        reuse,
     }))
 }
 
@@ -165,6 +175,26 @@ fn check_security(
 
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+fn reuse(node: &Node, problems: &mut Problems<'_>) -> Option<Reuse> {
+    let mut fields = Fields::open(node, "bounds of a connection", problems)?;
+    let default = Reuse::default();
+    let idle = fields.optional("idle", problems, kept_for).unwrap_or(default.idle);
+    let age_max = fields.optional("age", problems, kept_for).unwrap_or(default.age_max);
+    let messages = fields.optional("messages", problems, whole(1, REUSE_MESSAGES_MAX));
+    fields.close(problems);
+    Some(Reuse { idle, age_max, messages_max: messages.map_or(default.messages_max, |count| count as u32) })
+}
+
+/// Reads how long a connection is kept.
+fn kept_for(node: &Node, problems: &mut Problems<'_>) -> Option<Duration> {
+    let written = duration(node, problems)?;
+    if written > REUSE_TIME_MAX {
+        problems.error_hint(node.span, "No connection is kept for more than a day", "write `30 s` or `10 min`");
+        return None;
+    }
+    Some(written)
 }
 
 fn host(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
@@ -266,7 +296,8 @@ fn oauth2(node: &Node, problems: &mut Problems<'_>) -> Option<()> {
     (tenant.is_some() && client_id.is_some() && client_secret.is_some()).then_some(())
 }
 
-fn rate(node: &Node, problems: &mut Problems<'_>) -> Option<Rate> {
+/// Reads a rate.
+pub(crate) fn rate(node: &Node, problems: &mut Problems<'_>) -> Option<Rate> {
     let written = text(node, problems)?;
     let found = Rate::parse(&written);
     if found.is_err() {
@@ -288,10 +319,11 @@ impl Server {
             settings.auth = Some(Credentials { user: auth.user.clone(), password: auth.password.resolve(secrets)? });
         }
         settings.ca_pem = self.ca_file.as_ref().map(|file| file.read(workspace)).transpose()?;
-        settings.rates.clone_from(&self.rates);
         settings.connections = self.connections;
         settings.allow_plaintext = self.allow_plaintext;
         settings.hello_name.clone_from(&self.hello_name);
+        settings.pipelining = self.pipelining;
+        settings.reuse = self.reuse;
         Ok(settings)
     }
 }

@@ -1,17 +1,18 @@
 //! What config.yaml says, as plain data for the engine.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use compact_str::CompactString;
 
 use crate::config::{CalendarSettings, Daemon, SecretRef};
 use crate::domain::date::Days;
-use crate::domain::id::{RecipientKey, ServerId};
+use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::Sender;
 use crate::domain::problem::Place;
-use crate::schedule::TimeZoneName;
-use crate::smtp::rate::Rate;
-use crate::smtp::settings::Security;
+use crate::outbox::rate::Rate;
+use crate::schedule::{QuietHours, TimeZoneName};
+use crate::smtp::settings::{Reuse, Security};
 use crate::source::csv::CsvLedger;
 
 /// A whole configuration, checked.
@@ -27,6 +28,8 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// The sender profiles, in the order of the file; never empty.
     pub senders: Vec<Sender>,
+    /// The limits on the messages of a sender, through whatever server; senders without one are left out.
+    pub sender_rates: BTreeMap<SenderId, Vec<Rate>>,
     /// The roles an address can have, in the order of the file; never empty.
     pub recipient_keys: Vec<Role>,
     /// Where the receivables are; the paths are as config.yaml writes them: relative to the workspace unless absolute.
@@ -35,6 +38,8 @@ pub struct Config {
     pub calendar: Option<CalendarSettings>,
     /// The least number of days between two mails to one customer.
     pub contact_gap: Days,
+    /// When no mail may leave, by the clock of `time_zone`; `None`: never.
+    pub quiet_hours: Option<QuietHours>,
     /// A run of more messages waits for a person; `None`: none does.
     pub run_guard_messages: Option<u64>,
     /// When a message that a server put off is tried again.
@@ -93,6 +98,10 @@ pub struct Server {
     pub ca_file: Option<CaFile>,
     /// The name to greet the server with; `None`: the address of the connection.
     pub hello_name: Option<String>,
+    /// Whether commands may travel in groups.
+    pub pipelining: bool,
+    /// How long connections are kept.
+    pub reuse: Reuse,
 }
 
 /// An account on a server.

@@ -67,7 +67,8 @@ fn what_is_not_written_has_its_default() {
     let minutes = |count: u64| std::time::Duration::from_secs(count * 60);
     assert_eq!(found.retry, Retry { first: minutes(5), most: minutes(240), give_up_after: minutes(1_440) });
     let expected = "[Server { id: \"primary\", host: \"smtp.abc.example\", port: 587, security: StartTls, auth: None, \
-                    rates: [], connections: 3, allow_plaintext: false, ca_file: None, hello_name: None }]";
+                    rates: [], connections: 3, allow_plaintext: false, ca_file: None, hello_name: None, pipelining: true, \
+                    reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s } }]";
     assert_eq!(format!("{:?}", found.servers), expected);
     let expected =
         "[Sender { id: \"receivables\", name: \"\", address: \"ar@abc.example\", reply_to: None, servers: [\"primary\"] }]";
@@ -96,12 +97,13 @@ fn everything_that_can_be_written_is_read() {
              \\\"${env:SMTP_PASSWORD}\\\" }\" } } }), rates: [Rate { count: 60, window: Minute }, Rate { count: 5000, window: Day }], \
              connections: 5, allow_plaintext: false, ca_file: Some(CaFile { path: \"ca.pem\", place: Place { file: \
              \"config.yaml\", line: 13, column: 14, width: 6, text: \"    ca_file: ca.pem\" } }), hello_name: \
-             Some(\"mail.abc.example\") }",
+             Some(\"mail.abc.example\"), pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s } }",
             "Server { id: \"local\", host: \"10.0.0.7\", port: 25, security: None, auth: None, rates: [Rate { count: 2, window: \
-             Second }], connections: 3, allow_plaintext: true, ca_file: None, hello_name: None }",
+             Second }], connections: 3, allow_plaintext: true, ca_file: None, hello_name: None, pipelining: false, reuse: Reuse \
+             { idle: 20s, messages_max: 50, age_max: 300s } }",
             "Server { id: \"mailbox\", host: \"smtp.office365.com\", port: 587, security: StartTls, auth: None, rates: [Rate { \
              count: 30, window: Minute }, Rate { count: 10000, window: Day }], connections: 3, allow_plaintext: false, ca_file: \
-             None, hello_name: None }",
+             None, hello_name: None, pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s } }",
         ]
     );
     // The server with OAuth 2 is left out.
@@ -120,6 +122,8 @@ fn everything_that_can_be_written_is_read() {
     let calendar = found.calendar.unwrap();
     assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 53));
     assert_eq!((found.contact_gap.count(), found.run_guard_messages), (3, Some(500)));
+    assert_eq!(found.quiet_hours.unwrap().to_string(), "18:00-08:00");
+    assert_eq!(format!("{:?}", found.sender_rates), "{\"receivables\": [Rate { count: 20, window: Minute }]}");
     assert_eq!(found.retry.first.as_secs(), 60);
     assert_eq!(found.database, "data/dunlin.db");
     assert_eq!(found.daemon.listen, Some("[::1]:8080".parse().unwrap()));

@@ -84,7 +84,7 @@ pub(crate) async fn ended(delivery: &mut Option<DeliveryTask>) -> Result<Deliver
 impl Daemon {
     /// Puts new server settings into force: sending ends, what is under way included, and begins anew with them.
     pub(crate) fn change_servers(&mut self, current: &Workspace) {
-        match current.transports(&self.parts.store, &self.clock) {
+        match current.transports(&self.clock) {
             Ok(transports) => {
                 self.parts.transports = transports;
                 // What was at fault may be what has been mended.

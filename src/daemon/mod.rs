@@ -150,6 +150,7 @@ impl Daemon {
         };
         let mode = mode_word(&current.config.mode);
         let live = Live::new(current.config.instance.clone(), mode, env!("CARGO_PKG_VERSION"), now);
+        live.quiet(current.quiet());
         let mut agenda = Agenda::default();
         agenda.follow(&current, mode, &parts.store, now).await?;
         let watch = Watch::start(root, &current.other_files());
@@ -488,6 +489,7 @@ impl Daemon {
             self.follow(now, now).await;
             if before.config_text != current.config_text {
                 self.live.mode(mode);
+                self.live.quiet(current.quiet());
                 self.change_servers(&current);
             }
         }

@@ -182,6 +182,7 @@ impl Composer<'_> {
             recipients: composed.as_ref().map_or_else(Vec::new, |composed| composed.recipients.clone()),
             items: items.collect(),
             bytes: composed.map(|composed| composed.bytes),
+            give_up_after: rule.give_up_after,
         }
     }
 

@@ -81,6 +81,8 @@ pub fn redirect(workspace: &mut Workspace, port: u16, database: String) {
         allow_plaintext: false,
         ca_file: None,
         hello_name: None,
+        pipelining: true,
+        reuse: crate::smtp::settings::Reuse::default(),
     }];
     workspace.config.mode = Mode::Live;
     workspace.config.database = database;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
 use crate::config::Mode;
-use crate::domain::date::{Date, Timestamp};
+use crate::domain::date::Date;
 use crate::domain::id::SenderId;
 use crate::domain::ledger::Ledger;
 use crate::engine::attach::{Attachments, fetch};
@@ -208,8 +208,7 @@ pub(crate) async fn settle_leftovers(
 ) -> Result<RecheckCounts, StoreError> {
     let workspace = generations.current();
     let (mode, now) = (mode_word(&workspace.config.mode), parts.clock.now());
-    let queued_before = now.saturating_sub(workspace.retry_policy().give_up_after).unwrap_or(Timestamp::MIN);
-    parts.store.exhaust(mode, queued_before, now).await?;
+    parts.store.exhaust(mode, workspace.retry_policy().give_up_after, now).await?;
     let counts = recheck(generations, ledger, day, &parts.store, now).await?;
     parts.store.hasten(mode, now).await?;
     Ok(counts)
@@ -266,6 +265,8 @@ pub async fn send_with(
         clock: parts.clock.clone(),
         transports: parts.transports.clone(),
         routes: routes.collect::<BTreeMap<SenderId, _>>(),
+        rates: workspace.rates(),
+        quiet: workspace.quiet(),
         policy: workspace.retry_policy(),
         mode: mode_word(&workspace.config.mode),
         recheck: sending.recheck,

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::domain::date::Timestamp;
 use crate::domain::problem::{Problem, Severity};
 use crate::outbox::attempt::Outcome;
-use crate::schedule;
+use crate::schedule::{self, Quiet};
 use crate::store::StoreError;
 use crate::store::status::{last_run, open_messages};
 
@@ -252,6 +252,10 @@ pub struct Status {
     pub under_way: usize,
     /// Faults that stand.
     pub faults: Vec<Fault>,
+    /// Until when no mail leaves, where these are quiet hours.
+    pub quiet_until: Option<Timestamp>,
+    /// When the last quiet hours ended; `None` where there are none.
+    pub quiet_ended_at: Option<Timestamp>,
     /// Messages that are not done with, every open state named; `None` where the database cannot be read or is not there.
     pub messages: Option<Vec<OpenMessages>>,
     /// The last run.
@@ -309,6 +313,7 @@ type Outbox = (Vec<OpenMessages>, Option<LastRun>);
 struct Told {
     instance: String,
     mode: &'static str,
+    quiet: Option<Quiet>,
     version: &'static str,
     started_at: Timestamp,
     beat_at: Timestamp,
@@ -332,6 +337,7 @@ impl Live {
     /// `mode` is the word of the store (`live`, `redirect`, `dry`): messages of that mode are shown.
     pub fn new(instance: impl Into<String>, mode: &'static str, version: &'static str, started_at: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(Told {
+            quiet: None,
             instance: instance.into(),
             mode,
             version,
@@ -373,6 +379,11 @@ impl Live {
     /// Notes the mode that a new configuration brought: messages of that mode are shown from now on.
     pub fn mode(&self, mode: &'static str) {
         self.told().mode = mode;
+    }
+
+    /// Notes the hours in which no mail may leave: what waits for their end does not wait long.
+    pub fn quiet(&self, quiet: Option<Quiet>) {
+        self.told().quiet = quiet;
     }
 
     /// Notes a look at the changed files: whether a new generation came of it, and every problem found.
@@ -475,6 +486,8 @@ impl Live {
             reasons: Vec::new(),
             instance: told.instance.clone(),
             mode: told.mode,
+            quiet_until: told.quiet.as_ref().and_then(|quiet| quiet.until(now)),
+            quiet_ended_at: told.quiet.as_ref().and_then(|quiet| quiet.last_end(now)),
             version: told.version,
             now,
             started_at: told.started_at,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -13,6 +12,7 @@ use crate::domain::date::{Date, Days, Timestamp};
 use crate::domain::id::{RecipientKey, RuleId};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
+use crate::engine::deliver::pace::Rates;
 use crate::engine::run::{Parts, history_mode};
 use crate::message::known_names;
 use crate::outbox::retry::RetryPolicy;
@@ -22,17 +22,14 @@ use crate::port::{Clock, LedgerSource, Transport};
 use crate::rule::{self, Known, RuleFile, RuleSet};
 use crate::rulebook::{self, PluginTexts, Texts};
 use crate::schedule::Calendar;
+use crate::schedule::Quiet;
 use crate::script::{BusinessDays, Library, Names, WorkingWeek};
 use crate::smtp::pool::SmtpTransport;
 use crate::smtp::tls::TlsFault;
 pub use crate::source::csv::FileChange;
 use crate::source::csv::{CsvLedger, CsvSource, CsvTable};
-use crate::store::outbox::recent_attempts;
 use crate::store::{Queue, Store, StoreError, history, open_reader};
 use crate::template::{LentFilter, TemplateFile, Templates};
-
-/// How far back attempts count for a server's rate: the longest window a rate can name.
-const RATE_WINDOW: Duration = Duration::from_secs(86_400);
 
 /// Everything a run works with. Never changes once loaded: a run keeps the generation it started with.
 #[derive(Debug)]
@@ -356,24 +353,32 @@ impl Workspace {
     /// Why sending cannot start.
     pub fn parts(&self, clock: Arc<dyn Clock>) -> Result<Parts, StartFault> {
         let store = Arc::new(Store::open(&self.database_path(), &self.config.instance, clock.now())?);
-        let transports = self.transports(&store, &clock)?;
+        let transports = self.transports(&clock)?;
         Ok(Parts { store, clock, transports })
     }
 
-    /// Sets up a transport for every server; what went through it in the last day counts for its rate.
+    /// Sets up a transport for every server.
     ///
     /// # Errors
     /// Why sending cannot start.
-    pub fn transports(&self, store: &Store, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<dyn Transport>>, StartFault> {
-        let (now, reader) = (clock.now(), store.reader()?);
-        let since = now.saturating_sub(RATE_WINDOW).unwrap_or(Timestamp::MIN);
+    pub fn transports(&self, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<dyn Transport>>, StartFault> {
         let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
         for server in &self.config.servers {
             let settings = server.settings(&self.root, &SystemSecrets).map_err(StartFault::Missing)?;
-            let recent = recent_attempts(&reader, &server.id, since)?;
-            transports.push(Arc::new(SmtpTransport::new(settings, recent, clock.clone())?));
+            transports.push(Arc::new(SmtpTransport::new(settings, clock.clone())?));
         }
         Ok(transports)
+    }
+
+    /// Returns when no mail may leave.
+    pub fn quiet(&self) -> Option<Quiet> {
+        self.config.quiet_hours.map(|hours| hours.at(self.config.time_zone.clone()))
+    }
+
+    /// Returns how fast servers and senders may go.
+    pub fn rates(&self) -> Rates {
+        let servers = self.config.servers.iter().map(|server| (server.id.clone(), server.rates.clone()));
+        Rates { servers: servers.collect(), senders: self.config.sender_rates.clone() }
     }
 }
 

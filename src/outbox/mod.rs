@@ -3,5 +3,6 @@
 
 pub mod attempt;
 pub mod intervention;
+pub mod rate;
 pub mod retry;
 pub mod state;

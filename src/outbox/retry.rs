@@ -34,6 +34,10 @@ pub struct Entry {
     pub queued_at: Timestamp,
     /// Attempts made before the one that just ended.
     pub attempt_count: u32,
+    /// How long after it was queued it is given up, where its rule says so instead of the policy.
+    pub give_up_after: Option<Duration>,
+    /// Any number that is the message's own, so that those that were put off together do not come back together.
+    pub spread: u64,
 }
 
 /// What follows.
@@ -56,8 +60,8 @@ pub fn after(entry: Entry, outcome: Outcome, now: Timestamp, policy: &RetryPolic
         Outcome::Unknown => state(State::Unknown),
         Outcome::NotRecorded => Next { state: State::Queued, next_attempt_at: Some(now) },
         Outcome::Deferred | Outcome::ServerFault => {
-            let next_at = now.saturating_add(wait(entry.attempt_count, policy)).unwrap_or(Timestamp::MAX);
-            if next_at > deadline(entry.queued_at, policy) {
+            let next_at = now.saturating_add(spread(wait(entry.attempt_count, policy), entry)).unwrap_or(Timestamp::MAX);
+            if next_at > deadline(entry, policy) {
                 return state(State::Exhausted);
             }
             Next { state: State::Queued, next_attempt_at: Some(next_at) }
@@ -71,9 +75,21 @@ pub fn wait(attempt_count: u32, policy: &RetryPolicy) -> Duration {
     policy.waits.get((attempt_count as usize).min(last)).copied().unwrap_or(Duration::from_secs(300))
 }
 
-/// Returns the instant after which a message queued at `queued_at` is given up.
-pub fn deadline(queued_at: Timestamp, policy: &RetryPolicy) -> Timestamp {
-    queued_at.saturating_add(policy.give_up_after).unwrap_or(Timestamp::MAX)
+/// Returns the instant after which a message is given up.
+pub fn deadline(entry: Entry, policy: &RetryPolicy) -> Timestamp {
+    entry.queued_at.saturating_add(entry.give_up_after.unwrap_or(policy.give_up_after)).unwrap_or(Timestamp::MAX)
+}
+
+/// Returns `wait` made longer by up to a fifth, by the message's own number: the same each time, and another for each
+/// message and attempt.
+fn spread(wait: Duration, entry: Entry) -> Duration {
+    // One round of SplitMix64, so that neighbouring numbers lie far apart.
+    let mut mixed = entry.spread.wrapping_add(u64::from(entry.attempt_count) << 40).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    let parts = u32::try_from(mixed % 1_000).unwrap_or_default();
+    wait.saturating_add(wait / 5_000 * parts)
 }
 
 #[cfg(test)]
@@ -84,27 +100,60 @@ mod tests {
         Timestamp::from_second(minutes * 60).unwrap()
     }
 
+    /// A message whose number spreads nothing at its first attempt is not to be had: cases say what they allow for.
+    fn entry(spread: u64) -> Entry {
+        Entry { queued_at: at(0), attempt_count: 0, give_up_after: None, spread }
+    }
+
+    #[test]
+    fn what_was_put_off_together_comes_back_apart() {
+        let policy = RetryPolicy::default();
+        let mut times: Vec<i64> = (0..1_000)
+            .map(|number| after(entry(number), Outcome::Deferred, at(0), &policy).next_attempt_at.unwrap().as_millisecond())
+            .collect();
+        assert!(times.iter().all(|time| (300_000..360_000).contains(time)), "{times:?}");
+        assert_eq!(after(entry(7), Outcome::Deferred, at(0), &policy), after(entry(7), Outcome::Deferred, at(0), &policy));
+        times.sort_unstable();
+        // No second of the minute takes more than a few of the thousand.
+        for second in 300..360 {
+            let count = times.iter().filter(|time| **time / 1_000 == second).count();
+            assert!((4..40).contains(&count), "{count} in second {second}");
+        }
+    }
+
+    #[test]
+    fn a_rule_may_give_up_sooner_or_later() {
+        for (hours, state) in [(1, State::Exhausted), (48, State::Queued)] {
+            let entry = Entry { give_up_after: Some(Duration::from_secs(hours * 3_600)), attempt_count: 4, ..entry(1) };
+            assert_eq!(after(entry, Outcome::Deferred, at(60), &RetryPolicy::default()).state, state);
+        }
+    }
+
     #[test]
     fn waits_grow_until_the_deadline() {
         let policy = RetryPolicy::default();
         let mut now = 0;
         let mut attempts = vec![];
         for attempt_count in 0.. {
-            let next = after(Entry { queued_at: at(0), attempt_count }, Outcome::Deferred, at(now), &policy);
+            let entry = Entry { attempt_count, ..entry(0) };
+            let next = after(entry, Outcome::Deferred, at(now), &policy);
             let Some(next_at) = next.next_attempt_at else {
                 assert_eq!(next.state, State::Exhausted);
                 break;
             };
             assert_eq!(next.state, State::Queued);
-            now = next_at.as_second() / 60;
+            let wait = policy.waits[(attempt_count as usize).min(3)].as_secs() as i64 / 60;
+            let waited = next_at.as_second() / 60 - now;
+            assert!((wait..=wait + wait / 5).contains(&waited), "{waited} min instead of {wait}");
+            now += waited;
             attempts.push(now);
         }
-        assert_eq!(attempts, [5, 20, 80, 320, 560, 800, 1040, 1280]);
+        assert!((6..=8).contains(&attempts.len()) && attempts.iter().all(|minutes| *minutes <= 24 * 60), "{attempts:?}");
     }
 
     #[test]
     fn only_what_did_not_leave_is_tried_again() {
-        let entry = Entry { queued_at: at(0), attempt_count: 0 };
+        let entry = entry(0);
         for (outcome, state) in [
             (Outcome::Accepted, State::Accepted),
             (Outcome::Refused, State::Refused),

@@ -136,6 +136,7 @@ impl<'f> Sheet<'f> {
             attaches: draft.attach.is_some(),
             attach_plugins: draft.attach_plugins,
             approve: draft.approve,
+            give_up_after: draft.give_up_after,
             kind: match body {
                 Body::Reminder(reminder) => RuleKind::Reminder(reminder.into_reminder()),
                 Body::Statement(statement) => RuleKind::Statement(statement),

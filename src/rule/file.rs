@@ -2,6 +2,7 @@
 //! is read by `kind`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::id::{RuleId, SenderId, TemplateName};
 use crate::domain::problem::{Place, nearest};
@@ -37,6 +38,7 @@ pub(crate) struct Draft {
     pub(crate) attach: Option<Span>,
     pub(crate) attach_plugins: Vec<String>,
     pub(crate) approve: bool,
+    pub(crate) give_up_after: Option<Duration>,
     /// `None` where a required part is missing or wrong.
     pub(crate) addressing: Option<Addressing>,
     /// `None` where a required part is missing or wrong.
@@ -71,6 +73,7 @@ pub(crate) fn read(file: &str, source: &str, known: &Known, problems: &mut Probl
         RuleSchedule::read(node, if known.has_calendar { CalendarKnown::Yes } else { CalendarKnown::No }, problems)
     });
     let approve = fields.optional("approve", problems, yaml::boolean).unwrap_or(false);
+    let give_up_after = fields.optional("give_up_after", problems, yaml::duration);
 
     // Without a kind the rest is read as a reminder, so that its problems show at once too.
     let (body, topic) = kind::read(kind.unwrap_or(REMINDER), &mut fields, known, problems);
@@ -97,6 +100,7 @@ pub(crate) fn read(file: &str, source: &str, known: &Known, problems: &mut Probl
         attach,
         attach_plugins,
         approve,
+        give_up_after,
         addressing,
         body,
     })

@@ -217,6 +217,14 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(Owner::Rule, "approve", ALL, "`true`, `false`", "`false`", "Whether a run waits for a person before anything is sent."),
     key(
+        Owner::Rule,
+        "give_up_after",
+        ALL,
+        "`6 h`, `2 days`",
+        "`retry.give_up_after` of config.yaml",
+        "How long a mail may be tried that servers put off. After it the mail is `exhausted`, and a later run may plan it anew.",
+    ),
+    key(
         Owner::Schedule,
         "cron",
         ALL,

@@ -14,6 +14,7 @@ mod schema;
 pub mod schedule;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::ageing::Ageing;
 use crate::domain::date::Days;
@@ -204,6 +205,8 @@ pub struct Rule {
     pub attach_plugins: Vec<String>,
     /// Whether its runs wait for a person.
     pub approve: bool,
+    /// How long after it was queued a mail of it is given up; `None`: as config.yaml says.
+    pub give_up_after: Option<Duration>,
     /// What it does.
     pub kind: RuleKind,
 }

@@ -1,7 +1,8 @@
 //! The dialogue of one message: MAIL, RCPT, DATA, the permission, the content, the final dot.
 //!
-//! Where the server allows it the envelope travels as one group (RFC 2920), so that a message costs two round trips.
-//! Every way out of here says how far it came, and leaves the connection clean or marks it as spent.
+//! Where the server allows it the envelope travels as one group (RFC 2920), and the envelope of the message that comes
+//! next travels with the final dot of this one, so that a message costs one round trip. Every way out of here says how
+//! far it came, and leaves the connection clean, ahead (the next envelope is on its way) or marks it as spent.
 
 use std::ops::Range;
 
@@ -21,23 +22,46 @@ use crate::smtp::wire::WireFault;
 /// The most recipients of one message: what every server must take. Source: RFC 5321 §4.5.3.1.8.
 pub(crate) const RECIPIENTS_MAX: usize = 100;
 
-/// Hands `outgoing` over; asks `gate` after the 354 and before the first byte of the message.
-pub(crate) async fn deliver(session: &mut Session, outgoing: &Outgoing, gate: &dyn Gate) -> Ending {
+/// Hands `outgoing` over; asks `gate` after the 354 and before the first byte of the message, and `next` for the message
+/// that this connection is to take after it, just before the content goes.
+///
+/// On a session that is ahead, `outgoing` must be the message whose envelope went ahead.
+pub(crate) async fn deliver(session: &mut Session, outgoing: &Outgoing, gate: &dyn Gate, next: &mut dyn Next) -> Ending {
     session.is_mail_answered = false;
-    let (envelope, content) = match prepare(&session.extensions, outgoing) {
+    let ahead = session.ahead.take();
+    let is_offered = ahead.is_some();
+    let prepared = match ahead {
+        Some(envelope) => Ok(envelope),
+        None => prepare(&session.extensions, outgoing),
+    };
+    let prepared = prepared.and_then(|envelope| Ok((envelope, stuffed(&outgoing.bytes).map_err(|fault| fault.to_string())?)));
+    let (envelope, content) = match prepared {
         Ok(prepared) => prepared,
-        // Not a byte was sent: the connection is as clean as it was.
-        Err(fault) => return Ending::fault(Stage::MailFrom, Outcome::Refused, fault),
+        Err(fault) => {
+            // Where not a byte was sent the connection is as clean as it was.
+            if is_offered {
+                session.condition = Condition::Spent;
+            }
+            return Ending::fault(Stage::MailFrom, Outcome::Refused, fault);
+        }
     };
     // Until the dialogue has come to an orderly end; a future that is dropped on the way never says so.
     session.condition = Condition::Spent;
-    let dialogue = Dialogue { session, envelope, outgoing };
-    let (Ok(ending) | Err(ending)) = dialogue.run(gate, &content).await;
+    let dialogue = Dialogue { session, envelope, is_offered, outgoing };
+    let (Ok(ending) | Err(ending)) = dialogue.run(gate, content, next).await;
     ending
 }
 
+/// Who knows which message a connection is to take next.
+pub(crate) trait Next: Send {
+    /// Returns the message whose envelope may travel with the final dot of the present one.
+    ///
+    /// Once it was returned, whoever made the attempt must deliver it over this very connection, or close it.
+    fn next(&mut self) -> Option<&Outgoing>;
+}
+
 /// The commands of an envelope, one after the other: MAIL, each RCPT, DATA.
-struct Envelope {
+pub(crate) struct Envelope {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -49,11 +73,11 @@ impl Envelope {
     }
 }
 
-/// Checks the message against what the server can take, and writes everything that will be sent.
+/// Checks the message against what the server can take, and writes the commands that offer it.
 ///
 /// # Errors
 /// Why this server cannot be given this message, in words.
-fn prepare(offer: &Extensions, outgoing: &Outgoing) -> Result<(Envelope, Vec<u8>), String> {
+fn prepare(offer: &Extensions, outgoing: &Outgoing) -> Result<Envelope, String> {
     let message = &*outgoing.bytes;
     if let SizeOffer::UpTo(limit) = offer.size
         && message.len() as u64 > limit
@@ -76,9 +100,7 @@ fn prepare(offer: &Extensions, outgoing: &Outgoing) -> Result<(Envelope, Vec<u8>
         return Err("The message has bytes beyond ASCII, which the server does not take (no 8BITMIME)".to_owned());
     }
     let size = (offer.size != SizeOffer::Absent).then_some(message.len());
-    let envelope = write_envelope(outgoing, MailParameters { size, eight_bit, smtp_utf8 }).map_err(|fault| fault.to_string())?;
-    let content = stuffed(message).map_err(|fault| fault.to_string())?;
-    Ok((envelope, content))
+    write_envelope(outgoing, MailParameters { size, eight_bit, smtp_utf8 }).map_err(|fault| fault.to_string())
 }
 
 /// Returns whether the envelope or the header has letters beyond ASCII. Source: RFC 6531 §3.2, RFC 6532 §3.
@@ -107,11 +129,13 @@ fn write_envelope(outgoing: &Outgoing, parameters: MailParameters) -> Result<Env
 struct Dialogue<'a> {
     session: &'a mut Session,
     envelope: Envelope,
+    /// Whether the envelope went with the final dot of the message before.
+    is_offered: bool,
     outgoing: &'a Outgoing,
 }
 
 impl Dialogue<'_> {
-    async fn run(mut self, gate: &dyn Gate, content: &[u8]) -> Result<Ending, Ending> {
+    async fn run(mut self, gate: &dyn Gate, content: Vec<u8>, next: &mut dyn Next) -> Result<Ending, Ending> {
         let refused = self.offer_envelope().await?;
         if let Err(closed) = gate.before_dot().await {
             // The server waits for a message that must not leave: only closing the connection says so.
@@ -119,14 +143,14 @@ impl Dialogue<'_> {
         }
         // The gate may have taken its time; what the server said meanwhile is no answer to the message.
         self.session.expect_quiet(Stage::Data).await?;
-        let ending = self.hand_over(content).await;
+        let ending = self.hand_over(content, next).await;
         Ok(Ending { recipients_refused: refused, ..ending })
     }
 
     /// Comes to the 354; returns the recipients refused for good, while one addressed at least was taken.
     async fn offer_envelope(&mut self) -> Result<Vec<(CompactString, Reply)>, Ending> {
         let is_grouped = self.session.extensions.pipelining;
-        if is_grouped {
+        if is_grouped && !self.is_offered {
             let within = self.session.settings.deadlines.envelope;
             let sent = self.session.wire.send(&self.envelope.bytes, within).await;
             if let Err(fault) = sent {
@@ -134,7 +158,11 @@ impl Dialogue<'_> {
             }
         }
         let mail = self.answer(0, Stage::MailFrom).await?;
-        self.session.is_mail_answered = true;
+        // A server that lost its place has not heard of the message; told alone it may take it.
+        self.session.is_mail_answered = !(self.is_offered && is_out_of_step(&mail));
+        if !self.session.is_mail_answered {
+            return Err(Ending::refused(Stage::MailFrom, mail));
+        }
         if class(&mail) != Class::Done {
             let ending = negative(Stage::MailFrom, mail)?;
             // No MAIL was taken, so that there is nothing to reset. What follows cannot change the refusal.
@@ -241,12 +269,15 @@ impl Dialogue<'_> {
         }
     }
 
-    async fn hand_over(&mut self, content: &[u8]) -> Ending {
-        let within = self.session.settings.deadlines.content(content.len());
+    async fn hand_over(&mut self, mut content: Vec<u8>, next: &mut dyn Next) -> Ending {
+        let content_bytes = content.len();
+        let within = self.session.settings.deadlines.content(content_bytes);
         let until = tokio::time::Instant::now() + within;
-        if let Err(unwritten) = self.session.wire.send_counted(content, within).await {
+        let ahead = self.envelope_ahead(next);
+        content.extend(ahead.iter().flat_map(|envelope| &envelope.bytes));
+        if let Err(unwritten) = self.session.wire.send_counted(&content, within).await {
             // As long as no byte of the final dot was handed to the connection, no server can have taken the message.
-            if unwritten.written <= content.len() - FINAL_DOT.len() {
+            if unwritten.written <= content_bytes - FINAL_DOT.len() {
                 return self.parting_word(Stage::Content, unwritten.fault).await;
             }
             return match self.late_reply(&unwritten.fault).await {
@@ -263,9 +294,21 @@ impl Dialogue<'_> {
             Err(fault) => return Ending::fault(Stage::FinalDot, Outcome::Unknown, fault.to_string()),
         };
         if class(&reply) != Class::GoOn && !is_goodbye(&reply) {
-            self.session.condition = Condition::Clean;
+            self.session.condition = if ahead.is_some() { Condition::Ahead } else { Condition::Clean };
+            self.session.ahead = ahead;
         }
         after_dot(reply)
+    }
+
+    /// Returns the commands that offer the next message, where they may travel with this one's final dot.
+    ///
+    /// MAIL and RCPT may stand anywhere in a group, and DATA at its end. Source: RFC 2920 §3.1.
+    fn envelope_ahead(&self, next: &mut dyn Next) -> Option<Envelope> {
+        if !self.session.extensions.pipelining || !self.session.has_room_for_more() {
+            return None;
+        }
+        // One that this server cannot be given is told so when its turn comes.
+        prepare(&self.session.extensions, next.next()?).ok()
     }
 
     /// Returns the ending for bytes that could not be sent at `stage`: by the reply with which the server hung up, if any.
@@ -283,6 +326,11 @@ impl Dialogue<'_> {
         }
         self.session.wire.reply(self.session.settings.deadlines.quit).await.ok()
     }
+}
+
+/// Returns whether a server that was sent MAIL with the final dot before it complains of what came too early.
+pub(crate) fn is_out_of_step(reply: &Reply) -> bool {
+    reply.code == 503 || reply.text.to_ascii_lowercase().contains("synchroni")
 }
 
 /// Returns whether the server is about to close: 421, or a timeout of its own (some say it with a 451).
@@ -325,11 +373,11 @@ mod tests {
 
     #[test]
     fn the_envelope_knows_where_each_command_ends() {
-        let (envelope, content) = prepare(&Extensions::default(), &outgoing(2, "A: b\r\n\r\n.\r\n")).unwrap();
+        let outgoing = outgoing(2, "A: b\r\n\r\n.\r\n");
+        let envelope = prepare(&Extensions::default(), &outgoing).unwrap();
         let commands: Vec<_> = (0..4).map(|index| str::from_utf8(&envelope.bytes[envelope.range(index)]).unwrap()).collect();
         let rcpt = "RCPT TO:<a@b.example>\r\n";
         assert_eq!(commands, ["MAIL FROM:<x@y.example>\r\n", rcpt, rcpt, "DATA\r\n"]);
-        assert_eq!(content, b"A: b\r\n\r\n..\r\n.\r\n");
     }
 
     #[test]

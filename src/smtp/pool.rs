@@ -1,21 +1,22 @@
 //! The transport for one server: so many connections at once, kept for the next message while they are clean.
 //!
 //! A connection belongs to one attempt at a time, by value: when the attempt's future is dropped, so is the
-//! connection. Only one that is known to be clean is ever kept; any other is closed.
+//! connection. Only one that is known to be clean is ever kept; one that is ahead goes to the attempt whose envelope it
+//! carries; any other is closed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-use crate::domain::date::Timestamp;
 use crate::domain::id::ServerId;
 use crate::outbox::attempt::Attempt;
 use crate::port::{Clock, Gate, Outgoing, Pending, Transport};
+use crate::smtp::deliver::{Next, is_out_of_step};
+use crate::smtp::line::{Call, Line, Seat};
 use crate::smtp::session::{Condition, Ending, Session};
 use crate::smtp::settings::{CONNECTIONS_MAX, Security, ServerSettings};
-use crate::smtp::throttle::Throttle;
 use crate::smtp::tls::{TlsFault, TlsSetup};
 
 /// Sends messages through one SMTP server.
@@ -23,28 +24,26 @@ pub struct SmtpTransport {
     settings: Arc<ServerSettings>,
     tls: Option<TlsSetup>,
     clock: Arc<dyn Clock>,
-    throttle: Throttle,
-    places: Semaphore,
+    line: Arc<Line>,
     idle: Arc<IdleConnections>,
+    /// Whether the server has lost its place when the next envelope came with a final dot: it gets no more of them.
+    is_out_of_step: AtomicBool,
 }
 
 impl SmtpTransport {
     /// Returns a transport for the server of `settings`; connects to nothing yet.
     ///
-    /// `recent` are the times of the last attempts through this server, in any order, so that its rates hold across
-    /// a restart.
-    ///
     /// # Errors
     /// [`TlsFault`]: an unreadable CA file, a host that no certificate can name.
-    pub fn new(settings: ServerSettings, recent: Vec<Timestamp>, clock: Arc<dyn Clock>) -> Result<Self, TlsFault> {
+    pub fn new(settings: ServerSettings, clock: Arc<dyn Clock>) -> Result<Self, TlsFault> {
         let tls = match settings.security {
             Security::None => None,
             Security::Implicit | Security::StartTls | Security::Opportunistic => Some(TlsSetup::new(&settings)?),
         };
         Ok(Self {
-            throttle: Throttle::new(settings.rates.clone(), recent, clock.now()),
-            places: Semaphore::new(settings.connections.clamp(1, CONNECTIONS_MAX)),
+            line: Line::new(settings.connections.clamp(1, CONNECTIONS_MAX)),
             idle: Arc::new(IdleConnections { idle_max: settings.reuse.idle, state: Mutex::default() }),
+            is_out_of_step: AtomicBool::new(false),
             settings: Arc::new(settings),
             tls,
             clock,
@@ -52,46 +51,76 @@ impl SmtpTransport {
     }
 
     async fn attempt(&self, outgoing: &Outgoing, gate: &dyn Gate) -> Attempt {
-        let _place = self.places.acquire().await.expect("the semaphore is never closed");
-        self.throttle.wait().await;
+        let call = self.line.enter(outgoing).await;
         let (started_at, began) = (self.clock.now(), Instant::now());
-        let Ending { stage, outcome, reply, fault, recipients_refused } = self.send(outgoing, gate).await;
+        let Ending { stage, outcome, reply, fault, recipients_refused } = self.send(call, outgoing, gate).await;
         let server = self.settings.id.clone();
         let duration = began.elapsed();
         tracing::debug!(server_id = %server, stage = stage.as_str(), outcome = outcome.as_str(), ?duration, "An attempt ended");
         Attempt { server, started_at, duration, stage, outcome, reply, fault, recipients_refused }
     }
 
-    async fn send(&self, outgoing: &Outgoing, gate: &dyn Gate) -> Ending {
-        while let Some(mut session) = self.idle.take() {
-            if !session.is_reusable().await {
+    async fn send(&self, call: Call, outgoing: &Outgoing, gate: &dyn Gate) -> Ending {
+        let Call { mut seat, session: mut given } = call;
+        while let Some(mut session) = given.take().or_else(|| self.idle.take()) {
+            let is_ahead = session.condition == Condition::Ahead;
+            if !is_ahead && !session.is_reusable().await {
                 retire(session);
                 continue;
             }
-            let ending = session.deliver(outgoing, gate).await;
+            let ending = self.deliver(&mut session, outgoing, gate, &mut seat).await;
             if session.condition == Condition::Spent && !session.is_mail_answered {
                 // The server had closed it meanwhile, and has seen nothing of the message: a new one costs nothing.
+                if is_ahead && ending.reply.as_ref().is_none_or(is_out_of_step) {
+                    self.send_one_thing_at_a_time(&ending);
+                }
                 break;
             }
-            self.settle(session).await;
+            self.settle(session, seat).await;
             return ending;
         }
         match Session::open(&self.settings, self.tls.as_ref()).await {
             Ok(mut session) => {
-                let ending = session.deliver(outgoing, gate).await;
-                self.settle(session).await;
+                let ending = self.deliver(&mut session, outgoing, gate, &mut seat).await;
+                self.settle(session, seat).await;
                 ending
             }
             Err(ending) => ending,
         }
     }
 
-    async fn settle(&self, mut session: Session) {
-        if session.is_reusable().await {
+    async fn deliver(&self, session: &mut Session, outgoing: &Outgoing, gate: &dyn Gate, seat: &mut Seat) -> Ending {
+        let next: &mut dyn Next = if self.is_out_of_step.load(Ordering::Relaxed) { &mut Nobody } else { seat };
+        session.deliver(outgoing, gate, next).await
+    }
+
+    /// Sends no more envelopes ahead to a server that cannot take them.
+    fn send_one_thing_at_a_time(&self, ending: &Ending) {
+        if !self.is_out_of_step.swap(true, Ordering::Relaxed) {
+            let (server_id, reply) = (&self.settings.id, ending.reply.as_ref().map(|reply| reply.code));
+            tracing::warn!(%server_id, reply, fault = ending.fault, "The server does not take an envelope with the final dot before it");
+        }
+    }
+
+    /// Keeps a connection, hands it on, or closes it.
+    async fn settle(&self, mut session: Session, seat: Seat) {
+        if session.condition == Condition::Ahead {
+            seat.hand_on(session);
+        } else if session.is_reusable().await {
+            // Before the seat goes to the next, who looks for it.
             self.idle.keep(session);
         } else {
             retire(session);
         }
+    }
+}
+
+/// Nobody comes next.
+struct Nobody;
+
+impl Next for Nobody {
+    fn next(&mut self) -> Option<&Outgoing> {
+        None
     }
 }
 
@@ -100,8 +129,9 @@ impl Transport for SmtpTransport {
         &self.settings.id
     }
 
+    /// For each connection one message on it and one in the line, whose envelope can go ahead.
     fn concurrency(&self) -> usize {
-        self.settings.connections.clamp(1, CONNECTIONS_MAX)
+        2 * self.settings.connections.clamp(1, CONNECTIONS_MAX)
     }
 
     fn attempt<'a>(&'a self, outgoing: &'a Outgoing, gate: &'a dyn Gate) -> Pending<'a, Attempt> {

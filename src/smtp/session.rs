@@ -13,7 +13,7 @@ use crate::port::{Gate, Outgoing};
 use crate::smtp::auth::Mechanism;
 use crate::smtp::command;
 use crate::smtp::connect::connect;
-use crate::smtp::deliver::deliver;
+use crate::smtp::deliver::{Envelope, Next, deliver};
 use crate::smtp::extension::Extensions;
 use crate::smtp::reply::{Class, class};
 use crate::smtp::settings::{Security, ServerSettings};
@@ -63,6 +63,8 @@ impl Ending {
 pub(crate) enum Condition {
     /// No message is under way, and no reply is awaited.
     Clean,
+    /// As clean, but the envelope of the next message is on its way: that message and no other may follow.
+    Ahead,
     /// Anything else: it must be closed.
     Spent,
 }
@@ -73,6 +75,8 @@ pub(crate) struct Session {
     pub(crate) wire: Wire,
     pub(crate) extensions: Extensions,
     pub(crate) condition: Condition,
+    /// The envelope that went with the last final dot and whose replies are still to come, while the condition is `Ahead`.
+    pub(crate) ahead: Option<Envelope>,
     /// Whether the server has answered the MAIL of the present message; a reused connection that fails before may
     /// just have been closed meanwhile.
     pub(crate) is_mail_answered: bool,
@@ -90,6 +94,7 @@ impl Session {
             wire: Wire::new(Stream::Plain(tcp)),
             extensions: Extensions::default(),
             condition: Condition::Clean,
+            ahead: None,
             is_mail_answered: false,
             opened: Instant::now(),
             message_count: 0,
@@ -109,9 +114,15 @@ impl Session {
     }
 
     /// Hands one message over; see [`deliver`].
-    pub(crate) async fn deliver(&mut self, outgoing: &Outgoing, gate: &dyn Gate) -> Ending {
+    pub(crate) async fn deliver(&mut self, outgoing: &Outgoing, gate: &dyn Gate, next: &mut dyn Next) -> Ending {
         self.message_count += 1;
-        deliver(self, outgoing, gate).await
+        deliver(self, outgoing, gate, next).await
+    }
+
+    /// Returns whether the bounds on messages and age leave room for one more.
+    pub(crate) fn has_room_for_more(&self) -> bool {
+        let reuse = &self.settings.reuse;
+        self.message_count < reuse.messages_max && self.opened.elapsed() < reuse.age_max
     }
 
     /// Returns whether the connection may take another message now; one that is closed or talks unasked is spent.
@@ -119,8 +130,7 @@ impl Session {
         if self.condition == Condition::Clean && !self.wire.is_quiet().await {
             self.condition = Condition::Spent;
         }
-        let reuse = &self.settings.reuse;
-        self.condition == Condition::Clean && self.message_count < reuse.messages_max && self.opened.elapsed() < reuse.age_max
+        self.condition == Condition::Clean && self.has_room_for_more()
     }
 
     /// Says goodbye and closes; a server that does not answer is not waited for long.
@@ -201,6 +211,7 @@ impl Session {
             return expect_done(Stage::Hello, reply).map(drop);
         }
         self.extensions = Extensions::parse(&expect_done(Stage::Hello, reply)?.text);
+        self.extensions.pipelining &= self.settings.pipelining;
         Ok(())
     }
 

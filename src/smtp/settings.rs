@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::domain::id::ServerId;
 use crate::smtp::auth::Credentials;
-use crate::smtp::rate::Rate;
 
 /// How a connection is protected; named by what happens, never guessed from the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,14 +137,14 @@ pub struct ServerSettings {
     pub security: Security,
     /// How to sign in, if at all; inside TLS only.
     pub auth: Option<Credentials>,
-    /// How many messages in what time; all of them hold.
-    pub rates: Vec<Rate>,
     /// How many connections at once, 1 to [`CONNECTIONS_MAX`].
     pub connections: usize,
     /// Whether mail may go unencrypted to a host that is not this machine.
     pub allow_plaintext: bool,
     /// Certificates in PEM to trust besides those of the operating system.
     pub ca_pem: Option<Vec<u8>>,
+    /// Whether commands may travel in groups where the server says that it takes them.
+    pub pipelining: bool,
     /// What to call ourselves in EHLO; our address in brackets where `None` (RFC 5321 §4.1.3).
     pub hello_name: Option<String>,
     /// How long each stage may take.
@@ -155,7 +154,7 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// Returns settings with every default: STARTTLS, one connection, no sign-in, no rate.
+    /// Returns settings with every default: STARTTLS, one connection, no sign-in.
     pub fn new(id: ServerId, host: impl Into<String>, port: u16) -> Self {
         Self {
             id,
@@ -163,10 +162,10 @@ impl ServerSettings {
             port,
             security: Security::StartTls,
             auth: None,
-            rates: vec![],
             connections: 1,
             allow_plaintext: false,
             ca_pem: None,
+            pipelining: true,
             hello_name: None,
             deadlines: Deadlines::default(),
             reuse: Reuse::default(),

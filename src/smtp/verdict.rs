@@ -23,11 +23,29 @@ pub fn verdict(stage: Stage, reply: &Reply) -> Outcome {
     }
 }
 
+/// Returns whether a 4yz says that the server is sent too much, by whomever: other messages would fare no better.
+///
+/// Source: the published replies of Exchange Online (`432 4.3.2`, `4.5.127`), Google Workspace (`4.7.28`, `450 4.2.1` speaks
+/// of a recipient) and Amazon SES (`454 Throttling failure`); RFC 3463 §3.5 (`4.4.5`, congestion).
+pub(crate) fn is_throttling(stage: Stage, reply: &Reply) -> bool {
+    if class(reply) != Class::NotNow || stage == Stage::RcptTo {
+        return false;
+    }
+    let text = reply.text.to_ascii_lowercase();
+    let words = ["throttl", "rate limit", "too many messages", "too many connections", "sending rate", "concurrent connections"];
+    matches!(reply.enhanced, Some((4, 7, 28) | (4, 4, 5) | (4, 5, 127)))
+        || reply.code == 432
+        || words.iter().any(|word| text.contains(word))
+}
+
 fn is_about_us(stage: Stage, reply: &Reply) -> bool {
     match reply.enhanced {
         Some((5, 7, detail)) if ACCOUNT_DETAILS.contains(&detail) => true,
         // A policy about the sender, or a sender that does not exist: the sender profile is wrong.
         Some((5, 7, _) | (5, 1, 7 | 8)) if stage == Stage::MailFrom => true,
+        // Exchange Online: our own mailbox, which keeps a copy of what is sent, is full, or its quota of recipients is
+        // used up. A recipient's full mailbox is told at RCPT.
+        Some((5, 2, 0 | 2)) if stage != Stage::RcptTo => true,
         // "Relay access denied": we have not signed in, or at the wrong server. Other policies are the recipient's.
         Some((5, 7, 1)) if stage == Stage::RcptTo => reply.text.to_ascii_lowercase().contains("relay"),
         _ => matches!(reply.code, 530 | 534 | 535 | 538) && stage < Stage::Content,
@@ -37,6 +55,26 @@ fn is_about_us(stage: Stage, reply: &Reply) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn reply(line: &str) -> Reply {
+        let mut reader = crate::smtp::reply::ReplyReader::default();
+        reader.read(format!("{line}\r\n").as_bytes()).unwrap().1.unwrap()
+    }
+
+    #[test]
+    fn too_much_is_told_from_not_now() {
+        for (stage, line, expected) in [
+            (Stage::MailFrom, "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded", true),
+            (Stage::FinalDot, "454 Throttling failure: Maximum sending rate exceeded.", true),
+            (Stage::Greeting, "421 4.7.0 Too many connections from your host", true),
+            (Stage::MailFrom, "450 4.7.28 Unusual rate of mail", true),
+            (Stage::RcptTo, "450 4.2.1 The user is receiving mail at a rate limit", false),
+            (Stage::MailFrom, "451 4.3.0 Try later", false),
+            (Stage::MailFrom, "550 5.7.1 Rate limit", false),
+        ] {
+            assert_eq!(is_throttling(stage, &reply(line)), expected, "{stage:?} {line}");
+        }
+    }
 
     #[test]
     fn refusals_of_us_are_told_from_refusals_of_a_message() {
@@ -53,6 +91,9 @@ mod tests {
             (Stage::MailFrom, "550 5.1.8 Sender's domain does not exist", ServerFault),
             (Stage::MailFrom, "550 5.7.60 Client does not have permissions to send as this sender", ServerFault),
             (Stage::MailFrom, "552 5.3.4 Message too big", Refused),
+            (Stage::MailFrom, "554 5.2.0 STOREDRV.Submission.Exception: quota", ServerFault),
+            (Stage::FinalDot, "554 5.2.2 mailbox full", ServerFault),
+            (Stage::RcptTo, "552 5.2.2 Mailbox full", Refused),
             (Stage::MailFrom, "432 4.3.2 Concurrent connections limit exceeded", Deferred),
             (Stage::RcptTo, "550 5.1.1 No such user", Refused),
             (Stage::RcptTo, "550 5.7.1 Recipient takes no mail from outside", Refused),
@@ -64,9 +105,7 @@ mod tests {
             (Stage::FinalDot, "451 4.3.0 Try later", Deferred),
         ];
         for (stage, line, expected) in cases {
-            let mut reader = crate::smtp::reply::ReplyReader::default();
-            let (_, reply) = reader.read(format!("{line}\r\n").as_bytes()).unwrap();
-            assert_eq!(verdict(stage, &reply.unwrap()), expected, "{stage:?} {line}");
+            assert_eq!(verdict(stage, &reply(line)), expected, "{stage:?} {line}");
         }
     }
 }

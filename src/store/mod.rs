@@ -31,7 +31,11 @@ pub use crate::store::writer::Store;
 const APPLICATION_ID: i32 = 0x4455_4e4c;
 
 /// Migrations in order; the database's `user_version` counts those applied. Never edited once released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_daemon.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_daemon.sql"),
+    include_str!("migrations/0009_delivery.sql"),
+];
 
 /// Why the store cannot be used.
 #[derive(Debug, Error)]

@@ -1,6 +1,7 @@
 //! The outbox on its way to the servers: what is to be sent, and what became of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use compact_str::CompactString;
 use rusqlite::{Connection, OptionalExtension};
@@ -149,16 +150,18 @@ impl Store {
         .await
     }
 
-    /// Gives up the queued messages whose time has run out.
+    /// Gives up the queued messages whose time has run out: that of their rule, or `give_up_after` where it has none.
     ///
     /// # Errors
     /// Why it could not be stored.
-    pub async fn exhaust(&self, mode: &'static str, queued_before: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
+    pub async fn exhaust(&self, mode: &'static str, give_up_after: Duration, now: Timestamp) -> Result<usize, StoreError> {
         self.write(move |connection| {
-            let select = "select id from message where state = 'queued' and mode = ?1 and queued_at_ms < ?2";
+            let select = "select id from message where state = 'queued' and mode = ?1
+                and queued_at_ms + coalesce(give_up_after_ms, ?2) < ?3";
             let mut statement = connection.prepare_cached(select)?;
-            let ids: Vec<i64> =
-                statement.query_map((mode, queued_before.as_millisecond()), |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let usual_ms = i64::try_from(give_up_after.as_millis()).unwrap_or(i64::MAX);
+            let rows = statement.query_map((mode, usual_ms, now.as_millisecond()), |row| row.get(0))?;
+            let ids: Vec<i64> = rows.collect::<Result<_, _>>()?;
             let update = "update message set state = 'exhausted', next_attempt_at_ms = null, state_at_ms = ?2 where id = ?1";
             for id in &ids {
                 connection.prepare_cached(update)?.execute((id, now.as_millisecond()))?;
@@ -182,7 +185,7 @@ pub fn queued(
     under_way: &[i64],
     limit: usize,
 ) -> Result<Vec<Queued>, StoreError> {
-    let select = "select id, queued_at_ms, attempt_count from message
+    let select = "select id, queued_at_ms, attempt_count, give_up_after_ms from message
         where state = 'queued' and mode = ?1 and sender_id = ?2 and next_attempt_at_ms <= ?3
         order by next_attempt_at_ms, id limit ?4";
     let mut statement = connection.prepare_cached(select)?;
@@ -191,7 +194,12 @@ pub fn queued(
         Ok(Queued {
             id: row.get(0)?,
             sender_id: sender.clone(),
-            entry: Entry { queued_at: timestamp(row.get(1)?), attempt_count: row.get(2)? },
+            entry: Entry {
+                queued_at: timestamp(row.get(1)?),
+                attempt_count: row.get(2)?,
+                give_up_after: row.get::<_, Option<i64>>(3)?.map(|span| Duration::from_millis(span.unsigned_abs())),
+                spread: row.get::<_, i64>(0)?.unsigned_abs(),
+            },
         })
     })?;
     let mut found = Vec::new();
@@ -307,15 +315,45 @@ pub fn outgoing(connection: &Connection, id: i64) -> Result<Option<Outgoing>, St
     Ok(Some(Outgoing { envelope_from, recipients: recipients(connection, id)?, bytes: Arc::from(bytes) }))
 }
 
-/// Returns when messages were handed to `server` since `since`, oldest first: what its rate limit must count.
+/// A message that a server was handed, as far as rates count it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// The server; `None` where the process died before it could say.
+    pub server: Option<ServerId>,
+    /// The sender profile.
+    pub sender: SenderId,
+    /// When the attempt ended.
+    pub at: Timestamp,
+}
+
+/// Returns what `servers` were handed since `since`, in no order: what rates must count. An attempt that ended before MAIL
+/// is none of it.
 ///
 /// # Errors
 /// Why the database could not be read.
-pub fn recent_attempts(connection: &Connection, server: &ServerId, since: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
-    let select = "select started_at_ms + duration_ms from attempt where server_id = ?1 and started_at_ms >= ?2 order by 1";
+pub fn recently_handed<'s>(
+    connection: &Connection,
+    mode: &str,
+    servers: impl IntoIterator<Item = &'s ServerId>,
+    since: Timestamp,
+) -> Result<Vec<Handed>, StoreError> {
+    let servers: Vec<&str> = servers.into_iter().map(ServerId::as_str).collect();
+    let servers = serde_json::Value::from(servers).to_string();
+    // What a crash cut off has no attempt; it counts from when it was found.
+    let select = "select server_id, sender_id, started_at_ms + duration_ms from attempt join message on message.id = message_id
+            where server_id in (select value from json_each(?3)) and started_at_ms + duration_ms >= ?1
+                and started_at_ms >= ?1 - 86400000 and mode = ?2
+                and stage not in ('connect', 'tls', 'greeting', 'hello', 'auth')
+        union all
+        select null, sender_id, state_at_ms from message
+            where mode = ?2 and state = 'unknown' and reason = 'interrupted' and state_at_ms >= ?1";
     let mut statement = connection.prepare_cached(select)?;
-    let rows = statement.query_map((server.as_str(), since.as_millisecond()), |row| row.get(0))?;
-    Ok(rows.map(|row| row.map(timestamp)).collect::<Result<_, _>>()?)
+    let rows = statement.query_map((since.as_millisecond(), mode, servers), |row| {
+        let server: Option<String> = row.get(0)?;
+        let sender: String = row.get(1)?;
+        Ok(Handed { server: server.map(ServerId::new), sender: SenderId::new(sender), at: timestamp(row.get(2)?) })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Returns how many messages of all runs stand in each state, states without any left out. Walks every message; for one

@@ -1,5 +1,7 @@
 //! Writing a run: its decisions and messages, in one transaction.
 
+use std::time::Duration;
+
 use compact_str::CompactString;
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
@@ -88,6 +90,8 @@ pub struct MessageRow {
     pub items: Vec<ItemRow>,
     /// The exact bytes; `None` while blocked.
     pub bytes: Option<Vec<u8>>,
+    /// How long after it was queued it is given up; `None`: as config.yaml says.
+    pub give_up_after: Option<Duration>,
 }
 
 /// The decision about one subject.
@@ -238,10 +242,13 @@ impl RunTransaction<'_> {
     /// # Errors
     /// Why it could not be stored.
     pub fn add_message(&mut self, message: &MessageRow) -> Result<Option<i64>, StoreError> {
-        self.connection.execute_batch("savepoint message")?;
+        self.connection.prepare_cached("savepoint message")?.execute(())?;
         let added = self.insert_message(message);
         let (end, answer) = match added {
-            Ok(Some(id)) => ("release message", Ok(Some(id))),
+            Ok(Some(id)) => {
+                self.connection.prepare_cached("release message")?.execute(())?;
+                return Ok(Some(id));
+            }
             Ok(None) => ("rollback to message; release message", Ok(None)),
             Err(StoreError::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
                 tracing::warn!(message_key = message.message_key, %error, "A message was not added, since a step of it has one");
@@ -274,13 +281,15 @@ impl RunTransaction<'_> {
         }
         let insert = "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name,
                 currency, total, level_id, level_repeat, as_of, state, reason, detail, sender_id, envelope_from, subject,
-                queued_at_ms, next_attempt_at_ms, state_at_ms, kind, occasion)
-            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
+                queued_at_ms, next_attempt_at_ms, state_at_ms, kind, occasion,
+                give_up_after_ms)
+            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)
             on conflict (message_key) do update set run_id = excluded.run_id, rule_revision = excluded.rule_revision,
                 customer_name = excluded.customer_name, total = excluded.total, as_of = excluded.as_of, state = excluded.state,
                 reason = excluded.reason, detail = excluded.detail, sender_id = excluded.sender_id,
                 envelope_from = excluded.envelope_from, subject = excluded.subject, queued_at_ms = excluded.queued_at_ms,
-                next_attempt_at_ms = excluded.next_attempt_at_ms, attempt_count = 0, state_at_ms = excluded.state_at_ms
+                next_attempt_at_ms = excluded.next_attempt_at_ms, attempt_count = 0, state_at_ms = excluded.state_at_ms,
+                give_up_after_ms = excluded.give_up_after_ms
             returning id";
         let now_ms = self.row.started_at.as_millisecond();
         let queued_at_ms = (message.state == State::Queued).then_some(now_ms);
@@ -308,6 +317,7 @@ impl RunTransaction<'_> {
             now_ms,
             message.kind,
             message.occasion,
+            message.give_up_after.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
         ];
         let id: i64 = self.connection.prepare_cached(insert)?.query_row(values, |row| row.get(0))?;
         if let Some(bytes) = &message.bytes {

@@ -52,6 +52,7 @@ fn message(key: &str, document: &str, state: State) -> MessageRow {
         recipients: vec![Recipient { address: "a@b.example".into(), role: RecipientRole::To }],
         items: vec![ItemRow { document: document.into(), level_id: "first".into(), level_repeat: 0, open: "5.00".into() }],
         bytes: Some(b"Subject: S\r\n\r\nHello\r\n".to_vec()),
+        give_up_after: None,
     }
 }
 

@@ -46,10 +46,10 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Op
         let Some(work) = self.work.take() else { return Ok(()) };
         // A savepoint each, so that one operation's fault does not take its neighbours along.
         let guarded = || {
-            connection.execute_batch("savepoint operation")?;
+            step(connection, "savepoint operation")?;
             let result = work(connection);
             match &result {
-                Ok(_) => connection.execute_batch("release operation")?,
+                Ok(_) => step(connection, "release operation")?,
                 Err(_) if connection.is_autocommit() => {} // SQLite has rolled everything back by itself.
                 Err(_) => connection.execute_batch("rollback to operation; release operation")?,
             }
@@ -154,7 +154,7 @@ fn write_group(connection: &Connection, group: &mut Vec<Box<dyn Job>>, waiting: 
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Unstored::Busy,
         _ => Unstored::Failed(error.to_string()),
     };
-    connection.execute_batch("begin immediate").map_err(words)?;
+    step(connection, "begin immediate").map_err(words)?;
     group[0].run(connection)?;
     while group.len() < GROUP_MAX
         && let Ok(mut job) = waiting.try_recv()
@@ -163,5 +163,10 @@ fn write_group(connection: &Connection, group: &mut Vec<Box<dyn Job>>, waiting: 
         group.push(job);
         ran?;
     }
-    connection.execute_batch("commit").map_err(words)
+    step(connection, "commit").map_err(words)
+}
+
+/// Takes one step of a transaction; the few there are stay prepared.
+fn step(connection: &Connection, statement: &'static str) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(statement)?.execute(()).map(drop)
 }

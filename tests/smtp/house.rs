@@ -69,7 +69,7 @@ pub fn settings(port: u16) -> ServerSettings {
 }
 
 pub fn transport(settings: ServerSettings) -> SmtpTransport {
-    SmtpTransport::new(settings, vec![], Arc::new(Noon)).unwrap()
+    SmtpTransport::new(settings, Arc::new(Noon)).unwrap()
 }
 
 pub fn reply(code: u16, enhanced: Option<(u8, u16, u16)>, text: &str) -> Reply {

@@ -256,7 +256,7 @@ async fn letters_beyond_ascii_need_a_server_that_takes_them() {
     ] {
         let mut outgoing = message(&[]);
         (outgoing.envelope_from, outgoing.bytes) = (from.into(), bytes.as_bytes().into());
-        let taken = script(&[&say(with), &[Hear(mail), Hear("RCPT"), data.clone(), GO_ON, HearContent, Say("250 ok\r\n")]]);
+        let taken = script(&[&say(with), &[Hear(mail), Hear("RCPT"), data, GO_ON, HearContent, Say("250 ok\r\n")]]);
         let peer = Peer::start(vec![taken, say(without).to_vec()]).await;
         let seen = attempt(&transport(settings(peer.port)), &outgoing, &Door::open()).await;
         assert_eq!((seen.stage, seen.outcome), (Stage::FinalDot, Accepted), "{mail}");

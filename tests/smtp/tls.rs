@@ -207,11 +207,11 @@ async fn an_opportunistic_client_goes_on_in_plain_text_on_this_machine() {
 fn a_ca_file_that_is_none_is_refused() {
     let build = |pem: &[u8]| {
         let settings = ServerSettings { ca_pem: Some(pem.to_vec()), ..trusting(1, Security::Implicit) };
-        SmtpTransport::new(settings, vec![], Arc::new(Noon)).err()
+        SmtpTransport::new(settings, Arc::new(Noon)).err()
     };
     assert_eq!(build(b"no certificate"), Some(TlsFault::CaCount { server: "primary".to_owned(), found: 0 }));
     assert!(matches!(build(b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"), Some(TlsFault::CaUnreadable { .. })));
     let host = ServerSettings { host: "a b".to_owned(), ..trusting(1, Security::Implicit) };
-    let fault = SmtpTransport::new(host, vec![], Arc::new(Noon)).err();
+    let fault = SmtpTransport::new(host, Arc::new(Noon)).err();
     assert_eq!(fault, Some(TlsFault::Host { host: "a b".to_owned() }));
 }

@@ -4,6 +4,7 @@
 //! when a result cannot be stored sending stops (invariants 3, 5, 6). Each sender has a queue of its own here, so
 //! that a server that is slow, resting or at fault holds up nobody else's mail.
 
+pub(crate) mod pace;
 mod passage;
 mod servers;
 
@@ -17,12 +18,14 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::domain::date::Timestamp;
 use crate::domain::id::{SenderId, ServerId};
+use crate::engine::deliver::pace::{Pace, Rates};
 use crate::engine::deliver::passage::{Passage, PassageFlag, StoreGate};
-use crate::engine::deliver::servers::{Choice, Servers, is_unreachable};
+use crate::engine::deliver::servers::{Choice, Servers, Trouble};
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
 use crate::outbox::retry::{Next, RetryPolicy, after};
 use crate::outbox::state::State;
 use crate::port::{Clock, Pending, Transport};
+use crate::schedule::Quiet;
 use crate::store::outbox::{Queued, earliest, outgoing, queued};
 use crate::store::{Store, StoreError};
 
@@ -69,6 +72,10 @@ pub struct Delivery {
     pub transports: Vec<Arc<dyn Transport>>,
     /// The servers of each sender profile, in the order to try them.
     pub routes: BTreeMap<SenderId, Vec<ServerId>>,
+    /// How fast servers and senders may go.
+    pub rates: Rates,
+    /// When no mail may leave.
+    pub quiet: Option<Quiet>,
     /// When to try again.
     pub policy: RetryPolicy,
     /// Which mode's messages to send.
@@ -128,6 +135,7 @@ struct UnderWay {
     passage: Arc<PassageFlag>,
     abort: AbortHandle,
     server: ServerId,
+    sender: SenderId,
     started_at: Timestamp,
 }
 
@@ -135,6 +143,7 @@ struct Work<'d> {
     delivery: &'d Delivery,
     reader: Connection,
     servers: Servers<'d>,
+    pace: Pace,
     waiting: HashMap<SenderId, VecDeque<Queued>>,
     under_way: HashMap<i64, UnderWay>,
     tasks: JoinSet<Result<Ended, String>>,
@@ -142,7 +151,7 @@ struct Work<'d> {
     rechecked_at: Timestamp,
     /// Whether the last re-check could not read the receivables: nothing may go until one can.
     is_unreadable: bool,
-    /// Servers that turned a message away as not ours to send; the sender's next one may take it.
+    /// Servers that had trouble of their own with a message; the sender's next one may take it.
     turned_away: HashMap<i64, usize>,
     /// Which sender is served first this time.
     turn: usize,
@@ -159,9 +168,11 @@ impl Delivery {
         mut stop: watch::Receiver<bool>,
         report: &mut (dyn FnMut(&DeliveryProgress) + Send),
     ) -> Result<DeliveryReport, StoreError> {
+        let reader = self.store.reader()?;
         let mut work = Work {
             delivery: self,
-            reader: self.store.reader()?,
+            pace: Pace::new(&self.rates, &reader, self.mode, self.clock.now())?,
+            reader,
             servers: Servers::new(&self.transports, &self.routes, &self.policy),
             waiting: HashMap::new(),
             under_way: HashMap::new(),
@@ -219,7 +230,7 @@ impl Work<'_> {
                 NextAt::Nothing | NextAt::Never => IDLE_WAIT,
             };
             tokio::select! {
-                Some(ended) = self.tasks.join_next() => if let Err(fault) = self.take(ended) {
+                Some(ended) = self.tasks.join_next() => if let Err(fault) = self.take_all(ended) {
                     return Ok(DeliveryEnd::StoreFailed(fault));
                 },
                 () = asked(stop) => {}
@@ -261,20 +272,26 @@ impl Work<'_> {
 
     /// Starts what is due of one sender.
     fn start_for(&mut self, sender: &SenderId, now: Timestamp) -> Result<NextAt, StoreError> {
+        let quiet_until = self.delivery.quiet.as_ref().and_then(|quiet| quiet.until(now));
         loop {
             let at_the_earliest = match self.servers.choose(sender, now, None) {
+                _ if quiet_until.is_some() => quiet_until,
                 _ if self.is_unreadable => Some(self.rechecked_at.saturating_add(RECHECK_EVERY).unwrap_or(now)),
-                Choice::Server(server) => match self.next_due(sender, now)? {
-                    Some(message) => {
+                Choice::Server(server) => match (self.pace.wait(self.servers.id(server), sender), self.next_due(sender, now)?) {
+                    (Some(wait), Some(message)) => {
+                        self.waiting.entry(sender.clone()).or_default().push_front(message);
+                        Some(now.saturating_add(wait.min(IDLE_WAIT)).unwrap_or(now))
+                    }
+                    (None, Some(message)) => {
                         let avoid = self.turned_away.get(&message.id).copied();
                         let server = match self.servers.choose(sender, now, avoid) {
-                            Choice::Server(other) => other,
+                            Choice::Server(other) if self.pace.wait(self.servers.id(other), sender).is_none() => other,
                             _ => server,
                         };
                         self.start(message, server, now)?;
                         continue;
                     }
-                    None => Some(now),
+                    (_, None) => Some(now),
                 },
                 // Its turn comes when an attempt ends, which wakes the loop anyway.
                 Choice::Full => return Ok(NextAt::At(now.saturating_add(IDLE_WAIT).unwrap_or(now))),
@@ -304,8 +321,7 @@ impl Work<'_> {
 
     /// Gives up the messages whose time has run out, and returns whether there were any.
     async fn give_up(&mut self, now: Timestamp) -> Result<bool, StoreError> {
-        let queued_before = now.saturating_sub(self.delivery.policy.give_up_after).unwrap_or(Timestamp::MIN);
-        let given_up = self.delivery.store.exhaust(self.delivery.mode, queued_before, now).await?;
+        let given_up = self.delivery.store.exhaust(self.delivery.mode, self.delivery.policy.give_up_after, now).await?;
         if given_up > 0 {
             self.waiting.clear();
             *self.progress.ended.entry(State::Exhausted.as_str()).or_default() += given_up as u64;
@@ -322,7 +338,8 @@ impl Work<'_> {
         };
         let has_other = self.servers.has_other(&message.sender_id, server, now);
         let transport = self.servers.begin(server);
-        let server_id = transport.server().clone();
+        let (server_id, sender_id) = (transport.server().clone(), message.sender_id.clone());
+        self.pace.begin(&server_id, &sender_id);
         let passage = Arc::new(PassageFlag::default());
         let (id, flag) = (message.id, passage.clone());
         let (store, clock, policy) = (self.delivery.store.clone(), self.delivery.clock.clone(), self.delivery.policy.clone());
@@ -336,9 +353,9 @@ impl Work<'_> {
             }
             let now = clock.now();
             let mut next = after(message.entry, attempt.outcome, now, &policy);
-            // A server that could not be spoken to is no fault of the message: the sender's next one may take it now.
-            let is_servers_fault = attempt.outcome == Outcome::ServerFault || is_unreachable(&attempt);
-            if has_other && is_servers_fault && next.state == State::Queued {
+            // Trouble of a server is no fault of the message: the sender's next one may take it now. Never once the final
+            // dot may have left: what a server said to that is its word on the message.
+            if has_other && is_servers_trouble(&attempt) && next.state == State::Queued {
                 next.next_attempt_at = Some(now);
             }
             let is_stored = record(&store, message.id, &attempt, next, now).await.map_err(|error| error.to_string())?;
@@ -348,20 +365,31 @@ impl Work<'_> {
                 _ => Ok(Ended { message, server, stored: Some((attempt, next)) }),
             }
         });
-        self.under_way.insert(id, UnderWay { passage, abort, server: server_id, started_at: now });
+        self.under_way.insert(id, UnderWay { passage, abort, server: server_id, sender: sender_id, started_at: now });
+        Ok(())
+    }
+
+    /// Takes note of an attempt that has ended and of all others that have by now: one look at the queue serves them all.
+    fn take_all(&mut self, first: Result<Result<Ended, String>, JoinError>) -> Result<(), String> {
+        self.take(first)?;
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.take(ended)?;
+        }
         Ok(())
     }
 
     /// Takes note of an attempt that has ended, or returns why sending must stop.
     fn take(&mut self, ended: Result<Result<Ended, String>, JoinError>) -> Result<(), String> {
         let ended = ended.map_err(|error| error.to_string())??;
-        self.under_way.remove(&ended.message.id);
+        if let Some(under_way) = self.under_way.remove(&ended.message.id) {
+            self.pace.end(&under_way.server, &under_way.sender, ended.stored.as_ref().map(|(attempt, _)| attempt));
+        }
         self.servers.end(ended.server);
         if let Some((attempt, next)) = &ended.stored {
             (self.delivery.on_attempt)(attempt);
             *self.progress.ended.entry(next.state.as_str()).or_default() += 1;
             self.servers.learn(ended.server, &ended.message, attempt, self.delivery.clock.now());
-            if attempt.outcome == Outcome::ServerFault {
+            if is_servers_trouble(attempt) {
                 self.turned_away.insert(ended.message.id, ended.server);
             } else {
                 self.turned_away.remove(&ended.message.id);
@@ -431,6 +459,11 @@ impl Work<'_> {
             }
         }
     }
+}
+
+/// Returns whether an attempt failed by its server before the final dot could have left.
+fn is_servers_trouble(attempt: &Attempt) -> bool {
+    attempt.stage < Stage::FinalDot && (attempt.outcome == Outcome::ServerFault || Trouble::of(attempt).is_some())
 }
 
 /// Stores a result, offering it again while another process holds the database.

@@ -1,25 +1,66 @@
 //! What a delivery comes to know of its servers: who has room, who rests, who takes nothing from us.
+//!
+//! Each server has a breaker. It opens (the server rests, and no message's attempts are spent on it) when it cannot be
+//! reached, when it hangs up on several messages in a row, or when it says that we send too much. After the rest one
+//! message alone is tried; taken, it closes the breaker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::date::Timestamp;
 use crate::domain::id::{SenderId, ServerId};
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
 use crate::outbox::retry::{RetryPolicy, wait};
 use crate::port::Transport;
+use crate::smtp::verdict::is_throttling;
 use crate::store::outbox::Queued;
 
 /// How many messages of one sender a server must turn away as not ours to send, with none taken between,
 /// before it is believed to mean the sender and not the one recipient.
 const DOUBTS_MAX: usize = 3;
 
+/// How many messages in a row a server must hang up on, with none taken between, before it is believed to mean them all.
+const STUMBLES_MAX: u32 = 3;
+/// The first rest of a server that says we send too much; each further one is twice as long.
+const THROTTLED_REST: Duration = Duration::from_secs(60);
+/// The longest of these rests.
+const THROTTLED_REST_MAX: Duration = Duration::from_secs(3_600);
+
+/// What went wrong with a server rather than with a message, before the message could have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The server had not heard of the message.
+    Unreachable,
+    /// It hung up, or fell silent, in the middle of the dialogue.
+    Stumbled,
+    /// It says that we send too much.
+    Throttled,
+}
+
+impl Trouble {
+    /// Returns what an attempt tells of the server.
+    pub(crate) fn of(attempt: &Attempt) -> Option<Self> {
+        let is_goodbye = attempt.reply.as_ref().is_none_or(|reply| reply.code == 421);
+        match (attempt.outcome, attempt.stage) {
+            (Outcome::Deferred, stage) if attempt.reply.as_ref().is_some_and(|reply| is_throttling(stage, reply)) => {
+                Some(Self::Throttled)
+            }
+            (Outcome::Deferred, stage) if stage < Stage::MailFrom => Some(Self::Unreachable),
+            (Outcome::Deferred, stage) if stage < Stage::FinalDot && is_goodbye => Some(Self::Stumbled),
+            _ => None,
+        }
+    }
+}
+
 /// A server as far as this delivery has come to know it.
 struct Server {
     transport: Arc<dyn Transport>,
     under_way: usize,
-    /// Connection failures in a row; while it rests, no message's attempts are spent on it.
+    /// How often in a row the breaker opened.
     failure_count: u32,
+    /// On how many messages in a row it hung up.
+    stumble_count: u32,
     rests_until: Option<Timestamp>,
     /// Why it takes nothing from anybody here.
     fault: Option<String>,
@@ -30,6 +71,18 @@ struct Server {
 impl Server {
     fn is_faulty(&self, sender: &SenderId) -> bool {
         self.fault.is_some() || self.doubts.get(sender).is_some_and(|(messages, _)| messages.len() >= DOUBTS_MAX)
+    }
+
+    /// Returns how many messages may be under way: one alone until it has shown that it is well again.
+    fn room(&self) -> usize {
+        if self.failure_count > 0 { 1 } else { self.transport.concurrency() }
+    }
+
+    /// Opens the breaker for `rest`.
+    fn open(&mut self, rest: Duration, now: Timestamp) {
+        self.failure_count += 1;
+        self.stumble_count = 0;
+        self.rests_until = now.saturating_add(rest).ok();
     }
 
     fn is_usable(&self, sender: &SenderId, now: Timestamp) -> bool {
@@ -67,6 +120,7 @@ impl<'d> Servers<'d> {
             transport: transport.clone(),
             under_way: 0,
             failure_count: 0,
+            stumble_count: 0,
             rests_until: None,
             fault: None,
             doubts: BTreeMap::new(),
@@ -85,7 +139,7 @@ impl<'d> Servers<'d> {
         for place in self.places(sender).filter(|place| Some(*place) != avoid) {
             let server = &self.list[place];
             if server.is_usable(sender, now) {
-                let has_room = server.under_way < server.transport.concurrency();
+                let has_room = server.under_way < server.room();
                 return if has_room { Choice::Server(place) } else { Choice::Full };
             }
             if let (false, Some(until)) = (server.is_faulty(sender), server.rests_until) {
@@ -101,6 +155,11 @@ impl<'d> Servers<'d> {
     /// Returns whether the sender has another server than `place` that may be tried now.
     pub(crate) fn has_other(&self, sender: &SenderId, place: usize, now: Timestamp) -> bool {
         self.places(sender).any(|other| other != place && self.list[other].is_usable(sender, now))
+    }
+
+    /// Returns the id of the server at `place`.
+    pub(crate) fn id(&self, place: usize) -> &ServerId {
+        self.list[place].transport.server()
     }
 
     /// Takes a place at a server and returns its transport.
@@ -134,21 +193,30 @@ impl<'d> Servers<'d> {
                 }
                 server.fault = Some(words(attempt));
             }
-            // Attempts that failed side by side are one failure.
-            _ if is_unreachable(attempt) && server.rests_until.is_some_and(|until| until > now) => {}
-            _ if is_unreachable(attempt) => {
-                let rest = wait(server.failure_count, policy);
-                server.failure_count += 1;
-                server.rests_until = now.saturating_add(rest).ok();
-                tracing::warn!(server_id = %id, fault = words(attempt), "A server cannot be reached; it rests");
-            }
-            outcome => {
-                server.failure_count = 0;
-                server.rests_until = None;
-                if outcome == Outcome::Accepted {
-                    server.doubts.remove(sender);
+            outcome => match Trouble::of(attempt) {
+                // Attempts that failed side by side are one failure.
+                Some(_) if server.rests_until.is_some_and(|until| until > now) => {}
+                Some(Trouble::Stumbled) if server.failure_count == 0 && server.stumble_count + 1 < STUMBLES_MAX => {
+                    server.stumble_count += 1;
                 }
-            }
+                Some(Trouble::Throttled) => {
+                    let rest = THROTTLED_REST.saturating_mul(1 << server.failure_count.min(6)).min(THROTTLED_REST_MAX);
+                    tracing::warn!(server_id = %id, fault = words(attempt), ?rest, "A server says that it is sent too much; it rests");
+                    server.open(rest, now);
+                }
+                Some(Trouble::Unreachable | Trouble::Stumbled) => {
+                    tracing::warn!(server_id = %id, fault = words(attempt), "A server cannot be reached; it rests");
+                    server.open(wait(server.failure_count, policy), now);
+                }
+                None => {
+                    server.failure_count = 0;
+                    server.stumble_count = 0;
+                    server.rests_until = None;
+                    if outcome == Outcome::Accepted {
+                        server.doubts.remove(sender);
+                    }
+                }
+            },
         }
     }
 
@@ -168,11 +236,6 @@ impl<'d> Servers<'d> {
         let ids = self.routes.get(sender).map_or(&[][..], Vec::as_slice);
         ids.iter().filter_map(|id| self.list.iter().position(|server| server.transport.server() == id))
     }
-}
-
-/// Returns whether the attempt failed before the server had heard of the message.
-pub(crate) fn is_unreachable(attempt: &Attempt) -> bool {
-    attempt.outcome == Outcome::Deferred && attempt.stage < Stage::MailFrom
 }
 
 /// Returns what the server said, or what went wrong where it said nothing.

@@ -217,7 +217,11 @@ pub(crate) fn reasons(status: &Status, unread: Option<String>) -> Vec<Reason> {
             State::Unknown => {
                 add(ReasonKind::UnknownWaits, format!("{} for a person to decide", wait(open.count)));
             }
-            State::Queued if is_over(oldest_at, QUEUE_WAIT_MAX, now) => {
+            // What waits for the end of quiet hours, or has waited for it, has not been waiting for us.
+            State::Queued
+                if status.quiet_until.is_none()
+                    && is_over(status.quiet_ended_at.map_or(oldest_at, |end| end.max(oldest_at)), QUEUE_WAIT_MAX, now) =>
+            {
                 let words = format!("{} in the queue, the oldest since {}", wait(open.count), second(oldest_at));
                 add(ReasonKind::QueueOld, words);
             }

@@ -171,7 +171,7 @@ colour: red
             "rules/a.yaml:13:7: There is no sender `recievables`; did you mean `receivables`?",
             "rules/a.yaml:14:6: There is no recipient key `biling`; did you mean `billing`?",
             "rules/a.yaml:14:14: `a@@b` is not an e-mail address",
-            "rules/a.yaml:16:1: Unknown field `colour`; a rule has: id, formerly, description, kind, schedule, approve, for_each, \
+            "rules/a.yaml:16:1: Unknown field `colour`; a rule has: id, formerly, description, kind, schedule, approve, give_up_after, for_each, \
              minimum, levels, climb, start, where, from, to, cc, bcc, variables, script, attach",
         ]
     );

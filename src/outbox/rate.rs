@@ -1,4 +1,4 @@
-//! How many messages a server may be sent in a time: `60/min`. Pure: the present time is an argument.
+//! How many messages may go in a time, through a server or from a sender: `60/min`. Pure: the present time is an argument.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -98,46 +98,78 @@ impl fmt::Display for Rate {
     }
 }
 
-/// When messages left, as far back as the rates look; so that all rates hold in every window, not on average.
+/// When the next message may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Now.
+    Now,
+    /// Then, if nothing else ends before.
+    At(Timestamp),
+    /// Not before one that is under way has ended.
+    OnceOneEnds,
+}
+
+/// When messages went, as far back as the rates look; so that all rates hold in every window, not on average.
+///
+/// Nobody knows at which moment between its MAIL and the reply to its final dot a server counts a message. So one that
+/// is under way counts in every window, and one that has ended counts from its end: whichever moment the server picks,
+/// no window holds more than its count.
 #[derive(Clone, Debug)]
 pub struct SendLog {
     rates: Vec<Rate>,
-    sent: VecDeque<Timestamp>,
-    sent_max: usize,
+    under_way: usize,
+    ended: VecDeque<Timestamp>,
+    ended_max: usize,
 }
 
 impl SendLog {
-    /// Returns a log that holds `rates`, and knows that messages left at the times `recent` before `now`, in any order.
+    /// Returns a log that holds `rates`, and knows that messages ended at the times `recent` before `now`, in any order.
     ///
     /// A time after `now` comes from a clock that was put back; it counts as `now`.
     pub fn new(rates: Vec<Rate>, mut recent: Vec<Timestamp>, now: Timestamp) -> Self {
-        let sent_max = rates.iter().map(|rate| rate.count as usize).max().unwrap_or(0);
+        let ended_max = rates.iter().map(|rate| rate.count as usize).max().unwrap_or(0);
         recent.iter_mut().for_each(|at| *at = (*at).min(now));
         recent.sort_unstable();
-        let sent = recent.split_off(recent.len().saturating_sub(sent_max)).into();
-        Self { rates, sent, sent_max }
+        let ended = recent.split_off(recent.len().saturating_sub(ended_max)).into();
+        Self { rates, under_way: 0, ended, ended_max }
     }
 
-    /// Returns the first instant, `now` or later, at which the next message may leave.
-    pub fn next_at(&self, now: Timestamp) -> Timestamp {
-        let free_at = |rate: &Rate| {
-            let place = self.sent.len().checked_sub(rate.count as usize)?;
-            // The last of the calendar's instants is as good as never.
-            Some(self.sent[place].checked_add(rate.window.length()).unwrap_or(Timestamp::MAX))
-        };
-        self.rates.iter().filter_map(free_at).fold(now, Timestamp::max)
+    /// Returns when the next message may begin, being asked at `now`.
+    pub fn next(&self, now: Timestamp) -> Turn {
+        let mut free_at = now;
+        for rate in &self.rates {
+            let Some(left) = (rate.count as usize).checked_sub(self.under_way).filter(|left| *left > 0) else {
+                return Turn::OnceOneEnds;
+            };
+            if let Some(place) = self.ended.len().checked_sub(left) {
+                // The last of the calendar's instants is as good as never.
+                free_at = free_at.max(self.ended[place].checked_add(rate.window.length()).unwrap_or(Timestamp::MAX));
+            }
+        }
+        if free_at <= now { Turn::Now } else { Turn::At(free_at) }
     }
 
-    /// Records that a message leaves at `at`.
-    pub fn record(&mut self, at: Timestamp) {
-        if self.sent_max == 0 {
+    /// Records that a message begins.
+    pub fn begin(&mut self) {
+        self.under_way += 1;
+    }
+
+    /// Records that one that had begun ends at `at`.
+    pub fn end(&mut self, at: Timestamp) {
+        self.cancel();
+        if self.ended_max == 0 {
             return;
         }
-        if self.sent.len() == self.sent_max {
-            self.sent.pop_front();
+        if self.ended.len() == self.ended_max {
+            self.ended.pop_front();
         }
         // Kept in order even if the clock is not.
-        self.sent.push_back(self.sent.back().map_or(at, |last| at.max(*last)));
+        self.ended.push_back(self.ended.back().map_or(at, |last| at.max(*last)));
+    }
+
+    /// Records that one that had begun ends without the server having heard of it: it counts no more.
+    pub fn cancel(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
     }
 }
 
@@ -171,38 +203,73 @@ mod tests {
     #[test]
     fn what_was_sent_before_a_restart_still_counts() {
         let log = SendLog::new(rates(&["2/min", "3/h"]), vec![at(50_000), at(0), at(40_000)], at(55_000));
-        assert_eq!(log.next_at(at(55_000)), at(3_600_000));
+        assert_eq!(log.next(at(55_000)), Turn::At(at(3_600_000)));
         let log = SendLog::new(rates(&["2/min"]), vec![at(50_000), at(0), at(40_000)], at(55_000));
-        assert_eq!(log.next_at(at(55_000)), at(100_000));
+        assert_eq!(log.next(at(55_000)), Turn::At(at(100_000)));
+        assert_eq!(log.next(at(100_000)), Turn::Now);
     }
 
     #[test]
     fn a_clock_put_back_delays_one_window_at_most() {
         let log = SendLog::new(rates(&["1/min"]), vec![at(86_400_000)], at(0));
-        assert_eq!(log.next_at(at(0)), at(60_000));
+        assert_eq!(log.next(at(0)), Turn::At(at(60_000)));
+    }
+
+    #[test]
+    fn what_is_under_way_counts_and_what_was_never_heard_of_does_not() {
+        let mut log = SendLog::new(rates(&["2/min"]), vec![], at(0));
+        log.begin();
+        log.begin();
+        assert_eq!(log.next(at(70_000)), Turn::OnceOneEnds);
+        log.cancel();
+        assert_eq!(log.next(at(70_000)), Turn::Now);
+        log.begin();
+        log.end(at(70_000));
+        log.end(at(90_000));
+        assert_eq!(log.next(at(100_000)), Turn::At(at(130_000)));
     }
 
     #[test]
     fn without_a_rate_nothing_waits_and_nothing_is_kept() {
         let mut log = SendLog::new(vec![], vec![at(0)], at(0));
-        log.record(at(1));
-        assert_eq!((log.next_at(at(1)), log.sent.len()), (at(1), 0));
+        log.begin();
+        assert_eq!(log.next(at(1)), Turn::Now);
+        log.end(at(1));
+        assert_eq!((log.next(at(1)), log.ended.len()), (Turn::Now, 0));
     }
 
     proptest! {
+        /// Several at once, each as long as it likes; the server counts each at any moment between beginning and end.
         #[test]
-        fn no_window_ever_holds_more_than_its_count(pauses in prop::collection::vec(0i64..1500, 1..200), per_second in 1usize..5, per_minute in 1usize..20) {
+        fn no_window_ever_holds_more_than_its_count(
+            sendings in prop::collection::vec((0u64..400, 0u64..3_000, 0u64..100), 1..150), per_second in 1usize..5, per_minute in 1usize..20,
+        ) {
             let mut log = SendLog::new(rates(&[&format!("{per_second}/s"), &format!("{per_minute}/min")]), vec![], at(0));
-            let (mut now, mut sent) = (at(0), vec![]);
-            for pause in pauses {
-                now = now.max(log.next_at(now)) + Duration::from_millis(pause as u64 % 400);
-                now = log.next_at(now);
-                log.record(now);
-                sent.push(now.as_millisecond());
+            let (mut now, mut counted) = (at(0), vec![]);
+            let mut ends: std::collections::BinaryHeap<std::cmp::Reverse<Timestamp>> = Default::default();
+            for (pause, length, share) in sendings {
+                now += Duration::from_millis(pause);
+                loop {
+                    while let Some(std::cmp::Reverse(end)) = ends.peek().copied().filter(|end| end.0 <= now) {
+                        ends.pop();
+                        log.end(end);
+                    }
+                    let next_end = ends.peek().map(|end| end.0);
+                    now = match (log.next(now), next_end) {
+                        (Turn::Now, _) => break,
+                        (Turn::At(then), Some(end)) => then.min(end),
+                        (Turn::At(then), None) => then,
+                        (Turn::OnceOneEnds, end) => end.expect("something is under way"),
+                    };
+                }
+                log.begin();
+                ends.push(std::cmp::Reverse(now + Duration::from_millis(length)));
+                counted.push((now + Duration::from_millis(length * share / 100)).as_millisecond());
             }
+            counted.sort_unstable();
             for (count, length) in [(per_second, 1_000), (per_minute, 60_000)] {
-                for (index, first) in sent.iter().enumerate() {
-                    let in_window = sent[index..].iter().take_while(|one| **one < first + length).count();
+                for (index, first) in counted.iter().enumerate() {
+                    let in_window = counted[index..].iter().take_while(|one| **one < first + length).count();
                     prop_assert!(in_window <= count, "{in_window} in {length} ms from {first}");
                 }
             }
