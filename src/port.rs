@@ -53,7 +53,7 @@ pub trait Transport: Send + Sync {
     /// Returns the server's key in config.yaml.
     fn server(&self) -> &ServerId;
 
-    /// Returns how many messages may be under way at once.
+    /// Returns how many messages may be under way at once, those whose result is being stored included.
     fn concurrency(&self) -> usize;
 
     /// Makes one attempt; never fails otherwise than in the [`Attempt`].

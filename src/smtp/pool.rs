@@ -129,9 +129,10 @@ impl Transport for SmtpTransport {
         &self.settings.id
     }
 
-    /// For each connection one message on it and one in the line, whose envelope can go ahead.
+    /// For each connection one message on it, one in the line, whose envelope can go ahead, and one whose result is on
+    /// its way to the disk.
     fn concurrency(&self) -> usize {
-        2 * self.settings.connections.clamp(1, CONNECTIONS_MAX)
+        3 * self.settings.connections.clamp(1, CONNECTIONS_MAX)
     }
 
     fn attempt<'a>(&'a self, outgoing: &'a Outgoing, gate: &'a dyn Gate) -> Pending<'a, Attempt> {
