@@ -1,7 +1,10 @@
 //! One run: read the ledger, re-check what is left over, plan, compose, commit, send.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use compact_str::CompactString;
 use serde::Serialize;
@@ -23,12 +26,17 @@ use crate::outbox::attempt::Attempt;
 use crate::outbox::state::State;
 use crate::plan::occasion::Occasions;
 use crate::plan::reason::DeclineReason;
-use crate::plan::{Decision, Plan, Subject, Verdict, plan, plan_within};
+use crate::plan::{Decision, Plan, PlannedMessage, Subject, Verdict, plan, plan_within};
 use crate::port::{Clock, Transport};
 use crate::rule::{RuleKind, RuleSet};
 use crate::store::firings::FiringRow;
 use crate::store::status::run_counts;
 use crate::store::{DecisionRow, Queue, RunRow, RunTransaction, Store, StoreError, history};
+
+/// The most threads that compose at once.
+const COMPOSING_THREADS_MAX: usize = 8;
+/// How many mails a thread composes before it hands them over.
+const COMPOSED_TOGETHER: usize = 16;
 
 /// What a run decided and stored, before anything was sent.
 #[derive(Debug)]
@@ -303,9 +311,8 @@ fn store_plan(
     let due_count = plan.messages.iter().filter(|message| message.blocked.is_none()).count() as u64;
     let is_beyond_guard = config.run_guard_messages.is_some_and(|most| due_count > most);
 
-    let mut stored: Vec<(Option<i64>, State, Option<&'static str>)> = Vec::new();
-    for (done, message) in plan.messages.iter().enumerate() {
-        let waits = if config.mode == Mode::Dry {
+    let waits = |message: &PlannedMessage| {
+        if config.mode == Mode::Dry {
             Some("dry")
         } else if is_beyond_guard {
             Some("run_guard")
@@ -313,14 +320,18 @@ fn store_plan(
             Some("approval")
         } else {
             None
-        };
-        // Only what the decision needs is kept: the bytes of a hundred thousand mails do not stay in memory.
-        let row = composer.row(message, waits);
-        stored.push((run.add_message(&row)?, row.state, row.reason));
-        if done % 64 == 0 || done + 1 == plan.messages.len() {
-            report(done + 1, plan.messages.len());
         }
-    }
+    };
+    let mut stored: Vec<(Option<i64>, State, Option<&'static str>)> = Vec::new();
+    side_by_side(&plan.messages, &|message| composer.row(message, waits(message)), &mut |row| {
+        // Only what the decision needs is kept: the bytes of a hundred thousand mails do not stay in memory.
+        stored.push((run.add_message(&row)?, row.state, row.reason));
+        let done = stored.len();
+        if done % 64 == 1 || done == plan.messages.len() {
+            report(done, plan.messages.len());
+        }
+        Ok::<(), StoreError>(())
+    })?;
 
     for (rule, rule_plan) in rules.rules.iter().zip(&plan.rules) {
         let mut occasions = Occasions::new(composer.ledger);
@@ -364,6 +375,41 @@ fn store_plan(
     Ok(())
 }
 
+/// Makes something of each item on as many threads as there are processors, and takes it in on this one, in order.
+///
+/// A thread is at most two chunks ahead, so that what is made and not yet taken stays small.
+///
+/// # Errors
+/// The first of `take`; nothing more is made then.
+fn side_by_side<I: Sync, T: Send, E>(
+    items: &[I],
+    make: &(impl Fn(&I) -> T + Sync),
+    take: &mut impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(COMPOSING_THREADS_MAX);
+    thread::scope(|scope| {
+        let mut made = Vec::new();
+        for place in 0..threads {
+            let (give, given) = sync_channel::<Vec<T>>(1);
+            made.push(given);
+            scope.spawn(move || {
+                for chunk in items.chunks(COMPOSED_TOGETHER).skip(place).step_by(threads) {
+                    // Nobody takes any more: `take` has failed.
+                    if give.send(chunk.iter().map(make).collect()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        for place in 0..items.len().div_ceil(COMPOSED_TOGETHER) {
+            // A thread that is gone has panicked, which the scope hands on.
+            let Ok(chunk) = made[place % threads].recv() else { break };
+            chunk.into_iter().try_for_each(&mut *take)?;
+        }
+        Ok(())
+    })
+}
+
 /// Returns whether a decision says that its event was there before the rule first ran.
 fn is_backlog(decision: &Decision) -> bool {
     decision.verdict == Verdict::Declined(DeclineReason::Backlog)
@@ -372,4 +418,25 @@ fn is_backlog(decision: &Decision) -> bool {
 /// Returns whether a notice's decision repeats what the outbox or the baseline says.
 fn is_on_record(decision: &Decision) -> bool {
     is_backlog(decision) || decision.verdict == Verdict::Declined(DeclineReason::AlreadySent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_side_by_side_is_taken_in_order_and_a_failure_ends_it() {
+        for count in [0, 1, COMPOSED_TOGETHER, 10 * COMPOSED_TOGETHER + 3] {
+            let items: Vec<usize> = (0..count).collect();
+            let mut taken = vec![];
+            let whole = side_by_side(&items, &|item| item * 2, &mut |double| {
+                taken.push(double);
+                Ok::<(), ()>(())
+            });
+            assert_eq!((whole, taken), (Ok(()), items.iter().map(|item| item * 2).collect::<Vec<_>>()));
+        }
+        let items: Vec<usize> = (0..10_000).collect();
+        let failed = side_by_side(&items, &|item| *item, &mut |item| if item == 100 { Err(item) } else { Ok(()) });
+        assert_eq!(failed, Err(100));
+    }
 }
