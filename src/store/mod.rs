@@ -120,7 +120,8 @@ pub enum StoreError {
     Closed,
 }
 
-/// Opens a database for reading only; `None` where nothing has run yet and there is no file, or an empty one.
+/// Opens a database for reading only; `None` where nothing has run yet and there is no file, or an empty one, or one whose
+/// first process died before it was whole.
 ///
 /// # Errors
 /// As [`StoreError`] says.
@@ -132,8 +133,17 @@ pub fn open_reader(path: &Path) -> Result<Option<Connection>, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(open)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
-    let version = check_owner(&connection, path)?;
+    let version = match check_owner(&connection, path) {
+        // From the first commit on the file is in WAL mode. A journal to roll back is of a process that died while it made the
+        // file: nothing is in it, and only who writes may roll it back.
+        Err(StoreError::Open { source, .. }) if has_interrupted_start(&source) => return Ok(None),
+        version => version?,
+    };
     Ok((version > 0).then_some(connection))
+}
+
+fn has_interrupted_start(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 /// Opens or creates the database for writing and brings it to the newest schema.

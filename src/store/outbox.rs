@@ -83,22 +83,29 @@ impl Store {
                 _ => Err(StoreError::NotQueued { id }),
             }
         })
-        .await
+        .await?;
+        self.own().insert(id);
+        Ok(())
     }
 
     /// Appends an attempt and puts the message where it leads. Returns `false`, the attempt kept, where the message was
     /// withdrawn, given up, stopped or closed while the attempt went on and nothing of it had left.
     ///
+    /// A result counts only for the state that this process gave the message: `sending` where it recorded that, else
+    /// `queued`. Where locks do not work and two processes send, neither undoes what the other has under way.
+    ///
     /// # Errors
     /// Why it could not be stored.
     pub async fn record_attempt(&self, id: i64, attempt: Attempt, next: Next, now: Timestamp) -> Result<bool, StoreError> {
-        self.write(move |connection| {
+        let from = if self.own().contains(&id) { State::Sending } else { State::Queued };
+        let is_recorded = self.write(move |connection| {
             insert_attempt(connection, id, &attempt)?;
             let update =
                 "update message set state = ?2, next_attempt_at_ms = ?3, state_at_ms = ?4, attempt_count = attempt_count + 1
-                where id = ?1 and state in ('queued', 'sending')";
+                where id = ?1 and state = ?5";
             let next_ms = next.next_attempt_at.map(Timestamp::as_millisecond);
-            let changed = connection.prepare_cached(update)?.execute((id, next.state.as_str(), next_ms, now.as_millisecond()))?;
+            let values = (id, next.state.as_str(), next_ms, now.as_millisecond(), from.as_str());
+            let changed = connection.prepare_cached(update)?.execute(values)?;
             if changed != 1 {
                 let select = "select state from message where id = ?1";
                 let state: String = connection.query_row(select, (id,), |row| row.get(0))?;
@@ -111,8 +118,10 @@ impl Store {
                 free_steps(connection, id)?;
             }
             Ok(true)
-        })
-        .await
+        });
+        let is_recorded = is_recorded.await?;
+        self.own().remove(&id);
+        Ok(is_recorded)
     }
 
     /// Withdraws queued messages that are no longer due.

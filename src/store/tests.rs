@@ -104,6 +104,38 @@ async fn a_key_or_a_step_is_taken_once_and_only_what_never_left_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_result_does_not_undo_what_another_process_has_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let store = Store::open(&path, "test", at(0)).unwrap();
+    let id = add(&store, message("k1", "INV-1", State::Queued)).await.unwrap();
+    // Where locks do not work, another process can have taken the same message from the queue, and be ahead.
+    let other = Connection::open(&path).unwrap();
+    other.execute("update message set state = 'sending' where id = ?1", (id,)).unwrap();
+    for (outcome, state) in [(Outcome::Deferred, State::Queued), (Outcome::Refused, State::Refused)] {
+        let next = Next { state, next_attempt_at: Some(at(9)) };
+        assert!(store.record_attempt(id, attempt(outcome), next, at(2)).await.is_err(), "{outcome:?}");
+    }
+    let state: String = other.query_row("select state from message", (), |row| row.get(0)).unwrap();
+    assert_eq!(state, "sending");
+}
+
+#[tokio::test]
+async fn a_process_that_died_while_it_made_the_file_stands_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, left) = (folder.path().join("whole.db"), folder.path().join("left.db"));
+    // What lies there in the middle of the very first transaction, as a kill leaves it: a journal to roll back.
+    let first = Connection::open(&whole).unwrap();
+    first.execute_batch("pragma cache_size = 1; begin; create table a (b); insert into a values (zeroblob(100000))").unwrap();
+    for (from, to) in [("whole.db", "left.db"), ("whole.db-journal", "left.db-journal")] {
+        std::fs::copy(folder.path().join(from), folder.path().join(to)).unwrap();
+    }
+    assert!(open_reader(&left).unwrap().is_none(), "nothing has run yet");
+    let store = Store::open(&left, "test", at(0)).unwrap();
+    assert!(add(&store, message("k1", "INV-1", State::Queued)).await.is_some());
+}
+
+#[tokio::test]
 async fn what_was_under_way_when_the_process_died_becomes_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");

@@ -3,9 +3,11 @@
 //! A commit costs a disk flush whatever it holds, so everything that has arrived while the last group was being
 //! flushed goes into the next one. No timer: an idle store answers at once, a busy one in large groups.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, ErrorCode};
@@ -82,6 +84,8 @@ pub struct Store {
     path: PathBuf,
     jobs: Option<Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
+    /// The messages that this process put into `sending` and has no result of yet.
+    own: Mutex<HashSet<i64>>,
     _lock: File,
 }
 
@@ -97,7 +101,7 @@ impl Store {
             .name("dunlin-store".into())
             .spawn(move || write_groups(&connection, &waiting))
             .map_err(|source| StoreError::Lock { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), jobs: Some(jobs), thread: Some(thread), _lock: lock })
+        Ok(Self { path: path.to_owned(), jobs: Some(jobs), thread: Some(thread), own: Mutex::default(), _lock: lock })
     }
 
     /// Opens a further connection for reading.
@@ -106,6 +110,12 @@ impl Store {
     /// As [`open_reader`].
     pub fn reader(&self) -> Result<Connection, StoreError> {
         open_reader(&self.path)?.ok_or(StoreError::Closed)
+    }
+
+    /// Returns the messages that this process put into `sending`.
+    pub(crate) fn own(&self) -> MutexGuard<'_, HashSet<i64>> {
+        // Nothing under this lock can panic half-way through a change.
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does `work` on the writer's thread; resolves once it is on disk, or has left no trace.
