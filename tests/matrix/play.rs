@@ -148,7 +148,10 @@ impl Play {
             Fault::Strike(strike) => Some(strike),
             _ => None,
         };
-        self.surroundings.is_lockless = matches!(incarnation.fault, Fault::Twin);
+        let has_twin = matches!(incarnation.fault, Fault::Twin);
+        self.surroundings.is_lockless = has_twin;
+        let most = *self.chance.pick(&[500, 2_000, 6_000]);
+        self.surroundings.hold_ups = has_twin.then(|| (most, self.chance.next()));
         let mut child = self.start(&name, incarnation.face, strike);
         self.tally.processes += 1;
         let mut stage = None;
@@ -261,7 +264,7 @@ impl Play {
 
     /// Runs with a willing server until nothing is left to send.
     fn drain(&mut self) -> Vec<String> {
-        self.surroundings.is_lockless = false;
+        (self.surroundings.is_lockless, self.surroundings.hold_ups) = (false, None);
         for _ in 0..RUNS_MAX {
             let status = ended(&mut self.start("drain", Face::Run, None), PATIENCE * 4);
             if status.is_none() {

@@ -3,6 +3,7 @@
  * - it counts what the program does to the database's files and to TCP connections, and at the call the matrix names it kills
  *   the process, fails the call, cuts it short or holds a lock;
  * - it keeps what was written and not yet flushed, so that the matrix can take it back: what a power cut does;
+ * - it holds a process up before each lock, by chance, so that two of them meet in every order;
  * - it lets time pass faster, so that a deadline of ten minutes is over in seconds.
  *
  * Linux with glibc alone. Its settings come from the environment (shim.rs), what it did is in a file both sides have mapped.
@@ -49,6 +50,7 @@ static struct account *account;
 static int edge = -1, deed = NOTHING, undo = -1, is_lockless;
 static uint64_t at, lasts_ms; /* 0: only that call; UINT64_MAX: for ever */
 static double pace = 1;
+static uint64_t chance, held_up_us_max;
 static int64_t mono_start, wall_start, wall_shown;
 static int64_t fault_until;
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
@@ -80,6 +82,7 @@ __attribute__((constructor)) static void start(void) {
     }
     if ((text = getenv("MATRIX_CLOCK"))) sscanf(text, "%ld %ld %lf", &wall_start, &wall_shown, &pace);
     if ((text = getenv("MATRIX_UNDO"))) undo = syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_APPEND | O_CREAT, 0600);
+    if ((text = getenv("MATRIX_JITTER"))) sscanf(text, "%lu %lu", &chance, &held_up_us_max);
     is_lockless = getenv("MATRIX_LOCKLESS") != 0;
 }
 
@@ -244,19 +247,30 @@ int unlink(const char *path) {
     return failed;
 }
 
-#define CONTROL(name)                                                                              \
-    int name(int fd, int command, ...) {                                                           \
-        REAL(int, #name, int, int, ...);                                                           \
-        va_list rest;                                                                              \
-        va_start(rest, command);                                                                   \
-        void *argument = va_arg(rest, void *);                                                     \
-        va_end(rest);                                                                              \
-        int half;                                                                                  \
-        if (command == F_SETLK && kind(fd) != NONE && ((struct flock *)argument)->l_type == F_WRLCK && step(LOCK, &half)) \
-            return -1;                                                                             \
-        int result = real(fd, command, argument);                                                  \
-        if (command == F_SETLK && kind(fd) != NONE && ((struct flock *)argument)->l_type == F_WRLCK) done(LOCK, 0); \
-        return result;                                                                             \
+static void hold_up(void) {
+    if (!held_up_us_max) return;
+    uint64_t drawn = __atomic_add_fetch(&chance, 0x9e3779b97f4a7c15, __ATOMIC_SEQ_CST);
+    drawn = (drawn ^ (drawn >> 30)) * 0xbf58476d1ce4e5b9;
+    struct timespec t = {0, (long)((drawn >> 20) % held_up_us_max) * 1000};
+    syscall(SYS_nanosleep, &t, 0);
+}
+
+#define CONTROL(name)                                                                                           \
+    int name(int fd, int command, ...) {                                                                        \
+        REAL(int, #name, int, int, ...);                                                                        \
+        va_list rest;                                                                                           \
+        va_start(rest, command);                                                                                \
+        void *argument = va_arg(rest, void *);                                                                  \
+        va_end(rest);                                                                                           \
+        int half;                                                                                               \
+        int is_lock = command == F_SETLK && kind(fd) != NONE && ((struct flock *)argument)->l_type == F_WRLCK; \
+        if (!is_lock) return real(fd, command, argument);                                                       \
+        hold_up();                                                                                              \
+        if (step(LOCK, &half)) return -1;                                                                       \
+        int result = real(fd, command, argument), error = errno;                                                \
+        done(LOCK, 0);                                                                                          \
+        errno = error;                                                                                          \
+        return result;                                                                                          \
     }
 CONTROL(fcntl)
 CONTROL(fcntl64)

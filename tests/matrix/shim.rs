@@ -91,12 +91,14 @@ pub struct Surroundings {
     began_at: u128,
     pub has_undo: bool,
     pub is_lockless: bool,
+    /// A process is held up before each lock, so many microseconds at most; and the seed of how many.
+    pub hold_ups: Option<(u64, u64)>,
 }
 
 impl Surroundings {
     pub fn new(folder: &Path, has_undo: bool) -> Self {
         let began_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-        Self { folder: folder.to_owned(), began_at, has_undo, is_lockless: false }
+        Self { folder: folder.to_owned(), began_at, has_undo, is_lockless: false, hold_ups: None }
     }
 
     pub fn undo(&self) -> PathBuf {
@@ -114,6 +116,11 @@ impl Surroundings {
         }
         if self.has_undo {
             command.env("MATRIX_UNDO", self.undo());
+        }
+        if let Some((most, seed)) = self.hold_ups {
+            // Two processes of one moment are held up differently.
+            let seed = name.bytes().fold(seed, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+            command.env("MATRIX_JITTER", format!("{seed} {most}"));
         }
         if self.is_lockless {
             command.env("MATRIX_LOCKLESS", "1");
