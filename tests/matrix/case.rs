@@ -76,7 +76,8 @@ impl Case {
         let has_power_cuts = chance.happens(400);
         let face = if chance.happens(300) { Face::Daemon } else { Face::Run };
         let count = chance.between(1, 3);
-        let incarnations = (0..count).map(|turn| incarnation(face, turn, mails as u64, has_power_cuts, &mut chance)).collect();
+        let each = (mails as u64).div_ceil(count);
+        let incarnations = (0..count).map(|turn| incarnation(face, turn, each, has_power_cuts, &mut chance)).collect();
         Self { seed, mails, connections: chance.between(1, 3), has_power_cuts, incarnations, renews_unknown: chance.happens(100) }
     }
 
@@ -126,15 +127,15 @@ fn strike(mails: u64, chance: &mut Chance) -> Strike {
     const WRITES: [Deed; 6] = [Deed::KillBefore, Deed::KillHalfway, Deed::KillAfter, Deed::Full, Deed::InputOutput, Deed::Abort];
     // How often each edge is come to, about: a fault behind the last one would not strike.
     let (edge, at_most, deeds): (Edge, u64, &[Deed]) = match chance.between(0, 99) {
-        0..8 => (Edge::DbWrite, 60, &WRITES),
-        8..30 => (Edge::WalWrite, 90 + 8 * mails, &WRITES),
+        0..8 => (Edge::DbWrite, 40, &WRITES),
+        8..30 => (Edge::WalWrite, 60 + 6 * mails, &WRITES),
         30..48 => (Edge::Sync, 6 + 2 * mails, &[Deed::KillBefore, Deed::KillAfter, Deed::InputOutput, Deed::Full, Deed::Abort]),
         48..51 => (Edge::Truncate, 2, &[Deed::KillBefore, Deed::KillAfter, Deed::InputOutput]),
         51..53 => (Edge::Unlink, 1, &DEATHS),
-        53..63 => (Edge::Lock, 20 + 4 * mails, &[Deed::KillBefore, Deed::KillAfter, Deed::Locked, Deed::Locked]),
+        53..63 => (Edge::Lock, 20 + 3 * mails, &[Deed::KillBefore, Deed::KillAfter, Deed::Locked, Deed::Locked]),
         63..68 => (Edge::Connect, 3, &DEATHS),
-        68..86 => (Edge::Send, 3 + 3 * mails, &[Deed::KillBefore, Deed::KillHalfway, Deed::KillAfter, Deed::Abort]),
-        _ => (Edge::Receive, 3 + 3 * mails, &DEATHS),
+        68..86 => (Edge::Send, 3 + 2 * mails, &[Deed::KillBefore, Deed::KillHalfway, Deed::KillAfter, Deed::Abort]),
+        _ => (Edge::Receive, 3 + 2 * mails, &DEATHS),
     };
     let lasts_ms = *chance.pick(&[0, 0, 20, 200, u64::MAX]);
     Strike { edge, deed: *chance.pick(deeds), at: chance.between(1, at_most), lasts_ms }

@@ -75,7 +75,8 @@ fn program(workspace: &Workspace, arguments: &[&str]) -> Command {
     command
 }
 
-fn queued(workspace: &Workspace) -> i64 {
+/// Returns how many mails are still to be sent.
+pub fn queued(workspace: &Workspace) -> i64 {
     let path = workspace.path().join("dunlin.db");
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     connection.busy_timeout(Duration::from_secs(10)).unwrap();

@@ -13,6 +13,7 @@ mod case;
 mod chance;
 mod kills;
 mod ledger;
+mod panics;
 mod play;
 mod power;
 mod shim;

@@ -82,15 +82,19 @@ pub fn play(case: &Case) -> Result<Tally, String> {
     let more = "retry: { first: 1 s, most: 1 s, give_up_after: 7 days }\ndaemon: { listen: \"127.0.0.1:0\" }\n";
     workspace.write("config.yaml", &Workspace::config(server.port, more));
     workspace.edit("config.yaml", "security: none", &format!("security: none, connections: {}", case.connections));
-    workspace.edit("rules/overdue.yaml", "kind: reminder\n", "kind: reminder\nschedule: { cron: \"0 9 * * *\" }\n");
+    workspace.edit("rules/overdue.yaml", "kind: reminder\n", "kind: reminder\nschedule: { cron: \"* * * * *\" }\n");
     let surroundings = Surroundings::new(workspace.path(), case.has_power_cuts);
     let chance = Chance::of(case.seed, &[2]);
     let mut play = Play { workspace, surroundings, server, chance, tally: Tally::default() };
     if case.has_twins() {
         play.make_database();
     }
+    let invoices = play.workspace.read("invoices.csv");
     for (turn, incarnation) in case.incarnations.iter().enumerate() {
-        play.live(turn, incarnation);
+        // Each process finds new work, besides what the one before it left.
+        let mails = case.mails * (turn + 1) / case.incarnations.len();
+        play.workspace.write("invoices.csv", &head(&invoices, mails));
+        play.live(turn, incarnation, mails);
     }
     play.server.set_mood(Mood::calm());
     let renewed = if case.renews_unknown { play.renew_unknown() } else { BTreeSet::new() };
@@ -134,13 +138,13 @@ impl Play {
     /// Makes a database in which nothing has happened yet.
     fn make_database(&self) {
         let invoices = self.workspace.read("invoices.csv");
-        self.workspace.write("invoices.csv", invoices.split_inclusive('\n').next().unwrap());
+        self.workspace.write("invoices.csv", &head(&invoices, 0));
         ended(&mut self.start("empty", Face::Run, None), PATIENCE);
         self.workspace.write("invoices.csv", &invoices);
     }
 
-    /// One process from its start to its end, with what befalls it.
-    fn live(&mut self, turn: usize, incarnation: &Incarnation) {
+    /// One process from its start to its end, with what befalls it; there are so many mails by now.
+    fn live(&mut self, turn: usize, incarnation: &Incarnation, mails: usize) {
         self.server.set_mood(incarnation.mood.clone());
         let name = format!("process{turn}");
         let before = self.server.taken_count();
@@ -181,7 +185,6 @@ impl Play {
                 stage = Some("from outside");
             }
         }
-        let mails = before + self.workspace_mails();
         self.end(&mut child, incarnation.face, mails);
         let account = self.surroundings.account(&name);
         for (most, count) in self.tally.counts.iter_mut().zip(account.counts) {
@@ -199,10 +202,6 @@ impl Play {
             self.tally.endangered += endangered as u64;
             self.tally.power_cuts += 1;
         }
-    }
-
-    fn workspace_mails(&self) -> usize {
-        self.workspace.read("customers.csv").lines().count() - 1
     }
 
     /// Waits until the ledger has so many mails more, and then for `later`; returns whether the process still lives.
@@ -300,6 +299,11 @@ impl Play {
         };
         self.logs().iter().map(|(name, text)| format!("  {name}:\n    {}\n", end(text))).collect()
     }
+}
+
+/// Returns an export's heading and its first `rows` rows.
+fn head(export: &str, rows: usize) -> String {
+    export.split_inclusive('\n').take(1 + rows).collect()
 }
 
 /// Asks a process to end.
