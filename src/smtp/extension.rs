@@ -108,4 +108,29 @@ mod tests {
             assert_eq!(Extensions::parse(&format!("mx\n{line}")).size, size, "{line}");
         }
     }
+
+    proptest::proptest! {
+        /// Keywords of a real offer, cut, doubled and mixed with anything: what is understood was offered, and nothing panics.
+        #[test]
+        fn nothing_is_understood_that_was_not_offered(
+            words in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "PIPELINING", "pipelining", "SIZE", "size=", " 35882577", " 99999999999999999999", " -1", "8BITMIME", "SMTPUTF8",
+                    "STARTTLS", "AUTH", "AUTH=", " PLAIN", " login", " XOAUTH2", "\n", "\n", "\n", "\t", " ", "=", "é", "\u{0}", "X-",
+                ]),
+                0..40,
+            )
+        ) {
+            let text = words.concat();
+            let found = Extensions::parse(&text);
+            let has = |word: &str| text.lines().skip(1).any(|line| line.to_ascii_uppercase().contains(word));
+            proptest::prop_assert!(!found.pipelining || has("PIPELINING"));
+            proptest::prop_assert!(!found.start_tls || has("STARTTLS"));
+            proptest::prop_assert!(!found.eight_bit || has("8BITMIME"));
+            proptest::prop_assert!(!found.smtp_utf8 || has("SMTPUTF8"));
+            proptest::prop_assert!(found.size == SizeOffer::Absent || has("SIZE"));
+            proptest::prop_assert!(found.sign_in.is_empty() || has("AUTH"));
+            proptest::prop_assert!(found.sign_in.iter().all(|word| has(word)));
+        }
+    }
 }

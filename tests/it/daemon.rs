@@ -17,10 +17,10 @@ use crate::server::Server;
 use crate::workspace::Workspace;
 
 /// A clock that stands still until the test moves it, and how often it was looked at.
-struct Set(AtomicI64, AtomicI64);
+pub struct Set(AtomicI64, AtomicI64);
 
 impl Set {
-    fn at(text: &str) -> Arc<Self> {
+    pub fn at(text: &str) -> Arc<Self> {
         let clock = Arc::new(Self(AtomicI64::new(0), AtomicI64::new(0)));
         clock.to(text);
         clock
@@ -39,15 +39,15 @@ impl Clock for Set {
 }
 
 /// A daemon that runs in this process.
-struct Running {
-    clock: Arc<Set>,
+pub struct Running {
+    pub clock: Arc<Set>,
     nudges: mpsc::Sender<Nudge>,
-    live: Live,
+    pub live: Live,
     ended: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(workspace: &Workspace, clock: Arc<Set>) -> Self {
+    pub async fn start(workspace: &Workspace, clock: Arc<Set>) -> Self {
         let daemon = Daemon::start(workspace.path(), clock.clone()).await.unwrap();
         let (nudges, taken) = mpsc::channel(8);
         let live = daemon.live().clone();
@@ -55,42 +55,42 @@ impl Running {
     }
 
     /// Moves the clock and lets the daemon see it.
-    async fn clock_to(&self, text: &str) {
+    pub async fn clock_to(&self, text: &str) {
         self.clock.to(text);
         self.nudge().await;
     }
 
-    async fn nudge(&self) {
+    pub async fn nudge(&self) {
         self.nudges.send(Nudge::Reload).await.unwrap();
     }
 
     /// Waits, in the daemon's own time, until its files give what `is_so` asks for.
-    async fn until(&self, is_so: impl Fn(&dunlin::engine::status::Status) -> bool) {
+    pub async fn until(&self, is_so: impl Fn(&dunlin::engine::status::Status) -> bool) {
         while !is_so(&self.live.snapshot(None, self.clock.now())) {
             tokio::task::yield_now().await;
         }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.nudges.send(Nudge::Stop).await.unwrap();
         self.ended.await.unwrap();
     }
 }
 
 /// Returns the rows of a query on a workspace's database, columns joined with blanks.
-fn rows(workspace: &Workspace, sql: &str) -> Vec<String> {
+pub fn rows(workspace: &Workspace, sql: &str) -> Vec<String> {
     let connection = Connection::open_with_flags(workspace.path().join("dunlin.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut statement = connection.prepare(sql).unwrap();
     let rows = statement.query_map((), |row| row.get(0)).unwrap();
     rows.map(Result::unwrap).collect()
 }
 
-fn firings(workspace: &Workspace) -> Vec<String> {
+pub fn firings(workspace: &Workspace) -> Vec<String> {
     rows(workspace, "select local_time || ' ' || outcome || ' ' || coalesce(reason, '') from firing order by local_time")
 }
 
 /// A workspace whose rule fires at nine in Berlin, with a free port for the health page.
-fn at_nine(port: u16, customers: usize) -> Workspace {
+pub fn at_nine(port: u16, customers: usize) -> Workspace {
     let workspace = Workspace::new(port, customers);
     workspace.write("config.yaml", &Workspace::config(port, "daemon: { listen: \"127.0.0.1:0\" }\n"));
     workspace.edit("rules/overdue.yaml", "kind: reminder\n", "kind: reminder\nschedule: { cron: \"0 9 * * *\" }\n");
@@ -98,7 +98,7 @@ fn at_nine(port: u16, customers: usize) -> Workspace {
 }
 
 /// Waits for mails while the daemon's tasks go on.
-fn arrivals(server: &Server, count: usize) {
+pub fn arrivals(server: &Server, count: usize) {
     tokio::task::block_in_place(|| server.wait_for(count));
 }
 

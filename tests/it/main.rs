@@ -14,6 +14,7 @@ mod outbox;
 mod plugins;
 mod problems;
 mod recheck;
+mod replay;
 mod schedule;
 mod server;
 mod workspace;

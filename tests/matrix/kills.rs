@@ -55,6 +55,9 @@ fn a_daemon_killed_again_and_again_while_sending_accounts_for_every_mail_and_dou
         daemon.kill().unwrap();
         daemon.wait().unwrap();
         done += 1;
+        if done % 20 == 0 {
+            println!("{done} kills, {} mails taken", server.taken_count());
+        }
     }
     let ran = program(&workspace, &["run", "--as-of", AS_OF]).status().unwrap();
     assert!(ran.success());
