@@ -264,8 +264,9 @@ impl Play {
     /// Runs with a willing server until nothing is left to send.
     fn drain(&mut self) -> Vec<String> {
         (self.surroundings.is_lockless, self.surroundings.hold_ups) = (false, None);
+        self.surroundings.calm_down();
         for _ in 0..RUNS_MAX {
-            let status = ended(&mut self.start("drain", Face::Run, None), PATIENCE * 4);
+            let status = ended(&mut self.start("drain", Face::Run, None), PATIENCE * 15);
             if status.is_none() {
                 return vec!["a run with a willing server does not end".to_owned()];
             }

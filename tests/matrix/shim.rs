@@ -56,7 +56,9 @@ pub enum Deed {
 pub const STAGES: [&str; 7] = ["idle", "connected", "envelope", "data", "content", "final dot", "answered"];
 
 /// How much faster time passes for the program: ten minutes in three seconds.
-pub const PACE: u64 = 200;
+const PACE: u64 = 200;
+/// The same where the case is over and only the rest is sent: a machine with much else to do must not make deadlines strike.
+const CALM_PACE: u64 = 10;
 
 /// The day all cases play on, five seconds before nine in Berlin, in nanoseconds of Unix time.
 const WALL_SHOWN: u128 = 1_773_129_595_000_000_000;
@@ -88,7 +90,8 @@ pub fn clean_up() {
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     folder: PathBuf,
-    began_at: u128,
+    /// An instant of the real clock, what the program's clock shows then, and how much faster it goes from there.
+    clock: (u128, u128, u64),
     pub has_undo: bool,
     pub is_lockless: bool,
     /// A process is held up before each lock, so many microseconds at most; and the seed of how many.
@@ -97,8 +100,14 @@ pub struct Surroundings {
 
 impl Surroundings {
     pub fn new(folder: &Path, has_undo: bool) -> Self {
-        let began_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-        Self { folder: folder.to_owned(), began_at, has_undo, is_lockless: false, hold_ups: None }
+        Self { folder: folder.to_owned(), clock: (real_now(), WALL_SHOWN, PACE), has_undo, is_lockless: false, hold_ups: None }
+    }
+
+    /// Lets time pass more slowly from now on.
+    pub fn calm_down(&mut self) {
+        let (since, shown, pace) = self.clock;
+        let now = real_now();
+        self.clock = (now, shown + (now - since) * u128::from(pace), CALM_PACE);
     }
 
     pub fn undo(&self) -> PathBuf {
@@ -110,7 +119,8 @@ impl Surroundings {
         let account = self.folder.join(format!("{name}.account"));
         fs::write(&account, [0; 8 * (2 + Edge::ALL.len())]).unwrap();
         command.env("LD_PRELOAD", &*LIBRARY).env("MATRIX_ACCOUNT", account);
-        command.env("MATRIX_CLOCK", format!("{} {WALL_SHOWN} {PACE}", self.began_at));
+        let (since, shown, pace) = self.clock;
+        command.env("MATRIX_CLOCK", format!("{since} {shown} {pace}"));
         if let Some(Strike { edge, deed, at, lasts_ms }) = strike {
             command.env("MATRIX_FAULT", format!("{} {} {at} {lasts_ms}", edge as u8, deed as u8));
         }
@@ -134,6 +144,10 @@ impl Surroundings {
         let (fired, stage) = (next() == 1, next() as usize);
         Account { stage: fired.then_some(stage), counts: Edge::ALL.map(|_| next()) }
     }
+}
+
+fn real_now() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
 }
 
 /// What the shim did in one process.
