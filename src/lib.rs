@@ -14,11 +14,14 @@ pub mod engine;
 pub mod clock;
 pub mod control;
 pub mod eml;
+pub mod oauth;
 pub mod program;
 pub mod rulebook;
 pub mod smtp;
 pub mod source;
 pub mod store;
+// What every connection begins with.
+pub(crate) mod net;
 // Ports.
 pub mod port;
 // Decisions (pure).

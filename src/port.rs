@@ -12,6 +12,7 @@ use crate::domain::id::ServerId;
 use crate::domain::ledger::Ledger;
 use crate::domain::mailbox::Recipient;
 use crate::domain::problem::Problem;
+use crate::domain::secret::Secret;
 use crate::outbox::attempt::Attempt;
 
 /// A boxed future, since the transports are chosen at run time.
@@ -62,8 +63,41 @@ pub trait Transport: Send + Sync {
     /// outcome for unknown.
     fn attempt<'a>(&'a self, outgoing: &'a Outgoing, gate: &'a dyn Gate) -> Pending<'a, Attempt>;
 
+    /// Returns what a person must see to although messages go, in words without a secret.
+    fn concern(&self) -> Option<String> {
+        None
+    }
+
     /// Says goodbye on all idle connections.
     fn close(&self) -> Pending<'_, ()>;
+}
+
+/// Gives the access tokens of one account (OAuth 2), for whoever signs in with it.
+pub trait TokenSource: Send + Sync {
+    /// Returns a token that should be valid, fetching one where there is none; whoever asks meanwhile waits for the same one.
+    ///
+    /// `refused` is a token that a server has just refused: another one is fetched in its place, unless that has just been
+    /// done. The token that comes back is `refused` itself where a new one would help no more than it did.
+    ///
+    /// # Errors
+    /// [`TokenFault`], with no secret in it.
+    fn token(&self, refused: Option<Secret>) -> Pending<'_, Result<Secret, TokenFault>>;
+
+    /// Returns what a person must see to although tokens come, in words without a secret.
+    fn concern(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenFault {
+    /// It may be there later: the token server cannot be reached, or says so itself.
+    #[error("{0}")]
+    NotNow(String),
+    /// A person must act: the token server takes us for nobody, or for somebody who may not.
+    #[error("{0}")]
+    Standing(String),
 }
 
 /// Where receivables come from.

@@ -3,6 +3,7 @@
 //! Reading it opens no connection and needs no secret: a password is kept as a [`SecretRef`] until somebody sends, so
 //! that a configuration can be checked on a machine that has none. It knows no rule.
 
+mod account;
 mod calendar;
 mod daemon;
 mod keys;
@@ -12,6 +13,7 @@ mod secret;
 mod server;
 mod settings;
 
+pub use account::{Auth, AuthProof, Oauth2, OauthClient, OauthClientProof, OauthWay};
 pub use calendar::keys::calendar_schema;
 pub use calendar::{CALENDAR_FILES_MAX, CalendarSettings, ReadCalendar};
 pub use daemon::Daemon;
@@ -19,7 +21,7 @@ pub use keys::{Effect, KEYS, Key, reference, schema};
 pub use read::{ConfigNames, calendar_settings, names, read};
 pub use secret::{SECRET_BYTES_MAX, SecretRef, SecretSource, Secrets, SystemSecrets};
 pub use server::CA_FILE_BYTES_MAX;
-pub use settings::{Auth, CaFile, Config, Mode, Retry, Role, Server};
+pub use settings::{CaFile, Config, Mode, Retry, Role, Server};
 
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use crate::config::calendar::calendar;
 use crate::config::daemon::daemon;
 use crate::config::ledger::ledger;
 use crate::config::secret::concealed;
-use crate::config::server::{self, Outcome, rate};
-use crate::config::{CalendarSettings, Config, Mode, Retry, Role, SecretSource, Secrets, Server};
+use crate::config::server::{self, rate};
+use crate::config::{CalendarSettings, Config, Mode, Retry, Role, Secrets, Server};
 use crate::domain::date::Days;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::{Sender, is_address};
@@ -96,15 +96,17 @@ pub fn names(file: &TextFile) -> Option<ConfigNames> {
 }
 
 impl Config {
-    /// Returns what the configuration refers to and this machine does not have: secrets and files of certificates.
+    /// Returns what the configuration refers to and this machine does not have: secrets, keys and files of certificates.
     ///
     /// They are warnings, since a configuration may be checked where nothing is sent; sending calls
     /// [`crate::config::SecretRef::resolve`] and stops.
     pub fn missing_parts(&self, workspace: &Path, secrets: &dyn Secrets) -> Vec<Problem> {
-        let accounts = self.servers.iter().filter_map(|server| server.auth.as_ref());
-        let passwords = accounts.filter_map(|auth| auth.password.resolve(secrets).err());
+        let accounts = self.servers.iter().filter_map(|server| {
+            let auth = server.auth.as_ref()?;
+            auth.resolve(&server.id, workspace, secrets, None).err()
+        });
         let files = self.servers.iter().filter_map(|server| server.ca_file.as_ref()?.read(workspace).err());
-        passwords.chain(files).map(|problem| Problem { severity: Severity::Warning, ..problem }).collect()
+        accounts.flatten().chain(files).map(|problem| Problem { severity: Severity::Warning, ..problem }).collect()
     }
 }
 
@@ -177,28 +179,15 @@ struct Servers {
     ready: Vec<Server>,
     /// All keys, whatever became of them, in the order of the file.
     keys: Vec<String>,
-    /// Those that are right but cannot send in this release.
-    sidelined: Vec<String>,
 }
 
 fn servers(node: &Node, readers: Readers, problems: &mut Problems<'_>) -> Option<Servers> {
-    let mut found = Servers { ready: Vec::new(), keys: Vec::new(), sidelined: Vec::new() };
+    let mut found = Servers { ready: Vec::new(), keys: Vec::new() };
     map(|entry, problems: &mut Problems<'_>| {
         found.keys.push(entry.key.clone());
-        match server::server(entry, problems) {
-            Outcome::Ready(server) => found.ready.push(*server),
-            Outcome::Sidelined => found.sidelined.push(entry.key.clone()),
-            Outcome::Wrong => {}
-        }
+        found.ready.extend(server::server(entry, readers, problems));
         Some(())
     })(node, problems)?;
-    for auth in found.ready.iter().filter_map(|server| server.auth.as_ref()) {
-        if readers == Readers::Everybody && matches!(auth.password.source, SecretSource::Literal(_)) {
-            let message = "The password stands in a file that every user of this machine can read";
-            let hint = "write \"${env:NAME}\" or \"${file:/path}\"; or take that right away: `chmod 640 config.yaml`";
-            problems.push(Problem::warning(message).at(auth.password.place.clone()).hint(hint));
-        }
-    }
     if found.keys.is_empty() {
         problems.error_hint(node.span, "`smtp` names no server", "add `primary:` with `host` and `security`");
     }
@@ -222,7 +211,6 @@ fn sender(entry: &Entry, servers: Option<&Servers>, problems: &mut Problems<'_>)
     let address_here = fields.required("address", problems, address);
     let reply_to = fields.optional("reply_to", problems, address);
     let named = fields.optional("server", problems, one_or_list(|node, problems| Some((text(node, problems)?, node.span))));
-    let server_span = fields.key_span("server").unwrap_or(entry.span);
     let rates = fields.optional("rate", problems, one_or_list(rate)).unwrap_or_default();
     fields.close(problems);
     let servers = servers?;
@@ -245,10 +233,6 @@ fn sender(entry: &Entry, servers: Option<&Servers>, problems: &mut Problems<'_>)
     let is_ready = |server: &String| servers.ready.iter().any(|ready| ready.id.as_str() == server);
     let ready: Vec<ServerId> =
         named.iter().filter(|(server, _)| is_ready(server)).map(|(server, _)| ServerId::new(server)).collect();
-    if ready.is_empty() && named.iter().all(|(server, _)| servers.sidelined.contains(server)) {
-        let message = format!("The sender `{}` has no server that this release can send through", entry.key);
-        problems.error_hint(server_span, message, "name a server whose account has a `password`");
-    }
     (!ready.is_empty()).then_some(())?;
     Some((Sender { id: SenderId::new(&entry.key), name, address: address_here?, reply_to, servers: ready }, rates))
 }

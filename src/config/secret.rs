@@ -6,13 +6,17 @@ use std::path::Path;
 
 use crate::domain::problem::{Place, Problem, nearest};
 use crate::domain::secret::Secret;
+use crate::rulebook::Readers;
 use crate::yaml::{Node, Problems, text};
 
 /// The longest secret, in bytes.
 pub const SECRET_BYTES_MAX: u64 = 16 << 10;
 
+/// The variable in which the service manager names the folder of its credentials. Source: systemd.exec(5).
+const CREDENTIALS_FOLDER: &str = "CREDENTIALS_DIRECTORY";
+
 /// The keys whose values are secrets.
-const SECRET_KEYS: [&str; 2] = ["password", "client_secret"];
+const SECRET_KEYS: [&str; 5] = ["password", "client_secret", "refresh_token", "private_key", "service_account"];
 
 /// A secret that config.yaml names, and the place where it does.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub enum SecretSource {
     Environment(String),
     /// In a file of its own: `${file:/path}`.
     File(String),
+    /// In a credential that the service manager hands over: `${credential:name}`.
+    Credential(String),
 }
 
 /// Fetches secrets from outside. Tests give their own.
@@ -63,69 +69,135 @@ impl Secrets for SystemSecrets {
 }
 
 impl SecretRef {
-    /// Fetches the secret. One line break at the end of a file is not part of it.
+    /// Fetches a secret of one line. A line break at its end is not part of it.
     ///
     /// # Errors
     /// The variable is not set, the file cannot be read, or what is there is no secret: empty, of several lines, too long.
     pub fn resolve(&self, secrets: &dyn Secrets) -> Result<Secret, Problem> {
         let problem = |message: String| Problem::error(message).at(self.place.clone());
-        let (found, what) = match &self.source {
-            SecretSource::Literal(secret) => return Ok(secret.clone()),
-            SecretSource::Environment(name) => {
-                let message = || format!("The environment variable `{name}` is not set");
-                let value = secrets.environment(name);
-                let value = value.ok_or_else(|| problem(message()).hint("set it before you start the program"))?;
-                (value.into_bytes(), format!("The environment variable `{name}`"))
-            }
-            SecretSource::File(path) => {
-                let unreadable = |error| {
-                    let message = format!("Cannot read the secret's file `{path}`: {error}");
-                    problem(message).hint("check that it is there and that the program may read it")
-                };
-                let bytes = secrets.file(Path::new(path), SECRET_BYTES_MAX + 1).map_err(unreadable)?;
-                (bytes, format!("The secret's file `{path}`"))
-            }
-        };
-        if found.len() as u64 > SECRET_BYTES_MAX {
-            return Err(problem(format!("{what} has more than {SECRET_BYTES_MAX} bytes")));
-        }
-        let Ok(text) = String::from_utf8(found) else { return Err(problem(format!("{what} is not UTF-8 text"))) };
+        let text = self.fetch(secrets)?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {
-            return Err(problem(format!("{what} is empty")));
+            return Err(problem(format!("{} is empty", self.what())));
         }
         if text.chars().any(char::is_control) {
-            return Err(problem(format!("{what} holds more than one line, or a control character")));
+            return Err(problem(format!("{} holds more than one line, or a control character", self.what())));
         }
         Ok(Secret::new(text))
     }
+
+    /// Fetches a secret of several lines, such as a private key, as it stands.
+    ///
+    /// # Errors
+    /// As [`SecretRef::resolve`]; several lines are none.
+    pub fn resolve_lines(&self, secrets: &dyn Secrets) -> Result<Secret, Problem> {
+        self.fetch(secrets).map(Secret::new)
+    }
+
+    /// Returns what the secret stands in, as messages name it.
+    pub fn what(&self) -> String {
+        match &self.source {
+            SecretSource::Literal(_) => "The secret".to_owned(),
+            SecretSource::Environment(name) => format!("The environment variable `{name}`"),
+            SecretSource::File(path) => format!("The secret's file `{path}`"),
+            SecretSource::Credential(name) => format!("The credential `{name}`"),
+        }
+    }
+
+    /// Returns the text that is there.
+    fn fetch(&self, secrets: &dyn Secrets) -> Result<String, Problem> {
+        let problem = |message: String| Problem::error(message).at(self.place.clone());
+        let file = |path: &Path, what: &str, hint: &str| {
+            let unreadable = |error| problem(format!("Cannot read {what}: {error}")).hint(hint);
+            secrets.file(path, SECRET_BYTES_MAX + 1).map_err(unreadable)
+        };
+        let found = match &self.source {
+            SecretSource::Literal(secret) => return Ok(secret.expose().to_owned()),
+            SecretSource::Environment(name) => {
+                let unset = || problem(format!("{} is not set", self.what())).hint("set it before you start the program");
+                secrets.environment(name).ok_or_else(unset)?.into_bytes()
+            }
+            SecretSource::File(path) => {
+                let hint = "check that it is there and that the program may read it";
+                file(Path::new(path), &format!("the secret's file `{path}`"), hint)?
+            }
+            SecretSource::Credential(name) => {
+                let folder = secrets.environment(CREDENTIALS_FOLDER).filter(|folder| !folder.is_empty());
+                let folder = folder.ok_or_else(|| {
+                    let message = format!("There is no credential `{name}`, since no service manager started the program");
+                    problem(message)
+                        .hint(format!("in the unit, write `LoadCredential={name}:/path`; elsewhere name the file itself"))
+                })?;
+                let hint = format!("in the unit, write `LoadCredential={name}:/path`");
+                file(&Path::new(&folder).join(name), &format!("the credential `{name}`"), &hint)?
+            }
+        };
+        if found.len() as u64 > SECRET_BYTES_MAX {
+            return Err(problem(format!("{} has more than {SECRET_BYTES_MAX} bytes", self.what())));
+        }
+        String::from_utf8(found).map_err(|_| problem(format!("{} is not UTF-8 text", self.what())))
+    }
+}
+
+/// Whether a secret may stand in config.yaml itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Literal {
+    /// Where nobody but the file's owner can read it.
+    For(Readers),
+    /// Never: it is a file of its own.
+    Never,
 }
 
 /// Reads a secret or the name of one.
-pub(crate) fn secret(node: &Node, problems: &mut Problems<'_>) -> Option<SecretRef> {
-    let written = text(node, problems)?;
-    let forms = "write \"${env:NAME}\" or \"${file:/path}\"";
-    let reference = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    // No message here quotes the value: what looks like a slip may be the secret itself.
-    let source = match reference.map(|inside| inside.split_once(':')) {
-        None if written.contains("${") => Err("A reference to a secret is the whole value, with nothing beside it"),
-        None if written.is_empty() => Err("The secret is empty"),
-        None if written.chars().any(char::is_control) => Err("The secret has more than one line, or a control character"),
-        None => Ok(SecretSource::Literal(Secret::new(written))),
-        Some(Some(("env", name))) if is_variable(name) => Ok(SecretSource::Environment(name.to_owned())),
-        Some(Some(("env", _))) => Err("The name of an environment variable has letters, digits and `_` only"),
-        Some(Some(("file", path))) if Path::new(path).is_absolute() => Ok(SecretSource::File(path.to_owned())),
-        Some(Some(("file", _))) => Err("The path of a secret's file is absolute"),
-        Some(_) => Err("A secret is in `env` or in `file`"),
-    };
-    match source {
-        Ok(source) => Some(SecretRef { source, place: problems.place(node.span) }),
-        Err(message) => {
-            problems.error_hint(node.span, message, forms);
-            None
+pub(crate) fn secret(literal: Literal) -> impl Fn(&Node, &mut Problems<'_>) -> Option<SecretRef> {
+    move |node, problems| {
+        let written = text(node, problems)?;
+        let forms = "write \"${env:NAME}\", \"${file:/path}\" or \"${credential:name}\"";
+        let reference = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        // No message here quotes the value: what looks like a slip may be the secret itself.
+        let source = match reference.map(|inside| inside.split_once(':')) {
+            None if written.contains("${") => Err("A reference to a secret is the whole value, with nothing beside it"),
+            None if written.is_empty() => Err("The secret is empty"),
+            None => literal_secret(written, literal),
+            Some(Some(("env", name))) if is_variable(name) => Ok(SecretSource::Environment(name.to_owned())),
+            Some(Some(("env", _))) => Err("The name of an environment variable has letters, digits and `_` only"),
+            Some(Some(("file", path))) if Path::new(path).is_absolute() => Ok(SecretSource::File(path.to_owned())),
+            Some(Some(("file", _))) => Err("The path of a secret's file is absolute"),
+            Some(Some(("credential", name))) if is_credential(name) => Ok(SecretSource::Credential(name.to_owned())),
+            Some(Some(("credential", _))) => Err("The name of a credential has letters, digits, `.`, `-` and `_` only"),
+            Some(_) => Err("A secret is in `env`, in `file` or in `credential`"),
+        };
+        match source {
+            Ok(source) => Some(SecretRef { source, place: problems.place(node.span) }),
+            Err(message) => {
+                let way_out = if message.ends_with("can read") { OWN_FILE } else { "" };
+                problems.error_hint(node.span, message, format!("{forms}{way_out}"));
+                None
+            }
         }
     }
+}
+
+/// What a file's owner may do instead of taking the secret out of it.
+const OWN_FILE: &str = "; or let nobody else read it: `chmod 600 config.yaml`";
+
+fn literal_secret(written: String, literal: Literal) -> Result<SecretSource, &'static str> {
+    match literal {
+        Literal::Never => Err("A key does not stand in config.yaml itself"),
+        Literal::For(_) if written.chars().any(char::is_control) => {
+            Err("The secret has more than one line, or a control character")
+        }
+        Literal::For(Readers::Everybody) => Err("The secret stands in a file that every user of this machine can read"),
+        Literal::For(Readers::Group) => Err("The secret stands in a file that its owner's group can read"),
+        Literal::For(Readers::Few) => Ok(SecretSource::Literal(Secret::new(written))),
+    }
+}
+
+/// Returns whether `name` can be a credential's, which is the name of a file. Source: systemd.exec(5), `LoadCredential=`.
+fn is_credential(name: &str) -> bool {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
+    !matches!(name, "" | "." | "..") && name.len() <= 255 && name.chars().all(is_plain)
 }
 
 fn is_variable(name: &str) -> bool {
@@ -180,13 +252,14 @@ mod tests {
             match name {
                 "SET" => Some("hunter2".into()),
                 "EMPTY" => Some(String::new()),
+                "CREDENTIALS_DIRECTORY" => Some("/run/credentials".into()),
                 _ => None,
             }
         }
 
         fn file(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
             let bytes = match path.to_str() {
-                Some("/line") => b"hunter2\r\n".to_vec(),
+                Some("/line" | "/run/credentials/smtp") => b"hunter2\r\n".to_vec(),
                 Some("/lines") => b"hunter2\nhunter3\n".to_vec(),
                 Some("/latin") => b"h\xfcnter".to_vec(),
                 Some("/long") => vec![b'x'; 1 << 20],
@@ -210,6 +283,7 @@ mod tests {
         assert_eq!(resolved(SecretSource::Literal(Secret::new("x"))), "x");
         assert_eq!(environment("SET"), "hunter2");
         assert_eq!(file("/line"), "hunter2");
+        assert_eq!(resolved(SecretSource::Credential("smtp".into())), "hunter2");
         let faults = [
             (environment("EMPTY"), "The environment variable `EMPTY` is empty"),
             (environment("UNSET"), "The environment variable `UNSET` is not set; set it before you start the program"),
@@ -220,10 +294,16 @@ mod tests {
                 file("/none"),
                 "Cannot read the secret's file `/none`: no such file; check that it is there and that the program may read it",
             ),
+            (
+                resolved(SecretSource::Credential("imap".into())),
+                "Cannot read the credential `imap`: no such file; in the unit, write `LoadCredential=imap:/path`",
+            ),
         ];
         for (found, expected) in faults {
             assert_eq!(found, format!("config.yaml: {expected}"));
         }
+        let key = SecretRef { source: SecretSource::File("/lines".into()), place: Place::file("config.yaml") };
+        assert_eq!(key.resolve_lines(&Fixed).unwrap(), Secret::new("hunter2\nhunter3\n"));
     }
 
     #[test]
@@ -246,6 +326,9 @@ mod tests {
             ("password:\n  hunter2\nuser: a", "password:\n  *******\nuser: a"),
             ("  password: |\n    hunter2\n\n    x\n  user: a", "  password: *\n    *******\n\n    *\n  user: a"),
             ("password: \"hunter2\n  hunter3\"\nuser: a", "password: ********\n  ********\nuser: a"),
+            ("  private_key: |\n    -----BEGIN\n  user: a", "  private_key: *\n    **********\n  user: a"),
+            ("refresh_token: x\nservice_account: y", "refresh_token: *\nservice_account: *"),
+            ("token_url: b\ntenant: c\ncertificate: d", "token_url: b\ntenant: c\ncertificate: d"),
             ("user: a\nhost: b\n", "user: a\nhost: b\n"),
         ] {
             assert_eq!(concealed(source), covered);

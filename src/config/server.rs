@@ -4,15 +4,17 @@ use std::fs::File;
 use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::read::{file_path, is_key, not_enforced};
-use crate::config::secret::secret;
-use crate::config::{Auth, CaFile, Secrets, Server};
+use crate::config::account::{Provider, auth};
+use crate::config::read::{file_path, is_key};
+use crate::config::{CaFile, Secrets, Server};
 use crate::domain::id::ServerId;
 use crate::domain::problem::{Place, Problem};
 use crate::outbox::rate::{COUNT_MAX, Rate};
-use crate::smtp::auth::Credentials;
+use crate::port::Clock;
+use crate::rulebook::Readers;
 use crate::smtp::settings::{Reuse, Security, ServerSettings};
 use crate::yaml::{Entry, Fields, Node, Problems, Span, boolean, choice, duration, one_or_list, text, whole};
 
@@ -35,6 +37,8 @@ struct Preset {
     host: Option<&'static str>,
     security: Security,
     rates: &'static [&'static str],
+    /// Whose token server gives out tokens for it.
+    provider: Option<Provider>,
 }
 
 /// The providers. A key written beside `preset` wins over it.
@@ -45,11 +49,18 @@ const PRESETS: [Preset; 3] = [
         host: Some("smtp.office365.com"),
         security: Security::StartTls,
         rates: &["30/min", "10000/day"],
+        provider: Some(Provider::Microsoft),
     },
     // 2,000 messages a day for an account.
-    Preset { word: "google-workspace", host: Some("smtp.gmail.com"), security: Security::StartTls, rates: &["2000/day"] },
+    Preset {
+        word: "google-workspace",
+        host: Some("smtp.gmail.com"),
+        security: Security::StartTls,
+        rates: &["2000/day"],
+        provider: Some(Provider::Google),
+    },
     // The host names the region, and the quota is the account's own; 1/s is what every account has.
-    Preset { word: "amazon-ses", host: None, security: Security::StartTls, rates: &["1/s"] },
+    Preset { word: "amazon-ses", host: None, security: Security::StartTls, rates: &["1/s"], provider: None },
 ];
 
 /// The names of the presets.
@@ -57,23 +68,12 @@ pub(crate) fn preset_words() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().map(|preset| preset.word)
 }
 
-/// What became of an entry under `smtp:`.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// It can send.
-    Ready(Box<Server>),
-    /// It is right, but this release cannot send through it.
-    Sidelined,
-    /// It has problems.
-    Wrong,
-}
-
-/// Reads one server.
-pub(crate) fn server(entry: &Entry, problems: &mut Problems<'_>) -> Outcome {
+/// Reads one server; `readers` may read what stands in the file.
+pub(crate) fn server(entry: &Entry, readers: Readers, problems: &mut Problems<'_>) -> Option<Server> {
     if !is_key(&entry.key, entry.span, "a server", problems) {
-        return Outcome::Wrong;
+        return None;
     }
-    let Some(mut fields) = Fields::open(&entry.value, "a server", problems) else { return Outcome::Wrong };
+    let mut fields = Fields::open(&entry.value, "a server", problems)?;
     let preset = fields.optional("preset", problems, |node, problems| {
         choice(&PRESETS.each_ref().map(|preset| (preset.word, preset)))(node, problems)
     });
@@ -102,7 +102,7 @@ pub(crate) fn server(entry: &Entry, problems: &mut Problems<'_>) -> Outcome {
     };
     let port = fields.optional("port", problems, whole(1, 65_535)).map(|port| port as u16);
     let auth_span = fields.key_span("auth");
-    let auth = fields.optional("auth", problems, auth);
+    let auth = fields.optional("auth", problems, auth(preset.and_then(|preset| preset.provider), readers));
     let rates = fields.optional("rate", problems, one_or_list(rate));
     let connections = fields.optional("connections", problems, whole(1, CONNECTIONS_MAX)).unwrap_or(CONNECTIONS);
     let ca_file = fields.optional("ca_file", problems, |node, problems| {
@@ -115,17 +115,14 @@ pub(crate) fn server(entry: &Entry, problems: &mut Problems<'_>) -> Outcome {
     let security_span = fields.key_span("security").unwrap_or(entry.span);
     let auth_is_there = fields.node("auth").is_some();
     fields.close(problems);
-    let (Some(host), Some(security)) = (host, security) else { return Outcome::Wrong };
+    let (host, security) = (host?, security?);
     check_security(&host, security, allow_plaintext, security_span, auth_span.filter(|_| auth_is_there), problems);
-    let auth = match auth {
-        Some(Account::Password(auth)) => Some(auth),
-        Some(Account::Oauth2) => return Outcome::Sidelined,
-        None if auth_is_there => return Outcome::Wrong,
-        None => None,
-    };
+    if auth_is_there && auth.is_none() {
+        return None;
+    }
     let preset_rates =
         || preset.map_or(&[][..], |preset| preset.rates).iter().filter_map(|rate| Rate::parse(rate).ok()).collect();
-    Outcome::Ready(Box::new(Server {
+    Some(Server {
         id: ServerId::new(&entry.key),
         port: port.unwrap_or(default_port(security)),
         host,
@@ -138,7 +135,7 @@ pub(crate) fn server(entry: &Entry, problems: &mut Problems<'_>) -> Outcome {
         hello_name,
         pipelining,
         reuse,
-    }))
+    })
 }
 
 /// Refuses what would send a password, or a customer's papers, over an open line.
@@ -249,53 +246,6 @@ fn default_port(security: Security) -> u16 {
     }
 }
 
-enum Account {
-    Password(Auth),
-    Oauth2,
-}
-
-fn auth(node: &Node, problems: &mut Problems<'_>) -> Option<Account> {
-    let mut fields = Fields::open(node, "an account", problems)?;
-    let user = fields.required("user", problems, text).filter(|user| {
-        let is_right = !user.is_empty() && !user.chars().any(char::is_control);
-        if !is_right {
-            problems.error_hint(node.span, "The account's name is empty or has a control character", "write the user's name");
-        }
-        is_right
-    });
-    let password = fields.optional("password", problems, secret);
-    let oauth2 = fields.optional("oauth2", problems, oauth2);
-    let (has_password, has_oauth2) = (fields.node("password").is_some(), fields.node("oauth2").is_some());
-    let oauth2_span = fields.key_span("oauth2");
-    fields.close(problems);
-    match (has_password, has_oauth2) {
-        (false, false) => {
-            let hint = "write `password: \"${env:NAME}\"`";
-            problems.error_hint(node.span, "An account needs `password` or `oauth2`", hint);
-            None
-        }
-        (true, true) => {
-            problems.error_hint(node.span, "An account has `password` or `oauth2`, not both", "remove one of the two");
-            None
-        }
-        (true, false) => Some(Account::Password(Auth { user: user?, password: password? })),
-        (false, true) => {
-            oauth2?;
-            not_enforced("smtp.<id>.auth.oauth2", oauth2_span, problems);
-            Some(Account::Oauth2)
-        }
-    }
-}
-
-fn oauth2(node: &Node, problems: &mut Problems<'_>) -> Option<()> {
-    let mut fields = Fields::open(node, "an OAuth 2 account", problems)?;
-    let tenant = fields.required("tenant", problems, text);
-    let client_id = fields.required("client_id", problems, text);
-    let client_secret = fields.required("client_secret", problems, secret);
-    fields.close(problems);
-    (tenant.is_some() && client_id.is_some() && client_secret.is_some()).then_some(())
-}
-
 /// Reads a rate.
 pub(crate) fn rate(node: &Node, problems: &mut Problems<'_>) -> Option<Rate> {
     let written = text(node, problems)?;
@@ -308,17 +258,18 @@ pub(crate) fn rate(node: &Node, problems: &mut Problems<'_>) -> Option<Rate> {
 }
 
 impl Server {
-    /// Returns what the transport must be told, with the password and the certificates fetched.
+    /// Returns what the transport must be told, with secrets and certificates fetched; access tokens are fetched by `clock`
+    /// when somebody signs in.
     ///
     /// # Errors
-    /// A secret or a file that is not there.
-    pub fn settings(&self, workspace: &Path, secrets: &dyn Secrets) -> Result<ServerSettings, Problem> {
+    /// A secret or a file that is not there or not right.
+    pub fn settings(&self, workspace: &Path, secrets: &dyn Secrets, clock: &Arc<dyn Clock>) -> Result<ServerSettings, Problem> {
         let mut settings = ServerSettings::new(self.id.clone(), &self.host, self.port);
         settings.security = self.security;
-        if let Some(auth) = &self.auth {
-            settings.auth = Some(Credentials { user: auth.user.clone(), password: auth.password.resolve(secrets)? });
-        }
         settings.ca_pem = self.ca_file.as_ref().map(|file| file.read(workspace)).transpose()?;
+        if let Some(auth) = &self.auth {
+            settings.auth = Some(auth.sign_in(&self.id, (workspace, secrets), settings.ca_pem.as_ref(), clock)?);
+        }
         settings.connections = self.connections;
         settings.allow_plaintext = self.allow_plaintext;
         settings.hello_name.clone_from(&self.hello_name);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use crate::config::{CalendarSettings, Daemon, SecretRef};
+use crate::config::{Auth, CalendarSettings, Daemon};
 use crate::domain::date::Days;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::Sender;
@@ -102,15 +102,6 @@ pub struct Server {
     pub pipelining: bool,
     /// How long connections are kept.
     pub reuse: Reuse,
-}
-
-/// An account on a server.
-#[derive(Clone, Debug)]
-pub struct Auth {
-    /// The account's name.
-    pub user: String,
-    /// Where its password is.
-    pub password: SecretRef,
 }
 
 /// A file of certificates in PEM form.

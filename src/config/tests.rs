@@ -87,14 +87,15 @@ fn everything_that_can_be_written_is_read() {
     assert_eq!(warned, expected);
     let found = found.unwrap();
     assert_eq!(found.mode, Mode::Redirect { to: "test@abc.example".into() });
-    let servers: Vec<String> = found.servers.iter().map(|server| format!("{server:?}")).collect();
+    // What the accounts of the others are read as: `every_way_to_sign_in_has_its_keys`.
+    let servers: Vec<String> = found.servers[..3].iter().map(|server| format!("{server:?}")).collect();
     assert_eq!(
         servers,
         [
             "Server { id: \"primary\", host: \"smtp.abc.example\", port: 2587, security: StartTls, auth: Some(Auth { user: \
-             \"robot@abc.example\", password: SecretRef { source: Environment(\"SMTP_PASSWORD\"), place: Place { file: \
+             \"robot@abc.example\", proof: Password(SecretRef { source: Environment(\"SMTP_PASSWORD\"), place: Place { file: \
              \"config.yaml\", line: 10, column: 48, width: 22, text: \"    auth: { user: robot@abc.example, password: \
-             \\\"${env:SMTP_PASSWORD}\\\" }\" } } }), rates: [Rate { count: 60, window: Minute }, Rate { count: 5000, window: Day }], \
+             \\\"${env:SMTP_PASSWORD}\\\" }\" } }), mechanism: None }), rates: [Rate { count: 60, window: Minute }, Rate { count: 5000, window: Day }], \
              connections: 5, allow_plaintext: false, ca_file: Some(CaFile { path: \"ca.pem\", place: Place { file: \
              \"config.yaml\", line: 13, column: 14, width: 6, text: \"    ca_file: ca.pem\" } }), hello_name: \
              Some(\"mail.abc.example\"), pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s } }",
@@ -106,8 +107,8 @@ fn everything_that_can_be_written_is_read() {
              None, hello_name: None, pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s } }",
         ]
     );
-    // The server with OAuth 2 is left out.
-    let expected = "[\"primary\", \"local\"]";
+    assert!(found.servers[3..].iter().all(|server| matches!(server.auth.as_ref().unwrap().proof, AuthProof::Oauth2(_))));
+    let expected = "[\"primary\", \"microsoft\", \"local\"]";
     assert_eq!(format!("{:?}", found.senders[0].servers), expected);
     let invoices = &found.ledger.invoices;
     assert_eq!((&invoices.dates, invoices.decimal), (&DateFormat::parse("%d.%m.%Y").unwrap(), DecimalMark::Comma));
@@ -120,7 +121,7 @@ fn everything_that_can_be_written_is_read() {
         ["id=No", "name=Name", "language=Lang", "tags=Tags", "hold_until=Hold", "contacts.billing=Mail"]
     );
     let calendar = found.calendar.unwrap();
-    assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 53));
+    assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 66));
     assert_eq!((found.contact_gap.count(), found.run_guard_messages), (3, Some(500)));
     assert_eq!(found.quiet_hours.unwrap().to_string(), "18:00-08:00");
     assert_eq!(format!("{:?}", found.sender_rates), "{\"receivables\": [Rate { count: 20, window: Minute }]}");
@@ -279,18 +280,185 @@ fn no_password_and_no_mail_goes_over_an_open_line_unasked() {
     }
 }
 
+/// Returns what `account` is read as, secrets by their sources, and its problems.
+fn account(preset: &str, account: &str) -> (String, Vec<String>) {
+    let text = least_with("{ host: smtp.abc.example, security: starttls }", &format!("{{ {preset}, auth: {account} }}"));
+    let (config, _) = read_text(&text, Readers::Few);
+    let source = |secret: &SecretRef| match &secret.source {
+        SecretSource::Literal(_) => "literal".to_owned(),
+        SecretSource::Environment(name) => format!("env {name}"),
+        SecretSource::File(path) => format!("file {path}"),
+        SecretSource::Credential(name) => format!("credential {name}"),
+    };
+    let program = |client: &OauthClient| match &client.proof {
+        OauthClientProof::None => client.id.clone(),
+        OauthClientProof::Secret(secret) => format!("{} by {}", client.id, source(secret)),
+        OauthClientProof::Certificate { certificate, private_key } => {
+            format!("{} by {} with {}", client.id, certificate.path, source(private_key))
+        }
+    };
+    let read = config.and_then(|config| config.servers[0].auth.clone()).map_or(String::new(), |auth| match &auth.proof {
+        AuthProof::Password(password) => format!("{} {:?}: {}", auth.user, auth.mechanism, source(password)),
+        AuthProof::Oauth2(oauth2) => {
+            let scope = oauth2.scope.as_deref().unwrap_or("no scope");
+            match &oauth2.way {
+                OauthWay::Program { token_url, client } => format!("{} at {} for {scope}", program(client), token_url.text()),
+                OauthWay::Person { token_url, client, refresh_token } => {
+                    format!("{}, {} at {} for {scope}", program(client), source(refresh_token), token_url.text())
+                }
+                OauthWay::ServiceAccount { key_file } => format!("{} for {scope}", source(key_file)),
+            }
+        }
+    });
+    (read, problems(&text))
+}
+
+const HOST: &str = "host: a.example, security: implicit";
+
 #[test]
-fn a_server_with_oauth2_is_left_out_and_missed_where_it_was_the_only_one() {
-    let oauth2 =
-        "{ preset: exchange-online, auth: { user: a, oauth2: { tenant: t, client_id: c, client_secret: \"${env:S}\" } } }";
-    assert_eq!(
-        server_problems(oauth2),
-        [
-            "warning: config.yaml:4:56: `smtp.<id>.auth.oauth2` is read, but not enforced by this release",
-            "config.yaml:6:3: The sender `receivables` has no server that this release can send through; \
-             name a server whose account has a `password`",
-        ]
-    );
+fn every_way_to_sign_in_has_its_keys() {
+    let microsoft = "preset: exchange-online";
+    let google = "preset: google-workspace";
+    for (preset, oauth2, expected) in [
+        (
+            microsoft,
+            "tenant: abc.onmicrosoft.com, client_id: app, client_secret: \"${env:S}\"",
+            "app by env S at https://login.microsoftonline.com/abc.onmicrosoft.com/oauth2/v2.0/token for \
+             https://outlook.office365.com/.default",
+        ),
+        (
+            microsoft,
+            "tenant: t, client_id: app, certificate: app.pem, private_key: \"${file:/run/app.key}\"",
+            "app by app.pem with file /run/app.key at https://login.microsoftonline.com/t/oauth2/v2.0/token for \
+             https://outlook.office365.com/.default",
+        ),
+        (
+            microsoft,
+            "tenant: t, client_id: app, refresh_token: \"${file:/var/token}\"",
+            "app, file /var/token at https://login.microsoftonline.com/t/oauth2/v2.0/token for \
+             https://outlook.office.com/SMTP.Send offline_access",
+        ),
+        // A national cloud.
+        (
+            microsoft,
+            "token_url: https://login.microsoftonline.us/t/oauth2/v2.0/token, client_id: app, client_secret: x, scope: s/.default",
+            "app by literal at https://login.microsoftonline.us/t/oauth2/v2.0/token for s/.default",
+        ),
+        (google, "service_account: \"${credential:google}\"", "credential google for https://mail.google.com/"),
+        (
+            google,
+            "client_id: app, client_secret: x, refresh_token: \"${file:/var/token}\"",
+            "app by literal, file /var/token at https://oauth2.googleapis.com/token for no scope",
+        ),
+        (
+            HOST,
+            "token_url: http://127.0.0.1:8080/token, client_id: app, client_secret: x",
+            "app by literal at http://127.0.0.1:8080/token for no scope",
+        ),
+        (HOST, "service_account: \"${file:/run/google.json}\", scope: other", "file /run/google.json for other"),
+    ] {
+        let found = account(preset, &format!("{{ user: a, oauth2: {{ {oauth2} }} }}"));
+        assert_eq!(found, (expected.to_owned(), vec![]), "{oauth2}");
+    }
+    assert_eq!(account(HOST, "{ user: a, mechanism: cram-md5, password: x }").0, "a Some(CramMd5): literal");
+    assert_eq!(account(HOST, "{ user: a, password: \"${credential:smtp_password}\" }").0, "a None: credential smtp_password");
+}
+
+#[test]
+fn keys_of_two_ways_are_a_problem_and_never_a_guess() {
+    let ways = "an account has `client_id` with `client_secret` or with `certificate` and `private_key`, or `client_id` with \
+                `refresh_token`, or `service_account`";
+    let program = "token_url: https://t.example/, client_id: app";
+    let file = "\"${file:/f}\"";
+    for (preset, oauth2, expected) in [
+        (HOST, String::new(), vec![
+            format!("An OAuth 2 account needs `client_id` or `service_account`; {ways}"),
+            "An OAuth 2 account needs `token_url`; add `token_url: https://…`, or `tenant: …` for Microsoft's".to_owned(),
+        ]),
+        (HOST, program.to_owned(), vec![
+            "The program proves nothing: there is neither `client_secret` nor `certificate`; add `client_secret: \
+             \"${file:/path}\"`".to_owned(),
+        ]),
+        (HOST, format!("{program}, client_secret: x, certificate: c, tenant: t"), vec![
+            "`token_url` does not go with `tenant`, which names Microsoft's; remove one of the two".to_owned(),
+            "`client_secret` does not go with `certificate` and `private_key`; remove the one or the others".to_owned(),
+        ]),
+        (HOST, format!("{program}, certificate: c"), vec![
+            "`certificate` needs `private_key`; add `private_key: \"${file:/path}\"`".to_owned(),
+        ]),
+        (HOST, format!("{program}, private_key: {file}"), vec![
+            "`private_key` needs `certificate`; add `certificate: certificate.pem`".to_owned(),
+        ]),
+        (HOST, format!("{program}, service_account: {file}"), vec![
+            "`token_url` does not go with `service_account`, whose file says all; remove one of the two".to_owned(),
+            "`client_id` does not go with `service_account`, whose file says all; remove one of the two".to_owned(),
+        ]),
+        (HOST, format!("{program}, certificate: c, private_key: MIIEvgIBADANBg"), vec![
+            "A key does not stand in config.yaml itself; write \"${env:NAME}\", \"${file:/path}\" or \"${credential:name}\"".to_owned(),
+        ]),
+        (HOST, "token_url: http://t.example/, client_id: app, client_secret: x".to_owned(), vec![
+            "`http://t.example/` would send secrets in plain text; write `https://…`".to_owned(),
+        ]),
+        (HOST, "token_url: t.example, client_id: \"\", client_secret: x, scope: \"a\\\"b\"".to_owned(), vec![
+            "`t.example` is not the address of a token server; write `https://login.example.com/token`".to_owned(),
+            "The name is empty or has a control character; write it in one line".to_owned(),
+            "`a\"b` is not a scope; write what the token server calls it, several with a space between them".to_owned(),
+        ]),
+        ("preset: exchange-online", format!("service_account: {file}"), vec![
+            format!("`service_account` is Google's, and the server is Microsoft's; {ways}"),
+        ]),
+        ("preset: exchange-online", "client_id: app, client_secret: x".to_owned(), vec![
+            "An OAuth 2 account of Exchange Online needs `tenant`; add `tenant: example.onmicrosoft.com`".to_owned(),
+        ]),
+        ("preset: exchange-online", "tenant: a/b, client_id: app, client_secret: x".to_owned(), vec![
+            "`a/b` is not the name of a tenant; write its id (`00000000-0000-…`) or its domain (`example.onmicrosoft.com`)".to_owned(),
+        ]),
+        ("preset: exchange-online", "tenant: common, client_id: app, client_secret: x".to_owned(), vec![
+            "`common` is no tenant, and a program signs in at one; write the tenant's id or its domain".to_owned(),
+        ]),
+        ("preset: google-workspace", "client_id: app, client_secret: x, tenant: t".to_owned(), vec![
+            "`tenant` is Microsoft's, and the server is Google's; remove it".to_owned(),
+        ]),
+        ("preset: google-workspace", "client_id: app, client_secret: x".to_owned(), vec![
+            "Google lets no program sign in with `client_id` alone; write `service_account: \"${file:/path}\"` with the service \
+             account's key file".to_owned(),
+        ]),
+        (HOST, format!("{program}, refresh_token: \"${{env:T}}\""), vec![
+            "A token server may replace the refresh token, and only one in a file can be kept; write \"${file:/path}\", a file that \
+             the program may write".to_owned(),
+        ]),
+    ] {
+        let (_, problems) = account(preset, &format!("{{ user: a, oauth2: {{ {oauth2} }} }}"));
+        let told: Vec<String> =
+            problems.iter().map(|line| line.split_once("config.yaml:4:").unwrap().1.split_once(": ").unwrap().1.to_owned()).collect();
+        assert_eq!(told, expected, "{oauth2}");
+    }
+    for (keys, expected) in [
+        (
+            "mechanism: xoauth2, password: x",
+            "config.yaml:4:68: `mechanism: xoauth2` takes a token, and this account has `password`; leave it out, or write one of: \
+             plain, login, cram-md5",
+        ),
+        (
+            "mechanism: plain, oauth2: { token_url: https://t.example/, client_id: app, client_secret: x }",
+            "config.yaml:4:68: `mechanism: plain` takes a password, and this account has `oauth2`; leave it out, or write one of: \
+             xoauth2, oauthbearer",
+        ),
+        (
+            "mechanism: ntlm, password: x",
+            "config.yaml:4:79: `ntlm` is not known here; write one of: plain, login, cram-md5, xoauth2, oauthbearer",
+        ),
+        ("password: x, oauth2: {}", ""),
+    ] {
+        let (_, problems) = account(HOST, &format!("{{ user: a, {keys} }}"));
+        match expected {
+            "" => {
+                let expected = "config.yaml:4:57: An account has `password` or `oauth2`, not both; remove one of the two";
+                assert!(problems.iter().any(|problem| problem == expected), "{problems:#?}");
+            }
+            expected => assert_eq!(problems, [expected]),
+        }
+    }
 }
 
 #[test]
@@ -298,19 +466,22 @@ fn a_secret_has_a_form_of_its_own() {
     let with = |password: &str| {
         server_problems(&format!("{{ host: a.example, security: implicit, auth: {{ user: a, password: {password} }} }}"))
     };
-    for fine in ["\"${env:SMTP_PASSWORD}\"", "\"${file:/run/secrets/smtp}\"", "hunter2"] {
+    for fine in ["\"${env:SMTP_PASSWORD}\"", "\"${file:/run/secrets/smtp}\"", "\"${credential:smtp}\"", "hunter2"] {
         assert_eq!(with(fine), Vec::<String>::new(), "{fine}");
     }
     for (password, message) in [
         ("\"${env:}\"", "The name of an environment variable has letters, digits and `_` only"),
         ("\"${env:A B}\"", "The name of an environment variable has letters, digits and `_` only"),
         ("\"${file:secret}\"", "The path of a secret's file is absolute"),
-        ("\"${vault:x}\"", "A secret is in `env` or in `file`"),
-        ("\"${SMTP_PASSWORD}\"", "A secret is in `env` or in `file`"),
+        ("\"${credential:../x}\"", "The name of a credential has letters, digits, `.`, `-` and `_` only"),
+        ("\"${credential:..}\"", "The name of a credential has letters, digits, `.`, `-` and `_` only"),
+        ("\"${vault:x}\"", "A secret is in `env`, in `file` or in `credential`"),
+        ("\"${SMTP_PASSWORD}\"", "A secret is in `env`, in `file` or in `credential`"),
         ("\"x${env:A}\"", "A reference to a secret is the whole value, with nothing beside it"),
         ("\"\"", "The secret is empty"),
     ] {
-        let expected = format!("config.yaml:4:78: {message}; write \"${{env:NAME}}\" or \"${{file:/path}}\"");
+        let expected =
+            format!("config.yaml:4:78: {message}; write \"${{env:NAME}}\", \"${{file:/path}}\" or \"${{credential:name}}\"");
         assert_eq!(with(password), [expected], "{password}");
     }
 }
@@ -323,6 +494,9 @@ fn no_problem_shows_a_password_even_where_a_key_is_misspelt() {
         "{ host: a.example, security: implicit, auth: { user: a, password: { hunter2: hunter2 } } }",
         "{ host: a.example, security: implicit, auth: { user: a, password: \"hunter2 } }",
         "\n    host: a.example\n    security: implicit\n    auth:\n      user: a\n      password:\n        hunter2",
+        "{ host: a.example, security: implicit, auth: { user: a, oauth2: { client_secret: hunter2 } } }",
+        "{ host: a.example, security: implicit, auth: { user: a, oauth2: { service_acount: hunter2 } } }",
+        "\n    host: a.example\n    security: implicit\n    auth:\n      oauth2:\n        private_key: |\n          hunter2\n",
     ] {
         let text = least_with("{ host: smtp.abc.example, security: starttls }", settings);
         let (config, problems) = read_text(&text, Readers::Everybody);
@@ -332,16 +506,26 @@ fn no_problem_shows_a_password_even_where_a_key_is_misspelt() {
 }
 
 #[test]
-fn a_password_in_a_file_that_everybody_can_read_is_warned_of() {
-    let settings = "{ host: a.example, security: implicit, auth: { user: a, password: hunter2 } }";
-    let text = least_with("{ host: smtp.abc.example, security: starttls }", settings);
-    let (config, problems) = read_text(&text, Readers::Everybody);
-    assert!(config.is_some());
-    let expected = "config.yaml:4:78: The password stands in a file that every user of this machine can read; write \
-                    \"${env:NAME}\" or \"${file:/path}\"; or take that right away: `chmod 640 config.yaml`";
-    assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
-    assert!(read_text(&text, Readers::Few).1.is_empty());
-    assert!(read_text(&text.replace("hunter2", "\"${env:P}\""), Readers::Everybody).1.is_empty());
+fn a_secret_in_a_file_that_others_can_read_is_refused() {
+    for (keys, column) in [
+        ("password: hunter2", 78),
+        ("oauth2: { token_url: https://t.example/, client_id: app, client_secret: hunter2 }", 140),
+        ("oauth2: { token_url: https://t.example/, client_id: app, refresh_token: hunter2 }", 140),
+    ] {
+        let settings = format!("{{ host: a.example, security: implicit, auth: {{ user: a, {keys} }} }}");
+        let text = least_with("{ host: smtp.abc.example, security: starttls }", &settings);
+        for (readers, who) in [(Readers::Everybody, "every user of this machine"), (Readers::Group, "its owner's group")] {
+            let (config, problems) = read_text(&text, readers);
+            assert!(config.is_none(), "{keys}");
+            let expected = format!(
+                "config.yaml:4:{column}: The secret stands in a file that {who} can read; write \"${{env:NAME}}\", \
+                 \"${{file:/path}}\" or \"${{credential:name}}\"; or let nobody else read it: `chmod 600 config.yaml`"
+            );
+            assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+        }
+        assert!(read_text(&text, Readers::Few).0.is_some());
+        assert!(read_text(&text.replace("hunter2", "\"${env:P}\""), Readers::Everybody).0.is_some());
+    }
 }
 
 /// A machine without variables and files.
@@ -490,7 +674,7 @@ fn the_remarks_of_the_shipped_configuration_are_right() {
     let text = include_str!("../../config.yaml");
     let setting = |line: &str| {
         let word = line.trim_start().strip_prefix("# ")?.trim_start();
-        let key: String = word.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+        let key: String = word.chars().take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '_').collect();
         (word[key.len()..].starts_with(':') && KEYS.iter().any(|known| known.path.ends_with(&key)) || word.ends_with(':'))
             .then(|| line.replacen("# ", "", 1))
     };
@@ -504,6 +688,19 @@ fn the_remarks_of_the_shipped_configuration_are_right() {
     assert_eq!(messages, not_yet.map(|path| format!("`{path}` is read, but not enforced by this release")));
     let ids: Vec<String> = config.unwrap().servers.iter().map(|server| server.id.to_string()).collect();
     assert_eq!(ids, ["primary", "company", "microsoft"]);
+}
+
+/// What the page on signing in shows must be right: each of its entries becomes the only server.
+#[test]
+fn the_examples_of_the_page_on_signing_in_are_right() {
+    let page = include_str!("../../docs/sign-in.md");
+    let entries: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(entries.len(), 7);
+    for entry in entries {
+        let indented: String = entry.lines().map(|line| format!("  {line}\n")).collect();
+        let text = least_with("  primary: { host: smtp.abc.example, security: starttls }\n", &indented);
+        assert_eq!(problems(&text), Vec::<String>::new(), "{entry}");
+    }
 }
 
 proptest::proptest! {

@@ -125,6 +125,13 @@ impl Daemon {
         self.may_have_mail = true;
         self.live.under_way(0);
         let after = |rest: Duration| now.saturating_add(rest).ok();
+        for transport in &self.parts.transports {
+            let server = transport.server().as_str();
+            match transport.concern() {
+                Some(words) => self.live.fault(FaultKind::RefreshTokenUnkept, server, &words, now),
+                None => self.live.mended(FaultKind::RefreshTokenUnkept, server),
+            }
+        }
         match report {
             Ok(report) => {
                 for (server, fault) in &report.server_faults {

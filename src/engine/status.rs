@@ -153,13 +153,16 @@ pub enum FaultKind {
     LedgerUnreadable,
     /// A server takes nothing from us as we are.
     ServerFault,
+    /// A refresh token took another's place and cannot be kept.
+    RefreshTokenUnkept,
     /// A plugin does not do what it is for.
     PluginFailed,
 }
 
 impl FaultKind {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 4] = [Self::StoreFailed, Self::LedgerUnreadable, Self::ServerFault, Self::PluginFailed];
+    pub const ALL: [Self; 5] =
+        [Self::StoreFailed, Self::LedgerUnreadable, Self::ServerFault, Self::RefreshTokenUnkept, Self::PluginFailed];
 
     /// Returns the word metrics and pages use.
     pub fn as_str(self) -> &'static str {
@@ -167,6 +170,7 @@ impl FaultKind {
             Self::StoreFailed => "store_failed",
             Self::LedgerUnreadable => "ledger_unreadable",
             Self::ServerFault => "server_fault",
+            Self::RefreshTokenUnkept => "refresh_token_unkept",
             Self::PluginFailed => "plugin_failed",
         }
     }

@@ -364,7 +364,7 @@ impl Workspace {
     pub fn transports(&self, clock: &Arc<dyn Clock>) -> Result<Vec<Arc<dyn Transport>>, StartFault> {
         let mut transports: Vec<Arc<dyn Transport>> = Vec::new();
         for server in &self.config.servers {
-            let settings = server.settings(&self.root, &SystemSecrets).map_err(StartFault::Missing)?;
+            let settings = server.settings(&self.root, &SystemSecrets, clock).map_err(StartFault::Missing)?;
             transports.push(Arc::new(SmtpTransport::new(settings, clock.clone())?));
         }
         Ok(transports)

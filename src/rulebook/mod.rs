@@ -48,9 +48,11 @@ pub struct TextFile {
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Readers {
-    /// Its owner and group at most, as far as is known.
+    /// Nobody but its owner, as far as is known.
     #[default]
     Few,
+    /// Its owner and their group.
+    Group,
     /// Every user of the machine.
     Everybody,
 }
@@ -347,8 +349,11 @@ fn not_utf8(path: &str, bytes: &[u8], valid: usize) -> Problem {
 #[cfg(unix)]
 fn readers(path: &Path) -> Readers {
     use std::os::unix::fs::PermissionsExt;
-    let is_open = path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0);
-    if is_open { Readers::Everybody } else { Readers::Few }
+    match path.metadata().map(|metadata| metadata.permissions().mode()) {
+        Ok(mode) if mode & 0o004 != 0 => Readers::Everybody,
+        Ok(mode) if mode & 0o040 != 0 => Readers::Group,
+        _ => Readers::Few,
+    }
 }
 
 #[cfg(not(unix))]

@@ -206,7 +206,7 @@ fn calendars_that_are_asked_for_are_read_within_the_workspace_and_its_limits() {
 fn it_is_told_who_may_read_the_configuration() {
     use std::os::unix::fs::PermissionsExt;
     let folder = workspace(&[("config.yaml", b""), ("rules/a.yaml", b"")]);
-    for (mode, expected) in [(0o600, Readers::Few), (0o640, Readers::Few), (0o644, Readers::Everybody)] {
+    for (mode, expected) in [(0o600, Readers::Few), (0o640, Readers::Group), (0o644, Readers::Everybody)] {
         fs::set_permissions(folder.path().join("config.yaml"), fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(read(folder.path()).0.config_readers, expected, "{mode:o}");
     }

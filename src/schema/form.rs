@@ -73,6 +73,8 @@ const BUSINESS_DAY: Shape = Shape::Pattern("^ *(first|last|[0-9]+(st|nd|rd|th)) 
 const DAY: Shape = Shape::Pattern("^[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}$");
 /// A variable of the environment.
 const VARIABLE: Shape = Shape::Word("^[A-Za-z_][A-Za-z0-9_]*$");
+/// A secret that is elsewhere.
+const SECRET_ELSEWHERE: Shape = Shape::Pattern("^[$][{](env|file|credential):.+[}]$");
 /// The time a statement covers.
 const PERIOD: Shape = Shape::Pattern("^ *(previous (month|week|quarter|year)|(month|year) to date|[0-9]+ days?) *$");
 
@@ -94,7 +96,9 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("a name or an IP address", Shape::Name),
     ("a host's name", Shape::Name),
     ("a server, or a list", Shape::OneOrMany(&Shape::Name)),
-    ("`\"${env:NAME}\"`, `\"${file:/path}\"` or the password", Shape::Text),
+    ("`\"${env:NAME}\"`, `\"${file:/path}\"`, `\"${credential:name}\"` or the password", Shape::Text),
+    ("`\"${file:/path}\"`, `\"${env:NAME}\"` or `\"${credential:name}\"`", SECRET_ELSEWHERE),
+    ("an address of the web", Shape::Name),
     ("like `password`", Shape::Text),
     ("`60/min`, or a list; also `/s`, `/h`, `/day`", Shape::OneOrMany(&RATE)),
     ("`true` or `false`", Shape::Truth),

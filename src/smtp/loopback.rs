@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::outbox::attempt::Reply;
-use crate::smtp::auth::Credentials;
+use crate::smtp::auth::{Credentials, Dialogue, Mechanism};
 use crate::smtp::stuffing::unstuffed;
 use crate::smtp::wire::Stream;
 
@@ -59,6 +59,9 @@ pub enum LoopbackTls {
 /// A recipient's address goes in; a reply that refuses it comes out, or `None`.
 pub type RecipientRule = Arc<dyn Fn(&str) -> Option<Reply> + Send + Sync>;
 
+/// A user's name and a token go in; whether the token is that user's and still good comes out.
+pub type TokenRule = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 /// How the server behaves.
 #[derive(Clone)]
 pub struct LoopbackSettings {
@@ -68,9 +71,11 @@ pub struct LoopbackSettings {
     pub recipient_rule: RecipientRule,
     /// TLS, if at all.
     pub tls: Option<LoopbackTls>,
-    /// Who must sign in, if anybody: MAIL is refused before. Offered inside TLS only.
+    /// Who must sign in with a password, if anybody: MAIL is refused before. Offered inside TLS only.
     pub credentials: Option<Credentials>,
-    /// The ways to sign in that are offered; only PLAIN and LOGIN are understood.
+    /// Whose tokens are good, if anybody may sign in with one; besides or instead of `credentials`, and held to the same.
+    pub token_rule: Option<TokenRule>,
+    /// The ways to sign in that are offered.
     pub sign_in: &'static str,
     /// The largest message taken, in bytes.
     pub message_bytes_max: usize,
@@ -86,6 +91,7 @@ impl LoopbackSettings {
             recipient_rule: Arc::new(|_| None),
             tls: None,
             credentials: None,
+            token_rule: None,
             sign_in: "PLAIN LOGIN",
             message_bytes_max: 50_000_000,
             pipelining: true,
@@ -287,7 +293,7 @@ impl Connection {
         if matches!(self.settings.tls, Some(LoopbackTls::StartTls(_))) && !self.stream.is_encrypted() {
             self.say("250-STARTTLS");
         }
-        if self.settings.credentials.is_some() && self.stream.is_encrypted() {
+        if self.wants_sign_in() && self.stream.is_encrypted() {
             self.say(&format!("250-AUTH {}", self.settings.sign_in));
         }
         self.say("250-SMTPUTF8");
@@ -296,7 +302,7 @@ impl Connection {
     }
 
     fn mail(&mut self, argument: &str) {
-        if self.settings.credentials.is_some() && self.user.is_none() {
+        if self.wants_sign_in() && self.user.is_none() {
             return self.say("530 5.7.0 Sign in first");
         }
         match path(argument, "FROM:") {
@@ -388,28 +394,76 @@ impl Connection {
         }
     }
 
+    fn wants_sign_in(&self) -> bool {
+        self.settings.credentials.is_some() || self.settings.token_rule.is_some()
+    }
+
     async fn sign_in(&mut self, argument: &str) -> io::Result<()> {
-        let Some(credentials) = self.settings.credentials.clone().filter(|_| self.stream.is_encrypted()) else {
+        if !self.wants_sign_in() || !self.stream.is_encrypted() {
             self.say("503 5.5.1 Not offered");
             return Ok(());
-        };
+        }
         let (mechanism, initial) = argument.split_once(' ').unwrap_or((argument, ""));
-        let given = match mechanism.to_ascii_uppercase().as_str() {
-            "PLAIN" if initial.is_empty() => self.ask("").await?,
-            "PLAIN" => decoded(initial),
+        let mechanism = mechanism.to_ascii_uppercase();
+        self.user = match mechanism.as_str() {
+            "PLAIN" | "XOAUTH2" | "OAUTHBEARER" => {
+                let response = match initial {
+                    "" => self.ask("").await?,
+                    initial => decoded(initial),
+                };
+                match (mechanism.as_str(), response.as_deref()) {
+                    ("PLAIN", response) => response.and_then(|fields| self.known(fields.strip_prefix('\0')?.split_once('\0')?)),
+                    (_, response) => self.token_bearer(&mechanism, response.unwrap_or_default()).await?,
+                }
+            }
             "LOGIN" => {
                 let (user, password) = (self.ask("VXNlcm5hbWU6").await?, self.ask("UGFzc3dvcmQ6").await?);
-                user.zip(password).map(|(user, password)| format!("\0{user}\0{password}"))
+                user.zip(password).and_then(|(user, password)| self.known((&user, &password)))
+            }
+            "CRAM-MD5" => {
+                let digest = self.ask("PDEuMUBsb29wYmFjay5leGFtcGxlPg==").await?;
+                let expected = self.settings.credentials.as_ref().and_then(|own| {
+                    let (mut own_side, _) = Dialogue::begin(Mechanism::CramMd5, &own.user, &own.password, "", 0);
+                    let answer = own_side.answer("PDEuMUBsb29wYmFjay5leGFtcGxlPg==").ok()?;
+                    Some((own.user.clone(), decoded(&String::from_utf8(answer).ok()?)?))
+                });
+                expected.filter(|(_, expected)| digest.as_deref() == Some(expected)).map(|(user, _)| user)
             }
             _ => None,
         };
-        if given.as_deref() == Some(&*format!("\0{}\0{}", credentials.user, credentials.password.expose())) {
-            self.user = Some(credentials.user);
-            self.say("235 2.7.0 Signed in");
-        } else {
-            self.say("535 5.7.8 Wrong user name or password");
-        }
+        self.say(if self.user.is_some() { "235 2.7.0 Signed in" } else { "535 5.7.8 Wrong user name or password" });
         Ok(())
+    }
+
+    /// Returns the name of who knows the password.
+    fn known(&self, (user, password): (&str, &str)) -> Option<String> {
+        let own = self.settings.credentials.as_ref()?;
+        (own.user == user && own.password.expose() == password).then(|| user.to_owned())
+    }
+
+    /// Returns the name of who bears a good token; of a bad one it is said in JSON why, as the protocols have it.
+    async fn token_bearer(&mut self, mechanism: &str, response: &str) -> io::Result<Option<String>> {
+        let mut fields = response.split('\x01');
+        let head = fields.next().unwrap_or_default();
+        let user = match mechanism {
+            "XOAUTH2" => head.strip_prefix("user=").map(str::to_owned),
+            _ => head
+                .strip_prefix("n,a=")
+                .and_then(|name| name.strip_suffix(','))
+                .map(|name| name.replace("=2C", ",").replace("=3D", "=")),
+        };
+        let token = fields.find_map(|field| field.strip_prefix("auth=Bearer ")).unwrap_or_default();
+        let is_good = |user: &String| self.settings.token_rule.as_ref().is_some_and(|rule| rule(user, token));
+        let user = user.filter(is_good);
+        if user.is_none() {
+            use base64::Engine as _;
+            let why = base64::engine::general_purpose::STANDARD.encode(r#"{"status":"401","schemes":"bearer"}"#);
+            let answer = self.ask(&why).await?;
+            if answer.as_deref() != Some(if mechanism == "XOAUTH2" { "" } else { "\x01" }) {
+                return Err(io::Error::other("an explanation was not answered as the protocol asks"));
+            }
+        }
+        Ok(user)
     }
 
     /// Asks for one more line of a sign-in.

@@ -2,7 +2,7 @@
 //! stage a connection broke (docs/rfc.md tells what of the standards is done and where it is tested).
 //!
 //! Pure parts, by name: `reply`, `extension`, `command`, [`auth`], `stuffing`, `verdict`, [`settings`].
-//! With sockets: `connect`, `wire` (bytes and deadlines), [`tls`], `session` (up to the point where MAIL can be
+//! With sockets: `wire` (bytes and deadlines), [`tls`], `session` (up to the point where MAIL can be
 //! sent), `deliver` (one message), `line` (who comes next), [`pool`] (the transport), and [`loopback`] (a small server
 //! for demos and tests). How many messages go in what time is not known here: see `outbox::rate`.
 //!
@@ -11,7 +11,6 @@
 
 pub mod auth;
 mod command;
-mod connect;
 mod deliver;
 mod extension;
 mod line;

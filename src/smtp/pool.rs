@@ -16,7 +16,7 @@ use crate::port::{Clock, Gate, Outgoing, Pending, Transport};
 use crate::smtp::deliver::{Next, is_out_of_step};
 use crate::smtp::line::{Call, Line, Seat};
 use crate::smtp::session::{Condition, Ending, Session};
-use crate::smtp::settings::{CONNECTIONS_MAX, Security, ServerSettings};
+use crate::smtp::settings::{CONNECTIONS_MAX, Proof, Security, ServerSettings};
 use crate::smtp::tls::{TlsFault, TlsSetup};
 
 /// Sends messages through one SMTP server.
@@ -137,6 +137,13 @@ impl Transport for SmtpTransport {
 
     fn attempt<'a>(&'a self, outgoing: &'a Outgoing, gate: &'a dyn Gate) -> Pending<'a, Attempt> {
         Box::pin(self.attempt(outgoing, gate))
+    }
+
+    fn concern(&self) -> Option<String> {
+        match &self.settings.auth.as_ref()?.proof {
+            Proof::Token(source) => source.concern(),
+            Proof::Password(_) => None,
+        }
     }
 
     fn close(&self) -> Pending<'_, ()> {

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::secret::Secret;
+use crate::net::connect::connect;
 use crate::outbox::attempt::{Outcome, Reply, Stage};
-use crate::port::{Gate, Outgoing};
-use crate::smtp::auth::Mechanism;
+use crate::port::{Gate, Outgoing, TokenFault};
+use crate::smtp::auth::{Dialogue, Mechanism, is_sendable};
 use crate::smtp::command;
-use crate::smtp::connect::connect;
 use crate::smtp::deliver::{Envelope, Next, deliver};
 use crate::smtp::extension::Extensions;
 use crate::smtp::reply::{Class, class};
-use crate::smtp::settings::{Security, ServerSettings};
+use crate::smtp::settings::{Proof, Security, ServerSettings, SignIn};
 use crate::smtp::tls::{TlsSetup, handshake_fault};
 use crate::smtp::verdict::verdict;
 use crate::smtp::wire::{Stream, Wire, WireFault};
@@ -86,7 +87,29 @@ pub(crate) struct Session {
 
 impl Session {
     /// Connects, and comes to the point where MAIL can be sent.
+    ///
+    /// A token is at hand before the server is spoken to, which does not wait for another server then. One that is
+    /// refused is fetched anew, once.
     pub(crate) async fn open(settings: &Arc<ServerSettings>, tls: Option<&TlsSetup>) -> Result<Self, Ending> {
+        let source = match settings.auth.as_ref().map(|sign_in| &sign_in.proof) {
+            None => return Self::open_with(settings, tls, None).await,
+            Some(Proof::Password(password)) => return Self::open_with(settings, tls, Some(password)).await,
+            Some(Proof::Token(source)) => source,
+        };
+        let token = source.token(None).await.map_err(|fault| without_token(&fault, None))?;
+        let refused = match Self::open_with(settings, tls, Some(&token)).await {
+            Err(ending) if is_token_refused(&ending) => ending,
+            other => return other,
+        };
+        let another = source.token(Some(token.clone())).await.map_err(|fault| without_token(&fault, refused.reply.as_ref()))?;
+        match another == token {
+            true => Err(refused),
+            false => Self::open_with(settings, tls, Some(&another)).await,
+        }
+    }
+
+    /// Does so with `secret`, the password or token.
+    async fn open_with(settings: &Arc<ServerSettings>, tls: Option<&TlsSetup>, secret: Option<&Secret>) -> Result<Self, Ending> {
         let tcp = connect(&settings.host, settings.port, settings.deadlines.connect).await;
         let tcp = tcp.map_err(|fault| Ending::fault(Stage::Connect, Outcome::Deferred, fault.to_string()))?;
         let mut session = Self {
@@ -109,7 +132,9 @@ impl Session {
         if matches!(settings.security, Security::StartTls | Security::Opportunistic) {
             session = session.start_tls(tls).await?;
         }
-        session.sign_in().await?;
+        if let (Some(sign_in), Some(secret)) = (&settings.auth, secret) {
+            session.sign_in(sign_in, secret).await?;
+        }
         Ok(session)
     }
 
@@ -276,35 +301,68 @@ impl Session {
         }
     }
 
-    async fn sign_in(&mut self) -> Result<(), Ending> {
-        let settings = Arc::clone(&self.settings);
-        let Some(credentials) = &settings.auth else { return Ok(()) };
+    async fn sign_in(&mut self, sign_in: &SignIn, secret: &Secret) -> Result<(), Ending> {
+        let SignIn { user, proof, mechanism: asked } = sign_in;
         let fault = |text: String| Ending::fault(Stage::Auth, Outcome::ServerFault, text);
         if !self.wire.is_encrypted() {
             return Err(fault("The password was not sent, since the connection is not encrypted".to_owned()));
         }
-        if !credentials.is_sendable() {
+        if !is_sendable(user, proof.kind(), secret) {
             return Err(fault("The user name or password is empty, too long or holds a control character".to_owned()));
         }
-        let Some(mechanism) = Mechanism::choose(&self.extensions.sign_in) else {
-            return Err(fault(match self.extensions.sign_in.join(", ") {
-                offered if offered.is_empty() => "The server offers no way to sign in".to_owned(),
-                offered => format!("The server takes none of our ways to sign in (PLAIN, LOGIN); it offers {offered}"),
-            }));
+        let Some(mechanism) = Mechanism::choose(&self.extensions.sign_in, proof.kind(), *asked) else {
+            return Err(fault(self.no_way_to_sign_in(sign_in)));
         };
-        let lines = mechanism.lines(credentials);
-        for (index, line) in lines.iter().enumerate() {
-            let reply = self.ask(Stage::Auth, line).await?;
-            match class(&reply) {
-                Class::GoOn if index + 1 < lines.len() => continue,
+        let settings = Arc::clone(&self.settings);
+        let (mut dialogue, mut line) = Dialogue::begin(mechanism, user, secret, &settings.host, settings.port);
+        // Bounded: the dialogue answers three questions at most.
+        loop {
+            let mut reply = self.ask(Stage::Auth, &line).await?;
+            reply.text = dialogue.without_secrets(&reply.text);
+            line = match class(&reply) {
+                Class::GoOn => dialogue.answer(&reply.text).map_err(|challenge| fault(challenge.to_string()))?,
                 // A server may be content earlier than the mechanism foresees.
                 Class::Done => return Ok(()),
-                Class::GoOn => return Err(fault("The server asked for more than its way to sign in foresees".to_owned())),
-                Class::NotNow | Class::No => return Err(Ending::refused(Stage::Auth, reply)),
+                Class::NotNow | Class::No => {
+                    let explained = dialogue.explanation().map(|words| format!("The server said of the token: {words}"));
+                    return Err(Ending { fault: explained, ..Ending::refused(Stage::Auth, reply) });
+                }
             }
         }
-        unreachable!("the last line is answered by a return")
     }
+
+    /// Returns the fault of a server that offers nothing we would use.
+    fn no_way_to_sign_in(&self, sign_in: &SignIn) -> String {
+        let offered = self.extensions.sign_in.join(", ");
+        if offered.is_empty() {
+            return "The server offers no way to sign in".to_owned();
+        }
+        match sign_in.mechanism {
+            Some(asked) => format!("The server does not offer {}, which `mechanism` asks for; it offers {offered}", asked.name()),
+            None => {
+                let ours: Vec<&str> = Mechanism::usual(sign_in.proof.kind()).iter().map(|way| way.name()).collect();
+                format!("The server takes none of our ways to sign in ({}); it offers {offered}", ours.join(", "))
+            }
+        }
+    }
+}
+
+/// Returns whether a server turned a token down that may merely be too old.
+fn is_token_refused(ending: &Ending) -> bool {
+    ending.stage == Stage::Auth && ending.reply.as_ref().is_some_and(|reply| reply.code == 535)
+}
+
+/// Returns how an attempt ends that has no token; `refused` is what the server said of the one before.
+fn without_token(fault: &TokenFault, refused: Option<&Reply>) -> Ending {
+    let outcome = match fault {
+        TokenFault::NotNow(_) => Outcome::Deferred,
+        TokenFault::Standing(_) => Outcome::ServerFault,
+    };
+    let fault = match refused {
+        Some(reply) => format!("The server refused the token ({} {}), and there is no other: {fault}", reply.code, reply.text),
+        None => fault.to_string(),
+    };
+    Ending::fault(Stage::Auth, outcome, fault)
 }
 
 /// Returns why nothing may be sent in plain text to a server whose address is `peer`, if so.

@@ -1,9 +1,13 @@
 //! What the transport must be told about one server. Filled from config.yaml; nothing here reads a file or a socket.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::id::ServerId;
-use crate::smtp::auth::Credentials;
+use crate::domain::secret::Secret;
+use crate::port::TokenSource;
+use crate::smtp::auth::{Credentials, Mechanism, ProofKind};
 
 /// How a connection is protected; named by what happens, never guessed from the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +39,63 @@ impl Security {
     /// Reads config.yaml's word for it.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|security| security.as_str() == word)
+    }
+}
+
+/// How to sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// The account's name.
+    pub user: String,
+    /// What proves that it is ours.
+    pub proof: Proof,
+    /// The only way to do it; `None`: the best that the server offers. It takes the kind of proof that is there.
+    pub mechanism: Option<Mechanism>,
+}
+
+impl From<Credentials> for SignIn {
+    fn from(credentials: Credentials) -> Self {
+        Self { user: credentials.user, proof: Proof::Password(credentials.password), mechanism: None }
+    }
+}
+
+/// What proves that an account is ours.
+#[derive(Clone)]
+pub enum Proof {
+    /// A password.
+    Password(Secret),
+    /// Access tokens, fetched as they are needed.
+    Token(Arc<dyn TokenSource>),
+}
+
+impl Proof {
+    /// Returns its kind.
+    pub fn kind(&self) -> ProofKind {
+        match self {
+            Self::Password(_) => ProofKind::Password,
+            Self::Token(_) => ProofKind::Token,
+        }
+    }
+}
+
+impl PartialEq for Proof {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Password(own), Self::Password(other)) => own == other,
+            (Self::Token(own), Self::Token(other)) => Arc::ptr_eq(own, other),
+            (Self::Password(_), Self::Token(_)) | (Self::Token(_), Self::Password(_)) => false,
+        }
+    }
+}
+
+impl Eq for Proof {}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password(_) => "Password(***)",
+            Self::Token(_) => "Token(***)",
+        })
     }
 }
 
@@ -136,7 +197,7 @@ pub struct ServerSettings {
     /// How the connection is protected.
     pub security: Security,
     /// How to sign in, if at all; inside TLS only.
-    pub auth: Option<Credentials>,
+    pub auth: Option<SignIn>,
     /// How many connections at once, 1 to [`CONNECTIONS_MAX`].
     pub connections: usize,
     /// Whether mail may go unencrypted to a host that is not this machine.

@@ -154,7 +154,7 @@ fn no_value_of_the_ledger_can_inject_a_header_or_markup() {
 }
 
 /// Returns an authority's certificate in PEM and a server's TLS settings with a certificate from it for `localhost`.
-fn certificates() -> (String, Arc<ServerConfig>) {
+pub fn certificates() -> (String, Arc<ServerConfig>) {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

@@ -17,4 +17,7 @@ mod recheck;
 mod replay;
 mod schedule;
 mod server;
+mod sign_in;
+#[path = "../smtp/token_server.rs"]
+mod token_server;
 mod workspace;

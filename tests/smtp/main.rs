@@ -7,6 +7,8 @@ mod house;
 mod keeping;
 mod pooling;
 mod scripted;
+mod sign_in;
 mod stages;
 mod storm;
 mod tls;
+mod token_server;

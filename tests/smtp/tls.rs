@@ -49,15 +49,19 @@ impl Authority {
 
 static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
 
-fn good() -> Arc<ServerConfig> {
+pub fn authority_pem() -> Vec<u8> {
+    AUTHORITY.pem.clone()
+}
+
+pub fn good() -> Arc<ServerConfig> {
     AUTHORITY.server("127.0.0.1", |_| {})
 }
 
-fn trusting(port: u16, security: Security) -> ServerSettings {
+pub fn trusting(port: u16, security: Security) -> ServerSettings {
     ServerSettings { security, ca_pem: Some(AUTHORITY.pem.clone()), ..settings(port) }
 }
 
-fn credentials(password: &str) -> Option<Credentials> {
+pub fn credentials(password: &str) -> Option<Credentials> {
     Some(Credentials { user: "robot".to_owned(), password: Secret::new(password) })
 }
 
@@ -80,7 +84,7 @@ async fn an_own_authority_is_trusted_when_it_is_named() {
             house.credentials = credentials("hunter2");
         })
         .await;
-        let settings = ServerSettings { auth: credentials("hunter2"), ..trusting(house.port, security) };
+        let settings = ServerSettings { auth: credentials("hunter2").map(Into::into), ..trusting(house.port, security) };
         let seen = attempt(&transport(settings), &message(&[]), &Door::open()).await;
         let expected = Seen { stage: Stage::FinalDot, outcome: Accepted, code: Some(250), fault: String::new() };
         assert_eq!(seen, expected, "{security:?}");
@@ -105,7 +109,7 @@ async fn a_certificate_that_proves_nothing_is_refused() {
             (LoopbackTls::StartTls(config.clone()), Security::Opportunistic),
         ] {
             let house = House::start(|house| house.tls = Some(tls)).await;
-            let settings = ServerSettings { auth: credentials("hunter2"), ..trusting(house.port, security) };
+            let settings = ServerSettings { auth: credentials("hunter2").map(Into::into), ..trusting(house.port, security) };
             assert_seen(settings, Stage::Tls, ServerFault, fault).await;
         }
     }
@@ -128,7 +132,8 @@ async fn the_server_chooses_among_our_ways_to_sign_in() {
             house.sign_in = offered;
         })
         .await;
-        let settings = ServerSettings { auth: credentials("hunter2"), ..trusting(house.port, Security::Implicit) };
+        let settings =
+            ServerSettings { auth: credentials("hunter2").map(Into::into), ..trusting(house.port, Security::Implicit) };
         assert_seen(settings, stage, outcome, fault).await;
     }
 }
@@ -140,7 +145,7 @@ async fn a_wrong_password_is_a_fault_of_the_configuration() {
         house.credentials = credentials("another");
     })
     .await;
-    let settings = ServerSettings { auth: credentials("hunter2"), ..trusting(house.port, Security::Implicit) };
+    let settings = ServerSettings { auth: credentials("hunter2").map(Into::into), ..trusting(house.port, Security::Implicit) };
     let seen = attempt(&transport(settings), &message(&[]), &Door::open()).await;
     assert_eq!(seen, Seen { stage: Stage::Auth, outcome: ServerFault, code: Some(535), fault: String::new() });
 }
@@ -151,7 +156,11 @@ async fn a_password_is_never_sent_in_plain_text() {
     let eager = vec![Say("220 peer\r\n"), Hear("EHLO"), Say("250-peer\r\n250 AUTH PLAIN\r\n"), Silence];
     for security in [Security::None, Security::Opportunistic] {
         let peer = Peer::start(vec![eager.clone()]).await;
-        let settings = ServerSettings { auth: credentials("hunter2"), allow_plaintext: true, ..trusting(peer.port, security) };
+        let settings = ServerSettings {
+            auth: credentials("hunter2").map(Into::into),
+            allow_plaintext: true,
+            ..trusting(peer.port, security)
+        };
         assert_seen(settings, Stage::Auth, ServerFault, "The password was not sent").await;
         peer.assert_played().await;
     }

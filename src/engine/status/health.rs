@@ -55,6 +55,8 @@ pub enum ReasonKind {
     LedgerUnreadable,
     /// A server takes nothing from us.
     ServerFault,
+    /// A refresh token took another's place and cannot be kept.
+    RefreshTokenUnkept,
     /// A plugin does not do what it is for.
     PluginFailed,
     /// The last change of the files was not taken up.
@@ -80,12 +82,13 @@ pub struct Advice {
 
 impl ReasonKind {
     /// All, the worst first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::LoopStuck,
         Self::StoreFailed,
         Self::StoreUnreadable,
         Self::LedgerUnreadable,
         Self::ServerFault,
+        Self::RefreshTokenUnkept,
         Self::PluginFailed,
         Self::ReloadRefused,
         Self::RulePaused,
@@ -102,6 +105,7 @@ impl ReasonKind {
             Self::StoreUnreadable => "store_unreadable",
             Self::LedgerUnreadable => "ledger_unreadable",
             Self::ServerFault => "server_fault",
+            Self::RefreshTokenUnkept => "refresh_token_unkept",
             Self::PluginFailed => "plugin_failed",
             Self::ReloadRefused => "reload_refused",
             Self::RulePaused => "rule_paused",
@@ -141,6 +145,10 @@ impl ReasonKind {
             Self::ServerFault => (
                 "A mail server takes nothing from us as we are: sign-in, certificate or policy.",
                 "Mend the account or the server's settings in config.yaml. What is queued waits and goes then.",
+            ),
+            Self::RefreshTokenUnkept => (
+                "A token server put a new refresh token in the place of the old one, and it could not be written to its file: after the next start nobody can sign in with the old one.",
+                "Let the service write the file and its folder, or name a file with `${file:/path}`; where the old token is good no longer, agree anew.",
             ),
             Self::PluginFailed => {
                 ("A plugin hangs, crashes or answers what it must not.", "`dunlin plugin test` shows it apart from the daemon.")
@@ -239,6 +247,7 @@ impl FaultKind {
             Self::StoreFailed => ReasonKind::StoreFailed,
             Self::LedgerUnreadable => ReasonKind::LedgerUnreadable,
             Self::ServerFault => ReasonKind::ServerFault,
+            Self::RefreshTokenUnkept => ReasonKind::RefreshTokenUnkept,
             Self::PluginFailed => ReasonKind::PluginFailed,
         }
     }

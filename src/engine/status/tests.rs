@@ -58,6 +58,12 @@ fn every_reason_has_its_cause_and_its_words() {
             "primary: 535 5.7.8 Bad credentials (since 2027-01-15 08:00:02 UTC)",
         ),
         (
+            |live| live.fault(FaultKind::RefreshTokenUnkept, "primary", "Permission denied", at(2)),
+            Health::Degraded,
+            ReasonKind::RefreshTokenUnkept,
+            "primary: Permission denied (since 2027-01-15 08:00:02 UTC)",
+        ),
+        (
             |live| live.reloaded(false, &[Problem::error("No")], at(3)),
             Health::Degraded,
             ReasonKind::ReloadRefused,
