@@ -13,6 +13,7 @@ pub mod engine;
 // Adapters: one outside thing each.
 pub mod clock;
 pub mod control;
+pub mod dkim;
 pub mod eml;
 pub mod oauth;
 pub mod program;

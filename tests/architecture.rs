@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["plan", "message", "outbox"],
     &["port"],
     &["net"],
-    &["source", "store", "smtp", "oauth", "rulebook", "control", "program", "eml", "clock"],
+    &["source", "store", "smtp", "oauth", "rulebook", "control", "program", "dkim", "eml", "clock"],
     &["config"],
     &["engine"],
     &["web"],

@@ -172,7 +172,7 @@ fn write_mails(
     for (number, message) in plan.messages.iter().enumerate() {
         let key = composer.key(message);
         let Some(mail) = received.iter().find(|mail| holds_key(&mail.bytes, key.as_str())) else { continue };
-        let Ok(composed) = composer.compose(message) else { continue };
+        let Ok(composed) = composer.compose(message, &[]) else { continue };
         let customer = ledger.customer(message.customer);
         let level = message.level_facts(composer.rules).id.to_string();
         let name = format!("{:03}-{level}-{}", number + 1, file_word(customer.id.as_str()));

@@ -5,6 +5,7 @@
 
 mod check;
 mod demo;
+mod dkim;
 mod gallery;
 mod hand;
 mod init;
@@ -106,6 +107,8 @@ enum Verb {
     Preview(preview::PreviewArgs),
     /// Show when the rules run next, and why a day was shifted
     Next(next::NextArgs),
+    /// Print the DNS records of the keys that mails are signed with
+    Dkim(dkim::DkimArgs),
     /// Run rules now: decide, record and send what is due
     Run(run::RunArgs),
     /// Run every rule on its schedule, until told to stop: the daemon
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::plan(common, &args),
         Verb::Preview(args) => preview::preview(common, &args),
         Verb::Next(args) => next::next(common, &args),
+        Verb::Dkim(args) => dkim::dkim(common, &args),
         Verb::Run(args) => run::run(common, &args),
         Verb::Serve(args) => serve::serve(common, &args),
         Verb::Runs(args) => runs::runs(common, &args),
@@ -164,13 +168,14 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 28] = [
+    const LINES: [&str; 29] = [
         "demo",
         "init somewhere",
         "check",
         "plan",
         "preview",
         "next",
+        "dkim",
         "run",
         "serve",
         "plugin list",

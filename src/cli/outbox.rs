@@ -49,7 +49,7 @@ pub(crate) struct FilterArgs {
     /// Only mails decided for this day or an earlier one
     #[arg(long, value_name = "DATE", value_parser = day)]
     until: Option<Date>,
-    /// Only mails with this text in an invoice's number, the subject, the customer's id or name, or an address
+    /// Only mails with this text in an invoice's number, the subject, the customer's id or name, an address, or the mail's key
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
 }
@@ -221,6 +221,7 @@ fn show(common: &Common, outbox: &Outbox, id: i64, eml: bool) -> Result<Exit, Ex
     if let Some(subject) = &message.subject {
         out(format!("  subject {subject}"));
     }
+    out(format!("  key {}", message.message_key));
     for recipient in &recipients {
         out(format!("  {} {}", role_word(recipient.role), recipient.address));
     }

@@ -64,7 +64,7 @@ fn planned(common: &Common, args: &PlanArgs) -> Result<Exit, Exit> {
     let bar = bar("Composing", "{pos} of {len}");
     bar.set_length(plan.messages.len() as u64);
     for (line, message) in view.messages.iter_mut().zip(&plan.messages) {
-        if let Err(blocked) = composer.compose(message) {
+        if let Err(blocked) = composer.compose(message, &[]) {
             line.block(blocked.reason, blocked.detail);
         }
         bar.inc(1);

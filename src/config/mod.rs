@@ -6,6 +6,7 @@
 mod account;
 mod calendar;
 mod daemon;
+mod dkim;
 mod keys;
 mod ledger;
 mod read;
@@ -17,6 +18,7 @@ pub use account::{Auth, AuthProof, Oauth2, OauthClient, OauthClientProof, OauthW
 pub use calendar::keys::calendar_schema;
 pub use calendar::{CALENDAR_FILES_MAX, CalendarSettings, ReadCalendar};
 pub use daemon::Daemon;
+pub use dkim::{DKIM_KEYS_MAX, DkimKey};
 pub use keys::{Effect, KEYS, Key, reference, schema};
 pub use read::{ConfigNames, calendar_settings, names, read};
 pub use secret::{SECRET_BYTES_MAX, SecretRef, SecretSource, Secrets, SystemSecrets};

@@ -7,15 +7,18 @@ use compact_str::CompactString;
 
 use crate::config::calendar::calendar;
 use crate::config::daemon::daemon;
+use crate::config::dkim::{check_keys, dkim};
 use crate::config::ledger::ledger;
 use crate::config::secret::concealed;
 use crate::config::server::{self, rate};
-use crate::config::{CalendarSettings, Config, Mode, Retry, Role, Secrets, Server};
+use crate::config::{CalendarSettings, Config, DkimKey, Mode, Retry, Role, Secrets, Server};
 use crate::domain::date::Days;
+use crate::domain::header::is_help_address;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
-use crate::domain::mailbox::{Sender, is_address};
+use crate::domain::mailbox::{RETURN_PATH_LOCAL_OCTETS_MAX, ReturnPath, Sender, is_address};
 use crate::domain::problem::{Place, Problem, Severity, nearest};
 use crate::outbox::rate::Rate;
+use crate::rule::headers::headers;
 use crate::rule::schedule::time_zone;
 use crate::rulebook::{Readers, TextFile};
 use crate::schedule::{QuietHours, TimeZoneName};
@@ -29,6 +32,8 @@ const RETRY: Retry = Retry {
     most: Duration::from_secs(4 * 3_600),
     give_up_after: Duration::from_secs(24 * 3_600),
 };
+/// What may stand between a return path's mailbox and the message key.
+const DELIMITERS: [(&str, Option<char>); 4] = [("plus", Some('+')), ("minus", Some('-')), ("equals", Some('=')), ("none", None)];
 /// The name of an installation that config.yaml gives none.
 const INSTANCE: &str = "default";
 /// The database's file where config.yaml does not say.
@@ -106,7 +111,9 @@ impl Config {
             auth.resolve(&server.id, workspace, secrets, None).err()
         });
         let files = self.servers.iter().filter_map(|server| server.ca_file.as_ref()?.read(workspace).err());
-        accounts.flatten().chain(files).map(|problem| Problem { severity: Severity::Warning, ..problem }).collect()
+        let keys = self.dkim.iter().filter_map(|key| key.signer(secrets).err());
+        let all = accounts.flatten().chain(files).chain(keys);
+        all.map(|problem| Problem { severity: Severity::Warning, ..problem }).collect()
     }
 }
 
@@ -133,7 +140,8 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let zone_is_there = fields.node("time_zone").is_some();
     let time_zone = fields.optional("time_zone", problems, time_zone).or_else(|| (!zone_is_there).then(TimeZoneName::utc));
     let servers = fields.required("smtp", problems, |node, problems| servers(node, readers, problems));
-    let senders = fields.required("senders", problems, |node, problems| senders(node, servers.as_ref(), problems));
+    let mut dkim = Vec::new();
+    let senders = fields.required("senders", problems, |node, problems| senders(node, servers.as_ref(), &mut dkim, problems));
     let roles = fields.required("recipient_keys", problems, recipient_keys);
     let ledger = fields.required("ledger", problems, |node, problems| ledger(node, roles.as_deref().unwrap_or(&[]), problems));
     let calendar = fields.optional("calendar", problems, calendar);
@@ -153,6 +161,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         servers: servers?.ready,
         senders,
         sender_rates,
+        dkim,
         recipient_keys: roles?,
         ledger: ledger?,
         calendar,
@@ -194,15 +203,25 @@ fn servers(node: &Node, readers: Readers, problems: &mut Problems<'_>) -> Option
     Some(found)
 }
 
-fn senders(node: &Node, servers: Option<&Servers>, problems: &mut Problems<'_>) -> Option<Vec<(Sender, Vec<Rate>)>> {
-    let found = map(|entry, problems: &mut Problems<'_>| sender(entry, servers, problems))(node, problems)?;
+fn senders(
+    node: &Node,
+    servers: Option<&Servers>,
+    keys: &mut Vec<DkimKey>,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<(Sender, Vec<Rate>)>> {
+    let found = map(|entry, problems: &mut Problems<'_>| sender(entry, servers, keys, problems))(node, problems)?;
     if found.is_empty() && !problems.has_errors() {
         problems.error_hint(node.span, "`senders` names no sender", "add `receivables:` with `address` and `server`");
     }
     Some(found)
 }
 
-fn sender(entry: &Entry, servers: Option<&Servers>, problems: &mut Problems<'_>) -> Option<(Sender, Vec<Rate>)> {
+fn sender(
+    entry: &Entry,
+    servers: Option<&Servers>,
+    keys: &mut Vec<DkimKey>,
+    problems: &mut Problems<'_>,
+) -> Option<(Sender, Vec<Rate>)> {
     if !is_key(&entry.key, entry.span, "a sender", problems) {
         return None;
     }
@@ -210,6 +229,14 @@ fn sender(entry: &Entry, servers: Option<&Servers>, problems: &mut Problems<'_>)
     let name = fields.optional("name", problems, line).unwrap_or_default();
     let address_here = fields.required("address", problems, address);
     let reply_to = fields.optional("reply_to", problems, address);
+    let return_path = return_path(&mut fields, problems);
+    let list_help = fields.optional("list_help", problems, list_help);
+    let headers = fields.optional("headers", problems, headers).unwrap_or_default();
+    let read_key = |node: &Node, problems: &mut Problems<'_>| dkim(node, &entry.key, address_here.as_deref(), problems);
+    if let Some(own) = fields.optional("dkim", problems, one_or_list(read_key)) {
+        check_keys(&own, fields.key_span("dkim").unwrap_or(entry.span), problems);
+        keys.extend(own);
+    }
     let named = fields.optional("server", problems, one_or_list(|node, problems| Some((text(node, problems)?, node.span))));
     let rates = fields.optional("rate", problems, one_or_list(rate)).unwrap_or_default();
     fields.close(problems);
@@ -234,7 +261,45 @@ fn sender(entry: &Entry, servers: Option<&Servers>, problems: &mut Problems<'_>)
     let ready: Vec<ServerId> =
         named.iter().filter(|(server, _)| is_ready(server)).map(|(server, _)| ServerId::new(server)).collect();
     (!ready.is_empty()).then_some(())?;
-    Some((Sender { id: SenderId::new(&entry.key), name, address: address_here?, reply_to, servers: ready }, rates))
+    let sender = Sender {
+        id: SenderId::new(&entry.key),
+        name,
+        address: address_here?,
+        reply_to,
+        return_path,
+        list_help,
+        headers,
+        servers: ready,
+    };
+    Some((sender, rates))
+}
+
+/// Reads where bounces go, and what stands before the message key there.
+fn return_path(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> Option<ReturnPath> {
+    let span = fields.node("return_path").map(|node| node.span);
+    let found = fields.optional("return_path", problems, address);
+    let delimiter = fields.optional("return_path_delimiter", problems, choice(&DELIMITERS));
+    if let (None, Some(node)) = (span, fields.node("return_path_delimiter")) {
+        problems.error_hint(node.span, "`return_path_delimiter` needs `return_path`", "add `return_path: bounces@example.com`");
+    }
+    let path = ReturnPath { address: found?, delimiter: delimiter.unwrap_or(Some('+')) };
+    let local_octets = path.address.rsplit_once('@').map_or(0, |(local, _)| local.len());
+    if let (Some(span), Some(_), RETURN_PATH_LOCAL_OCTETS_MAX..) = (span, path.delimiter, local_octets.saturating_sub(1)) {
+        let message = format!("The mailbox `{}` has no room for a message key", path.address);
+        let hint = format!("take a name of at most {RETURN_PATH_LOCAL_OCTETS_MAX} letters, or `return_path_delimiter: none`");
+        problems.error_hint(span, message, hint);
+    }
+    Some(path)
+}
+
+fn list_help(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
+    let written = text(node, problems)?;
+    if !is_help_address(&written) {
+        let hint = "write `mailto:name@example.com` or `https://example.com/help`, letters beyond ASCII as `%C3%BC`";
+        problems.error_hint(node.span, format!("`{written}` is not where help can be found"), hint);
+        return None;
+    }
+    Some(written)
 }
 
 fn recipient_keys(node: &Node, problems: &mut Problems<'_>) -> Option<Vec<Role>> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::config::account::{Provider, auth};
 use crate::config::read::{file_path, is_key};
 use crate::config::{CaFile, Secrets, Server};
+use crate::dkim::REPLACEABLE;
 use crate::domain::id::ServerId;
 use crate::domain::problem::{Place, Problem};
 use crate::outbox::rate::{COUNT_MAX, Rate};
@@ -39,6 +40,8 @@ struct Preset {
     rates: &'static [&'static str],
     /// Whose token server gives out tokens for it.
     provider: Option<Provider>,
+    /// The headers it replaces with its own.
+    replaces: &'static [&'static str],
 }
 
 /// The providers. A key written beside `preset` wins over it.
@@ -50,6 +53,7 @@ const PRESETS: [Preset; 3] = [
         security: Security::StartTls,
         rates: &["30/min", "10000/day"],
         provider: Some(Provider::Microsoft),
+        replaces: &[],
     },
     // 2,000 messages a day for an account.
     Preset {
@@ -58,9 +62,17 @@ const PRESETS: [Preset; 3] = [
         security: Security::StartTls,
         rates: &["2000/day"],
         provider: Some(Provider::Google),
+        replaces: &[],
     },
     // The host names the region, and the quota is the account's own; 1/s is what every account has.
-    Preset { word: "amazon-ses", host: None, security: Security::StartTls, rates: &["1/s"], provider: None },
+    Preset {
+        word: "amazon-ses",
+        host: None,
+        security: Security::StartTls,
+        rates: &["1/s"],
+        provider: None,
+        replaces: &REPLACEABLE,
+    },
 ];
 
 /// The names of the presets.
@@ -112,6 +124,7 @@ pub(crate) fn server(entry: &Entry, readers: Readers, problems: &mut Problems<'_
     let hello_name = fields.optional("hello_name", problems, hello_name);
     let pipelining = fields.optional("pipelining", problems, boolean).unwrap_or(true);
     let reuse = fields.optional("reuse", problems, reuse).unwrap_or_default();
+    let replaces = fields.optional("replaces", problems, one_or_list(choice(&REPLACEABLE.map(|name| (name, name)))));
     let security_span = fields.key_span("security").unwrap_or(entry.span);
     let auth_is_there = fields.node("auth").is_some();
     fields.close(problems);
@@ -135,6 +148,7 @@ pub(crate) fn server(entry: &Entry, readers: Readers, problems: &mut Problems<'_
         hello_name,
         pipelining,
         reuse,
+        replaces: replaces.unwrap_or_else(|| preset.map_or(&[][..], |preset| preset.replaces).to_vec()),
     })
 }
 
@@ -220,7 +234,7 @@ fn hello_name(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
 }
 
 /// Returns whether `text` is a host's name. Source: RFC 1123 §2.1, RFC 1035 §2.3.4 (lengths).
-fn is_host_name(text: &str) -> bool {
+pub(crate) fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')

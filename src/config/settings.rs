@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use crate::config::{Auth, CalendarSettings, Daemon};
+use crate::config::{Auth, CalendarSettings, Daemon, DkimKey};
 use crate::domain::date::Days;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::Sender;
@@ -30,6 +30,8 @@ pub struct Config {
     pub senders: Vec<Sender>,
     /// The limits on the messages of a sender, through whatever server; senders without one are left out.
     pub sender_rates: BTreeMap<SenderId, Vec<Rate>>,
+    /// The keys that senders' mails are signed with, sender by sender.
+    pub dkim: Vec<DkimKey>,
     /// The roles an address can have, in the order of the file; never empty.
     pub recipient_keys: Vec<Role>,
     /// Where the receivables are; the paths are as config.yaml writes them: relative to the workspace unless absolute.
@@ -102,6 +104,8 @@ pub struct Server {
     pub pipelining: bool,
     /// How long connections are kept.
     pub reuse: Reuse,
+    /// The headers it replaces with its own, so that no signature may cover them.
+    pub replaces: Vec<&'static str>,
 }
 
 /// A file of certificates in PEM form.

@@ -68,10 +68,10 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(found.retry, Retry { first: minutes(5), most: minutes(240), give_up_after: minutes(1_440) });
     let expected = "[Server { id: \"primary\", host: \"smtp.abc.example\", port: 587, security: StartTls, auth: None, \
                     rates: [], connections: 3, allow_plaintext: false, ca_file: None, hello_name: None, pipelining: true, \
-                    reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s } }]";
+                    reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s }, replaces: [] }]";
     assert_eq!(format!("{:?}", found.servers), expected);
-    let expected =
-        "[Sender { id: \"receivables\", name: \"\", address: \"ar@abc.example\", reply_to: None, servers: [\"primary\"] }]";
+    let expected = "[Sender { id: \"receivables\", name: \"\", address: \"ar@abc.example\", reply_to: None, return_path: None, \
+         list_help: None, headers: [], servers: [\"primary\"] }]";
     assert_eq!(format!("{:?}", found.senders), expected);
     assert_eq!(format!("{:?}", found.recipient_keys), "[Role { key: \"billing\", label: \"Billing contact\" }]");
 }
@@ -98,13 +98,26 @@ fn everything_that_can_be_written_is_read() {
              \\\"${env:SMTP_PASSWORD}\\\" }\" } }), mechanism: None }), rates: [Rate { count: 60, window: Minute }, Rate { count: 5000, window: Day }], \
              connections: 5, allow_plaintext: false, ca_file: Some(CaFile { path: \"ca.pem\", place: Place { file: \
              \"config.yaml\", line: 13, column: 14, width: 6, text: \"    ca_file: ca.pem\" } }), hello_name: \
-             Some(\"mail.abc.example\"), pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s } }",
+             Some(\"mail.abc.example\"), pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s }, \
+             replaces: [\"Message-ID\"] }",
             "Server { id: \"local\", host: \"10.0.0.7\", port: 25, security: None, auth: None, rates: [Rate { count: 2, window: \
              Second }], connections: 3, allow_plaintext: true, ca_file: None, hello_name: None, pipelining: false, reuse: Reuse \
-             { idle: 20s, messages_max: 50, age_max: 300s } }",
+             { idle: 20s, messages_max: 50, age_max: 300s }, replaces: [] }",
             "Server { id: \"mailbox\", host: \"smtp.office365.com\", port: 587, security: StartTls, auth: None, rates: [Rate { \
              count: 30, window: Minute }, Rate { count: 10000, window: Day }], connections: 3, allow_plaintext: false, ca_file: \
-             None, hello_name: None, pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s } }",
+             None, hello_name: None, pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s }, replaces: [] }",
+        ]
+    );
+    let sender = &found.senders[0];
+    assert_eq!(sender.return_path.as_ref().unwrap().of("k"), "bounces-k@abc.example");
+    assert_eq!(sender.list_help.as_deref(), Some("mailto:help@abc.example"));
+    assert_eq!(format!("{:?}", sender.headers), "[ExtraHeader { name: \"X-Campaign\", value: \"dunning\" }]");
+    let keys = found.dkim.iter().map(|key| format!("{} {} {} {:?}", key.sender, key.domain, key.selector, key.key.source));
+    assert_eq!(
+        keys.collect::<Vec<_>>(),
+        [
+            "receivables abc.example rsa-2026 File(\"/run/secrets/dkim-rsa\")",
+            "receivables abc.example ed-2026 Environment(\"DKIM_KEY\")"
         ]
     );
     assert!(found.servers[3..].iter().all(|server| matches!(server.auth.as_ref().unwrap().proof, AuthProof::Oauth2(_))));
@@ -121,7 +134,7 @@ fn everything_that_can_be_written_is_read() {
         ["id=No", "name=Name", "language=Lang", "tags=Tags", "hold_until=Hold", "contacts.billing=Mail"]
     );
     let calendar = found.calendar.unwrap();
-    assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 66));
+    assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 79));
     assert_eq!((found.contact_gap.count(), found.run_guard_messages), (3, Some(500)));
     assert_eq!(found.quiet_hours.unwrap().to_string(), "18:00-08:00");
     assert_eq!(format!("{:?}", found.sender_rates), "{\"receivables\": [Rate { count: 20, window: Minute }]}");
@@ -526,6 +539,135 @@ fn a_secret_in_a_file_that_others_can_read_is_refused() {
         assert!(read_text(&text, Readers::Few).0.is_some());
         assert!(read_text(&text.replace("hunter2", "\"${env:P}\""), Readers::Everybody).0.is_some());
     }
+}
+
+/// Returns the problems of [`LEAST`] with more keys at the sender.
+fn sender_problems(more: &str) -> Vec<String> {
+    problems(&least_with("{ address: ar@abc.example }", &format!("{{ address: ar@abc.example, {more} }}")))
+}
+
+#[test]
+fn what_a_sender_adds_to_mails_is_checked_at_its_place() {
+    let long = "b".repeat(27);
+    for (more, expected) in [
+        ("return_path: bounces@abc.example, return_path_delimiter: equals", vec![]),
+        (
+            "return_path: bounces",
+            vec!["config.yaml:6:56: `bounces` is not an e-mail address; write `name@example.com` and nothing else"],
+        ),
+        (
+            "return_path_delimiter: plus",
+            vec!["config.yaml:6:66: `return_path_delimiter` needs `return_path`; add `return_path: bounces@example.com`"],
+        ),
+        (
+            "return_path: a@b.example, return_path_delimiter: x",
+            vec!["config.yaml:6:92: `x` is not known here; write one of: plus, minus, equals, none"],
+        ),
+        (&format!("return_path: {long}@abc.example, return_path_delimiter: none"), vec![]),
+        (
+            &format!("return_path: {long}@abc.example"),
+            vec![
+                "config.yaml:6:56: The mailbox `bbbbbbbbbbbbbbbbbbbbbbbbbbb@abc.example` has no room for a message key; take a name of \
+             at most 26 letters, or `return_path_delimiter: none`",
+            ],
+        ),
+        ("list_help: https://abc.example/help", vec![]),
+        (
+            "list_help: help@abc.example",
+            vec![
+                "config.yaml:6:54: `help@abc.example` is not where help can be found; write `mailto:name@example.com` or \
+             `https://example.com/help`, letters beyond ASCII as `%C3%BC`",
+            ],
+        ),
+        ("headers: { X-A: a, Organization: Müller GmbH }", vec![]),
+        (
+            "headers: { X A: a, from: b, x-B: \"a\\r\\nBcc: c\", X-b: c, X-C: [] }",
+            vec![
+                "config.yaml:6:54: `X A` is no name of a header: use letters, digits, `-` and `_`, a letter first, at most 64; write a \
+             name of your own, such as `X-Campaign`",
+                "config.yaml:6:62: `from` cannot be set: it is written by the program or by servers; write a name of your own, such as \
+             `X-Campaign`",
+                "config.yaml:6:76: The header `x-B` has more than one line, or a control character; write it in one line",
+                "config.yaml:6:91: The header `X-b` is named twice; names are the same in any case",
+                "config.yaml:6:104: Expected a text, found a list",
+            ],
+        ),
+    ] {
+        let found = sender_problems(more);
+        assert_eq!(found, expected, "{more}");
+    }
+    let many: Vec<String> = (0..=crate::domain::header::HEADERS_MAX).map(|number| format!("X-{number}: a")).collect();
+    let found = sender_problems(&format!("headers: {{ {} }}", many.join(", ")));
+    assert_eq!(found, ["config.yaml:6:52: 21 headers are named; at most 20 are read"]);
+}
+
+#[test]
+fn a_dkim_key_is_a_reference_under_a_name_of_its_own() {
+    let key = |rest: &str| format!("dkim: {{ key: \"${{file:/k}}\", {rest} }}");
+    let aligned = ["abc.example", "ABC.example", "mail.abc.example"];
+    for domain in aligned {
+        assert_eq!(sender_problems(&key(&format!("domain: {domain}, selector: a.b-1"))), [""; 0], "{domain}");
+    }
+    for (more, expected) in [
+        (key("domain: xabc.example, selector: a"), vec![
+            "warning: config.yaml:6:78: A signature of `xabc.example` does not count for mails from `ar@abc.example` where receivers \
+             ask for DMARC; sign with a key of `abc.example`",
+        ]),
+        (key("domain: a b, selector: a/b"), vec![
+            "config.yaml:6:78: `a b` is not a domain; write the part behind the `@`: `example.com`",
+            "config.yaml:6:93: `a/b` cannot name a DKIM key; write a name such as `dunlin-2026`; the record is published as \
+             `<name>._domainkey.<domain>`",
+        ]),
+        (key("domain: abc.example"), vec!["config.yaml:6:49: A DKIM key needs `selector`; add `selector: …`"]),
+        ("dkim: { key: MIIEvQ, domain: abc.example, selector: a }".to_owned(), vec![
+            "config.yaml:6:56: A key does not stand in config.yaml itself; write \"${env:NAME}\", \"${file:/path}\" or \"${credential:name}\"",
+        ]),
+        (
+            "dkim: [{ key: \"${env:A}\", domain: abc.example, selector: a }, { key: \"${env:B}\", domain: Abc.example, selector: a }]"
+                .to_owned(),
+            vec!["config.yaml:6:43: Two DKIM keys are named `a._domainkey.abc.example`; give each a selector of its own"],
+        ),
+    ] {
+        assert_eq!(sender_problems(&more), expected, "{more}");
+    }
+    let one = |number: usize| format!("{{ key: \"${{env:A}}\", domain: abc.example, selector: s{number} }}");
+    let many: Vec<String> = (0..=DKIM_KEYS_MAX).map(one).collect();
+    let found = sender_problems(&format!("dkim: [{}]", many.join(", ")));
+    assert_eq!(found, ["config.yaml:6:43: 5 DKIM keys are named; at most 4 are read"]);
+    // Wherever it is written, it is not shown.
+    let text = least_with("{ address: ar@abc.example }", "{ address: a b, dkim: { key: hunter2, domain: c, selector: d } }");
+    assert!(!format!("{:?}", read_text(&text, Readers::Few)).contains("hunter2"));
+}
+
+#[test]
+fn a_key_that_nobody_can_sign_with_is_told_where_it_is_named() {
+    let keys = |name: &str| format!("{}/tests/keys/{name}", env!("CARGO_MANIFEST_DIR"));
+    for (path, expected) in [
+        (keys("rsa.pem"), None),
+        (keys("ed25519.pem"), None),
+        (keys("rsa-1024.pem"), Some("The RSA key has less than 2048 or more than 4096 bits")),
+        (keys("README.md"), Some("There is no private key in PEM form in it (`-----BEGIN PRIVATE KEY-----`)")),
+    ] {
+        let dkim =
+            format!("{{ address: ar@abc.example, dkim: {{ domain: abc.example, selector: a, key: \"${{file:{path}}}\" }} }}");
+        let config = config(&least_with("{ address: ar@abc.example }", &dkim));
+        let found = config.dkim[0].signer(&SystemSecrets).err();
+        assert_eq!(found.as_ref().map(|problem| problem.message.as_str()), expected, "{path}");
+        assert!(found.is_none_or(|problem| problem.place.unwrap().line == 6), "{path}");
+        let missing = config.missing_parts(Path::new("/"), &Bare);
+        assert!(missing[0].message.starts_with("Cannot read the secret's file"), "{missing:?}");
+    }
+}
+
+#[test]
+fn a_provider_that_replaces_headers_says_so_by_itself() {
+    let replaces = |settings: &str| {
+        let found = config(&least_with("{ host: smtp.abc.example, security: starttls }", settings));
+        found.servers[0].replaces.join(" ")
+    };
+    assert_eq!(replaces("{ preset: amazon-ses, host: a.example }"), "Date Message-ID");
+    assert_eq!(replaces("{ preset: amazon-ses, host: a.example, replaces: [] }"), "");
+    assert_eq!(replaces("{ host: a.example, security: implicit, replaces: Date }"), "Date");
 }
 
 /// A machine without variables and files.

@@ -84,9 +84,10 @@ pub(crate) async fn ended(delivery: &mut Option<DeliveryTask>) -> Result<Deliver
 impl Daemon {
     /// Puts new server settings into force: sending ends, what is under way included, and begins anew with them.
     pub(crate) fn change_servers(&mut self, current: &Workspace) {
-        match current.transports(&self.clock) {
-            Ok(transports) => {
-                self.parts.transports = transports;
+        let signing = current.signing();
+        match signing.and_then(|signing| Ok((signing, current.transports(&self.clock)?))) {
+            Ok((signing, transports)) => {
+                (self.parts.signing, self.parts.transports) = (signing, transports);
                 // What was at fault may be what has been mended.
                 self.delivery_rests_until = None;
                 if let Some(delivery) = &self.delivery {

@@ -1,6 +1,8 @@
 //! E-mail addresses as a ledger, a rule or a script gives them, checked at the door.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
+
+use crate::domain::header::ExtraHeader;
 
 /// Returns whether `text` has the form of an address that can stand in an SMTP envelope: `local@domain`, no white
 /// space, no control characters, no quotes or brackets, at most 254 octets.
@@ -60,17 +62,56 @@ pub struct Sender {
     pub id: crate::domain::id::SenderId,
     /// The name to show; may be empty.
     pub name: String,
-    /// The address in `From`, and the envelope's sender.
+    /// The address in `From`.
     pub address: CompactString,
     /// Where answers go, if not to `address`.
     pub reply_to: Option<CompactString>,
+    /// Where bounces go, if not to `address`.
+    pub return_path: Option<ReturnPath>,
+    /// Where `List-Help` says that help is: `mailto:…` or `https://…`; `is_help_address` holds.
+    pub list_help: Option<String>,
+    /// Headers of the operator's own.
+    pub headers: Vec<ExtraHeader>,
     /// The SMTP servers to send through, the first that works; never empty.
     pub servers: Vec<crate::domain::id::ServerId>,
+}
+
+/// The most octets that the local part of a return path may have where a key is added to it: with a sign and the key of a
+/// copy (32 characters, `-` and a number) they stay within 64. Source: RFC 5321 §4.5.3.1.1.
+pub const RETURN_PATH_LOCAL_OCTETS_MAX: usize = 26;
+
+/// Where bounces of a sender's mails go: one mailbox, under an address of its own for each message, so that a bounce
+/// names its message whatever else is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnPath {
+    /// The mailbox; [`is_address`] holds.
+    pub address: CompactString,
+    /// What stands between the mailbox's name and the message key; `None`: no key is added.
+    pub delimiter: Option<char>,
+}
+
+impl ReturnPath {
+    /// Returns the address for the message with this key: `bounces+2085ded6…@acme.example`.
+    pub fn of(&self, key: &str) -> CompactString {
+        match (self.delimiter, self.address.rsplit_once('@')) {
+            (Some(delimiter), Some((local, domain))) => format_compact!("{local}{delimiter}{key}@{domain}"),
+            _ => self.address.clone(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_return_path_names_the_message_and_keeps_within_its_octets() {
+        let path = |address: &str, delimiter| ReturnPath { address: address.into(), delimiter };
+        assert_eq!(path("bounces@acme.example", Some('+')).of("2085ded6-1"), "bounces+2085ded6-1@acme.example");
+        assert_eq!(path("bounces@acme.example", None).of("2085ded6"), "bounces@acme.example");
+        let longest = format!("{}@acme.example", "b".repeat(RETURN_PATH_LOCAL_OCTETS_MAX));
+        assert!(is_address(&path(&longest, Some('=')).of(&format!("{}-9999", "f".repeat(32)))));
+    }
 
     #[test]
     fn only_plain_addresses_pass_the_door() {

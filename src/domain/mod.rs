@@ -7,6 +7,7 @@ pub mod ageing;
 pub mod customer;
 pub mod date;
 pub mod document;
+pub mod header;
 pub mod id;
 pub mod ledger;
 pub mod mailbox;

@@ -59,11 +59,12 @@ impl Composer<'_> {
         message.key(self.plan, self.rules, self.ledger, audience)
     }
 
-    /// Composes a message, whole or not at all.
+    /// Composes a message, whole or not at all. `thread` holds the Message-IDs of the mails it goes on from, the oldest
+    /// first; nothing but two headers depends on it.
     ///
     /// # Errors
     /// Why it is blocked.
-    pub fn compose(&self, message: &PlannedMessage) -> Result<Composed, Blocked> {
+    pub fn compose(&self, message: &PlannedMessage, thread: &[String]) -> Result<Composed, Blocked> {
         if let Some(reason) = message.blocked {
             let fault = self.plan.faults.iter().find(|(rule, _)| *rule == message.rule && reason == BlockReason::ScriptError);
             return Err(Blocked { reason, detail: fault.map_or_else(String::new, |(_, fault)| fault_words(fault)) });
@@ -105,6 +106,8 @@ impl Composer<'_> {
             recipients: &recipients,
             variables: &variables,
             message_id: key.as_str(),
+            thread,
+            headers: &rule.headers,
             date: self.date(),
         };
         let missing = |detail| Blocked { reason: BlockReason::DocumentMissing, detail };
@@ -141,11 +144,22 @@ impl Composer<'_> {
         Ok(variables)
     }
 
-    /// Returns the row of a message, composed or blocked. `waits` holds why a composed one must not go yet.
-    pub fn row(&self, message: &PlannedMessage, waits: Option<&'static str>) -> MessageRow {
+    /// Returns the invoices whose earlier reminders a message goes on from; none where it is no reminder.
+    pub fn threaded(&self, message: &PlannedMessage) -> Vec<&str> {
+        match message.matter {
+            Matter::Reminder { .. } => {
+                self.plan.items(message).iter().map(|item| self.ledger.document(item.document).number.as_str()).collect()
+            }
+            Matter::Statement { .. } | Matter::Notice { .. } => Vec::new(),
+        }
+    }
+
+    /// Returns the row of a message, composed or blocked. `waits` holds why a composed one must not go yet; `thread` is as in
+    /// [`Composer::compose`].
+    pub fn row(&self, message: &PlannedMessage, waits: Option<&'static str>, thread: &[String]) -> MessageRow {
         let rule = message.rule(self.rules);
         let customer = self.ledger.customer(message.customer);
-        let composed = self.compose(message);
+        let composed = self.compose(message, thread);
         let (state, reason, detail) = match &composed {
             Err(blocked) => {
                 let detail = (!blocked.detail.is_empty()).then(|| blocked.detail.clone());
@@ -178,6 +192,7 @@ impl Composer<'_> {
             detail,
             sender_id: message.sender(self.rules).to_string(),
             envelope_from: composed.as_ref().map(|composed| composed.envelope_from.to_string()),
+            header_id: composed.as_ref().map(|composed| composed.header_id.clone()),
             subject: composed.as_ref().map(|composed| composed.subject.clone()),
             recipients: composed.as_ref().map_or_else(Vec::new, |composed| composed.recipients.clone()),
             items: items.collect(),

@@ -28,6 +28,7 @@ pub mod reload;
 pub mod run;
 pub mod runs;
 pub mod schema;
+pub mod signing;
 pub mod status;
 pub mod trial;
 pub mod view;

@@ -118,7 +118,9 @@ pub fn preview(
     let composer = Composer { workspace, rules, ledger, plan: &single, now, attachments: &bare };
     let attachments = fetch_blocking(&composer);
     let composer = Composer { attachments: &attachments, ..composer };
-    let composed = composer.compose(message).map_err(|Blocked { reason, detail }| PreviewFault::Blocked { reason, detail })?;
+    let thread = workspace.thread(&composer.threaded(message))?;
+    let composed =
+        composer.compose(message, &thread).map_err(|Blocked { reason, detail }| PreviewFault::Blocked { reason, detail })?;
     Ok(Preview {
         rule: rules.rules[usize::from(message.rule)].id.to_string(),
         customer: ledger.customer(message.customer).id.to_string(),

@@ -108,7 +108,7 @@ pub async fn recheck(
             plan.messages.iter().map(|message| (composer.key(message).to_string(), message)).collect();
         let is_still_due = |message: &Leftover| {
             let Some(fresh) = planned.get(&message.message_key) else { return false };
-            let Ok(composed) = composer.compose(fresh) else { return false };
+            let Ok(composed) = composer.compose(fresh, &[]) else { return false };
             plain(fresh.total, fresh.currency) == message.total
                 && fresh.sender(&rules).as_str() == message.sender_id
                 && composed.recipients == message.recipients

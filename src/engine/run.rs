@@ -20,6 +20,7 @@ use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryRe
 use crate::engine::generation::RunGenerations;
 use crate::engine::only::Only;
 use crate::engine::recheck::{LedgerRecheck, LedgerState, PlanDay, RecheckCounts, recheck};
+use crate::engine::signing::Signing;
 use crate::engine::view::due_reason;
 use crate::engine::workspace::Workspace;
 use crate::outbox::attempt::Attempt;
@@ -67,6 +68,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// One transport for every server.
     pub transports: Vec<Arc<dyn Transport>>,
+    /// The keys that mails are signed with.
+    pub signing: Arc<Signing>,
 }
 
 /// Returns the word for a mode in the store.
@@ -272,6 +275,7 @@ pub async fn send_with(
         store: parts.store.clone(),
         clock: parts.clock.clone(),
         transports: parts.transports.clone(),
+        signing: parts.signing.clone(),
         routes: routes.collect::<BTreeMap<SenderId, _>>(),
         rates: workspace.rates(),
         quiet: workspace.quiet(),
@@ -300,6 +304,9 @@ pub fn counts(store: &Store, run_id: i64) -> Result<Counts, StoreError> {
     Ok(Counts(counts))
 }
 
+/// A message with the Message-IDs of the mails that it goes on from.
+type Threaded<'p> = (&'p PlannedMessage, Vec<String>);
+
 /// Writes every decision and message of a plan into the run's transaction.
 fn store_plan(
     run: &mut RunTransaction<'_>,
@@ -323,7 +330,13 @@ fn store_plan(
         }
     };
     let mut stored: Vec<(Option<i64>, State, Option<&'static str>)> = Vec::new();
-    side_by_side(&plan.messages, &|message| composer.row(message, waits(message)), &mut |row| {
+    // Asked for here, since the database is this thread's: a Message-ID or two for each mail.
+    let mut threaded: Vec<Threaded<'_>> = Vec::with_capacity(plan.messages.len());
+    for message in &plan.messages {
+        threaded.push((message, run.thread(history_mode(&config.mode), &composer.threaded(message))?));
+    }
+    let row = |(message, thread): &Threaded<'_>| composer.row(message, waits(message), thread);
+    side_by_side(&threaded, &row, &mut |row| {
         // Only what the decision needs is kept: the bytes of a hundred thousand mails do not stay in memory.
         stored.push((run.add_message(&row)?, row.state, row.reason));
         let done = stored.len();

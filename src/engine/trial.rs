@@ -43,7 +43,7 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
                 // A program is tried once a level: it may be slow, and does the same for everybody.
                 let attachments = if place == 0 { fetch_blocking(&composer) } else { Attachments::left_out() };
                 let composer = Composer { attachments: &attachments, ..composer };
-                let faults = plan.messages.iter().filter_map(|message| composer.compose(message).err());
+                let faults = plan.messages.iter().filter_map(|message| composer.compose(message, &[]).err());
                 let is_of_the_rule = |blocked: &Blocked| match blocked.reason {
                     BlockReason::TemplateError | BlockReason::ScriptError => true,
                     BlockReason::DocumentMissing => !blocked.detail.is_empty(),

@@ -14,6 +14,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::engine::deliver::pace::Rates;
 use crate::engine::run::{Parts, history_mode};
+use crate::engine::signing::Signing;
 use crate::message::known_names;
 use crate::outbox::retry::RetryPolicy;
 use crate::plan::history::History;
@@ -28,6 +29,7 @@ use crate::smtp::pool::SmtpTransport;
 use crate::smtp::tls::TlsFault;
 pub use crate::source::csv::FileChange;
 use crate::source::csv::{CsvLedger, CsvSource, CsvTable};
+use crate::store::thread::thread;
 use crate::store::{Queue, Store, StoreError, history, open_reader};
 use crate::template::{LentFilter, TemplateFile, Templates};
 
@@ -76,7 +78,7 @@ pub enum StartFault {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A secret or a file of certificates is not there.
+    /// A secret, a key or a file of certificates is not there.
     #[error("{}", place_and_message(.0))]
     Missing(Problem),
     /// TLS cannot be set up.
@@ -266,6 +268,18 @@ impl Workspace {
         }
     }
 
+    /// Returns the Message-IDs of the mails that a reminder about these documents goes on from; none where there is no
+    /// database yet.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn thread(&self, documents: &[&str]) -> Result<Vec<String>, StoreError> {
+        match open_reader(&self.database_path())? {
+            Some(reader) => thread(&reader, history_mode(&self.config.mode), documents),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Returns a warning for every rule and level that has a history and is gone: what was sent under it would be
     /// forgotten.
     pub fn history_problems(&self) -> Vec<Problem> {
@@ -344,7 +358,7 @@ impl Workspace {
     /// Why it cannot be opened.
     pub fn parts_without_servers(&self, clock: Arc<dyn Clock>) -> Result<Parts, StoreError> {
         let store = Store::open(&self.database_path(), &self.config.instance, clock.now())?;
-        Ok(Parts { store: Arc::new(store), clock, transports: Vec::new() })
+        Ok(Parts { store: Arc::new(store), clock, transports: Vec::new(), signing: Arc::default() })
     }
 
     /// Opens the store and sets up a transport for every server.
@@ -354,7 +368,16 @@ impl Workspace {
     pub fn parts(&self, clock: Arc<dyn Clock>) -> Result<Parts, StartFault> {
         let store = Arc::new(Store::open(&self.database_path(), &self.config.instance, clock.now())?);
         let transports = self.transports(&clock)?;
-        Ok(Parts { store, clock, transports })
+        let signing = self.signing()?;
+        Ok(Parts { store, clock, transports, signing })
+    }
+
+    /// Fetches the keys that mails are signed with.
+    ///
+    /// # Errors
+    /// Why sending cannot start.
+    pub fn signing(&self) -> Result<Arc<Signing>, StartFault> {
+        Signing::of(&self.config).map(Arc::new).map_err(StartFault::Missing)
     }
 
     /// Sets up a transport for every server.

@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use thiserror::Error;
 
 use crate::domain::date::Date;
+use crate::domain::header::{ExtraHeader, HEADERS_MAX, header_name_fault, header_value_fault, is_help_address};
 use crate::domain::id::{Language, LevelId, RuleId, TemplateName};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::mailbox::{Recipient, RecipientRole, Sender, is_address};
@@ -26,6 +27,12 @@ pub const NAME_CHARACTERS_MAX: usize = 200;
 
 /// How many characters a message key may have: a SHA-256 in hex.
 pub const KEY_CHARACTERS_MAX: usize = 64;
+
+/// How many earlier mails `References` names at most: the first, and those before this one.
+pub const REFERENCES_MAX: usize = 10;
+
+/// The longest Message-ID that is referred to, in octets: a key, `@` and a domain.
+const REFERENCE_OCTETS_MAX: usize = 320;
 
 /// What a mail tells beside its items.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +76,10 @@ pub struct Letter<'a> {
     pub variables: &'a BTreeMap<String, Variable>,
     /// The message key: letters, digits, `-`, `_` and `.`; the left part of the Message-ID.
     pub message_id: &'a str,
+    /// The Message-IDs of the earlier mails that this one goes on from, the oldest first, without brackets.
+    pub thread: &'a [String],
+    /// The rule's own headers; they win over the sender's.
+    pub headers: &'a [ExtraHeader],
     /// What the Date header says.
     pub date: jiff::Zoned,
 }
@@ -78,8 +89,10 @@ pub struct Letter<'a> {
 pub struct Composed {
     /// The subject, decoded.
     pub subject: String,
-    /// The sender's address in the envelope, its domain in ASCII.
+    /// The sender's address in the envelope, where bounces go; its domain in ASCII.
     pub envelope_from: CompactString,
+    /// The Message-ID, without brackets.
+    pub header_id: String,
     /// Everybody it goes to, once each, their domains in ASCII; those of the role `Bcc` are in no header.
     pub recipients: Vec<Recipient>,
     /// The whole message; lines end in CRLF, dots not yet stuffed.
@@ -151,6 +164,14 @@ pub enum ComposeFault {
         /// How many they have.
         byte_count: usize,
     },
+    /// A header of the operator's own that cannot stand in a mail.
+    #[error("The header `{name}` {fault}")]
+    HeaderUnusable {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        fault: String,
+    },
     /// A message key that cannot stand in a header.
     #[error("The message key {key:?} cannot be used in a mail")]
     KeyUnusable {
@@ -188,7 +209,8 @@ pub fn compose_with(letter: &Letter<'_>, attachments: &[Attachment], templates: 
     let bytes = message_bytes(&envelope, &rendered, attachments)?;
     Ok(Composed {
         subject: rendered.subject,
-        envelope_from: envelope.from,
+        envelope_from: envelope.return_path,
+        header_id: envelope.header_id,
         recipients: envelope.recipients,
         bytes,
         text: rendered.text,
@@ -229,14 +251,68 @@ fn envelope<'l>(letter: &'l Letter<'_>) -> Result<Envelope<'l>, ComposeFault> {
     if recipients.len() > RECIPIENTS_MAX {
         return Err(ComposeFault::RecipientsTooMany { count: recipients.len() });
     }
+    let from = wire_address(&letter.sender.address)?;
+    let domain = from.rsplit('@').next().unwrap_or_default();
     Ok(Envelope {
         key,
+        header_id: format!("{key}@{domain}"),
         from_name: checked_name(&letter.sender.name)?,
-        from: wire_address(&letter.sender.address)?,
+        return_path: match &letter.sender.return_path {
+            Some(path) => wire_address(&path.of(key))?,
+            None => from.clone(),
+        },
+        from,
         reply_to: letter.sender.reply_to.as_deref().map(wire_address).transpose()?,
         recipients,
         date: &letter.date,
+        thread: thread(letter.thread)?,
+        list_help: list_help(letter.sender)?,
+        headers: extra_headers(letter)?,
     })
+}
+
+/// Returns the ids that `References` names: the first mail, and the last ones where there are many.
+fn thread(ids: &[String]) -> Result<Vec<&str>, ComposeFault> {
+    // What a server or a mail program would read as an id: one `@`, nothing that could end it or its line.
+    let is_id = |id: &&String| {
+        id.len() <= REFERENCE_OCTETS_MAX
+            && id.matches('@').count() == 1
+            && id.chars().all(|c| c.is_ascii_graphic() && !"<>".contains(c))
+    };
+    if let Some(id) = ids.iter().find(|id| !is_id(id)) {
+        return Err(ComposeFault::KeyUnusable { key: id.clone() });
+    }
+    let skipped = 1..ids.len().saturating_sub(REFERENCES_MAX - 1).max(1);
+    let shown = ids.iter().enumerate().filter(|(place, _)| !skipped.contains(place));
+    Ok(shown.map(|(_, id)| id.as_str()).collect())
+}
+
+fn list_help(sender: &Sender) -> Result<Option<&str>, ComposeFault> {
+    match sender.list_help.as_deref() {
+        Some(help) if !is_help_address(help) => Err(ComposeFault::HeaderUnusable {
+            name: "List-Help".to_owned(),
+            fault: "is neither `mailto:` with an address nor a page at `https://`".to_owned(),
+        }),
+        help => Ok(help),
+    }
+}
+
+/// Returns the sender's and the rule's own headers; of two with one name the rule's.
+fn extra_headers<'l>(letter: &'l Letter<'_>) -> Result<Vec<&'l ExtraHeader>, ComposeFault> {
+    let of_sender = letter.sender.headers.iter().filter(|own| !letter.headers.iter().any(|rules| rules.is_called(&own.name)));
+    let headers: Vec<&ExtraHeader> = of_sender.chain(letter.headers).collect();
+    for (place, header) in headers.iter().enumerate() {
+        let fault = header_name_fault(&header.name).or_else(|| header_value_fault(&header.value));
+        let twice = headers[..place].iter().any(|other| other.is_called(&header.name)).then(|| "stands there twice".to_owned());
+        if let Some(fault) = fault.or(twice) {
+            return Err(ComposeFault::HeaderUnusable { name: header.name.clone(), fault });
+        }
+    }
+    if headers.len() > 2 * HEADERS_MAX {
+        let fault = format!("is one of {} of the sender and the rule, more than {}", headers.len(), 2 * HEADERS_MAX);
+        return Err(ComposeFault::HeaderUnusable { name: headers[2 * HEADERS_MAX].name.clone(), fault });
+    }
+    Ok(headers)
 }
 
 fn checked_name(name: &str) -> Result<&str, ComposeFault> {

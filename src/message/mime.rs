@@ -3,10 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use compact_str::CompactString;
-use lettre::Address;
 use lettre::message::header::{self, ContentTransferEncoding, ContentType, HeaderName, HeaderValue, Headers};
-use lettre::message::{Body, Mailbox, Mailboxes, MultiPart, SinglePart};
+use lettre::message::{Body, MultiPart, SinglePart};
 
+use crate::domain::header::ExtraHeader;
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::message::attachment::Attachment;
 use crate::message::compose::ComposeFault;
@@ -17,18 +17,33 @@ use crate::template::Rendered;
 /// Source: RFC 2047 §2.
 const ENCODED_WORD_OCTETS: usize = 45;
 
-/// How long a line may be to go out as it is. Source: RFC 2045 §6.7, the limit of quoted-printable, met everywhere.
+/// The fewest octets worth an encoded word; any letter has room in them.
+const ENCODED_WORD_OCTETS_MIN: usize = 6;
+
+/// The octets of `=?utf-8?b?` and `?=`.
+const ENCODED_WORD_MARKS: usize = 12;
+
+/// How long a line may be to go out as it is. Source: RFC 2045 §6.7, the limit of quoted-printable, met everywhere; RFC 2047
+/// §2, of lines with encoded words.
 const LINE_OCTETS: usize = 76;
 
 /// Who a message is from and to, and what makes it itself; every value checked.
 #[derive(Debug)]
 pub(crate) struct Envelope<'l> {
     pub(crate) key: &'l str,
+    /// The Message-ID, without brackets.
+    pub(crate) header_id: String,
     pub(crate) from_name: &'l str,
     pub(crate) from: CompactString,
+    /// Where bounces go: in no header, since the last server writes it.
+    pub(crate) return_path: CompactString,
     pub(crate) reply_to: Option<CompactString>,
     pub(crate) recipients: Vec<Recipient>,
     pub(crate) date: &'l jiff::Zoned,
+    /// The Message-IDs of the mails before it, the oldest first, without brackets.
+    pub(crate) thread: Vec<&'l str>,
+    pub(crate) list_help: Option<&'l str>,
+    pub(crate) headers: Vec<&'l ExtraHeader>,
 }
 
 /// Returns the whole message; lines end in CRLF, dots not yet stuffed.
@@ -77,20 +92,26 @@ fn headers(envelope: &Envelope<'_>, subject: &str) -> Result<Headers, ComposeFau
     let date = date.map_err(|_| ComposeFault::DateUnusable { date: envelope.date.to_string() })?;
     let mut raw = |name: &'static str, value: String| headers.insert_raw(plain_header(name, value));
     raw("Date", date);
-    let domain = envelope.from.rsplit('@').next().unwrap_or_default();
-    raw("Message-ID", format!("<{}@{domain}>", envelope.key));
-    let name = Some(envelope.from_name).filter(|name| !name.is_empty());
-    headers.set(header::From::from(Mailboxes::from(mailbox(name, &envelope.from)?)));
-    if let Some(reply_to) = &envelope.reply_to {
-        headers.set(header::ReplyTo::from(Mailboxes::from(mailbox(None, reply_to)?)));
+    raw("Message-ID", format!("<{}>", envelope.header_id));
+    if let Some(last) = envelope.thread.last() {
+        // Mail programs show it below the mails before it. Source: RFC 5322 §3.6.4; one id a line keeps lines short.
+        raw("In-Reply-To", format!("<{last}>"));
+        let ids: Vec<String> = envelope.thread.iter().map(|id| format!("<{id}>")).collect();
+        raw("References", ids.join("\r\n "));
     }
-    if let Some(to) = mailboxes(envelope, RecipientRole::To)? {
-        headers.set(header::To::from(to));
-    }
-    if let Some(cc) = mailboxes(envelope, RecipientRole::Cc)? {
-        headers.set(header::Cc::from(cc));
-    }
-    headers.insert_raw(subject_header(subject));
+    let list = |role: RecipientRole| -> Vec<(&str, &str)> {
+        let own = envelope.recipients.iter().filter(|recipient| recipient.role == role);
+        own.map(|recipient| ("", recipient.address.as_str())).collect()
+    };
+    let reply_to: Vec<(&str, &str)> = envelope.reply_to.iter().map(|address| ("", address.as_str())).collect();
+    let lists = [
+        address_header("From", &[(envelope.from_name, &envelope.from)]),
+        address_header("Reply-To", &reply_to),
+        address_header("To", &list(RecipientRole::To)),
+        address_header("Cc", &list(RecipientRole::Cc)),
+    ];
+    lists.into_iter().flatten().for_each(|header| headers.insert_raw(header));
+    headers.insert_raw(text_header(HeaderName::new_from_ascii_str("Subject"), subject));
     headers.set(header::MIME_VERSION_1_0);
     let mut raw = |name: &'static str, value: &str| headers.insert_raw(plain_header(name, value.to_owned()));
     // Source: RFC 3834 §5; keeps vacation replies from answering.
@@ -99,46 +120,112 @@ fn headers(envelope: &Envelope<'_>, subject: &str) -> Result<Headers, ComposeFau
     raw("X-Auto-Response-Suppress", "All");
     // Some services replace the Message-ID; this one stays.
     raw("X-Dunlin-Key", envelope.key);
+    if let Some(help) = envelope.list_help {
+        raw("List-Help", &format!("<{help}>"));
+    }
+    for ExtraHeader { name, value } in &envelope.headers {
+        let fault = |_| ComposeFault::HeaderUnusable { name: name.clone(), fault: "is no name of a header".to_owned() };
+        headers.insert_raw(text_header(HeaderName::new_from_ascii(name.clone()).map_err(fault)?, value.trim()));
+    }
     Ok(headers)
 }
 
-/// Returns a header whose value is known to be short, printable ASCII.
+/// Returns a header whose value is known to be printable ASCII, folded where it is long. It is written as it stands: an
+/// encoder that meets a long id or address would take it for text.
 fn plain_header(name: &'static str, value: String) -> HeaderValue {
-    HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
+    HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), value.clone(), value)
 }
 
-fn mailboxes(envelope: &Envelope<'_>, role: RecipientRole) -> Result<Option<Mailboxes>, ComposeFault> {
-    let own = envelope.recipients.iter().filter(|recipient| recipient.role == role);
-    let list = own.map(|recipient| mailbox(None, &recipient.address)).collect::<Result<Vec<_>, _>>()?;
-    Ok((!list.is_empty()).then(|| Mailboxes::from(list)))
+/// Returns the header of an address list, none where the list is empty.
+///
+/// lettre writes a list of long addresses in one line, however long it gets; and what may stand in an address is narrower here
+/// than what it would quote (`domain::mailbox`).
+fn address_header(name: &'static str, list: &[(&str, &str)]) -> Option<HeaderValue> {
+    let mut value = Folded::after(name);
+    for (place, (display, address)) in list.iter().enumerate() {
+        let end = if place + 1 < list.len() { "," } else { "" };
+        if display.is_empty() {
+            value.add(&format!("{address}{end}"));
+            continue;
+        }
+        let is_plain = is_plain(display) && display.len() <= LINE_OCTETS - 2;
+        if is_plain {
+            value.add(&format!("\"{}\"", display.replace('\\', "\\\\").replace('"', "\\\"")));
+        } else {
+            value.add_encoded(display);
+        }
+        value.add(&format!("<{address}>{end}"));
+    }
+    (!list.is_empty()).then(|| value.header(name))
 }
 
-fn mailbox(name: Option<&str>, address: &str) -> Result<Mailbox, ComposeFault> {
-    let fault = || ComposeFault::AddressUnusable { address: address.to_owned() };
-    let (local, domain) = address.rsplit_once('@').ok_or_else(fault)?;
-    let address = Address::new(local, domain).map_err(|_| fault())?;
-    Ok(Mailbox::new(name.map(str::to_owned), address))
-}
-
-/// Returns the subject's header: as it stands where it is plain, else in encoded words.
+/// Returns the header of a free text: as it stands where it is plain, else in encoded words.
 ///
 /// lettre leaves `=?` alone, which a reader would decode, and does not break a long word.
-fn subject_header(subject: &str) -> HeaderValue {
-    let name = HeaderName::new_from_ascii_str("Subject");
-    let is_plain = subject.chars().all(|c| c == ' ' || c.is_ascii_graphic())
-        && !subject.contains("=?")
-        && subject.split(' ').all(|word| word.len() <= LINE_OCTETS);
-    if is_plain {
-        return HeaderValue::new(name, subject.to_owned());
+fn text_header(name: HeaderName, text: &str) -> HeaderValue {
+    if is_plain(text) {
+        return HeaderValue::new(name, text.to_owned());
     }
-    let mut words: Vec<String> = vec![];
-    let mut rest = subject;
-    while !rest.is_empty() {
-        let (word, after) = rest.split_at(rest.floor_char_boundary(ENCODED_WORD_OCTETS));
-        words.push(format!("=?utf-8?b?{}?=", STANDARD.encode(word)));
-        rest = after;
+    let mut value = Folded::after(&name);
+    value.add_encoded(text);
+    HeaderValue::dangerous_new_pre_encoded(name, text.to_owned(), value.text)
+}
+
+/// Returns whether a text can stand in a header as it is: no reader would decode it, and no word is longer than a line.
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c == ' ' || c.is_ascii_graphic())
+        && !text.contains("=?")
+        && text.split(' ').all(|word| word.len() <= LINE_OCTETS)
+}
+
+/// A header's value on its way, folded before what would make a line too long.
+struct Folded {
+    text: String,
+    line_octets: usize,
+}
+
+impl Folded {
+    fn after(name: &str) -> Self {
+        Self { text: String::new(), line_octets: name.len() + ": ".len() }
     }
-    HeaderValue::dangerous_new_pre_encoded(name, subject.to_owned(), words.join("\r\n "))
+
+    /// Adds a piece that must not be broken.
+    fn add(&mut self, piece: &str) {
+        if self.text.is_empty() || self.text.ends_with("\r\n ") {
+            // A first line without a word is what old readers stumble over: what is too long stays in it.
+        } else if self.line_octets + 1 + piece.len() > LINE_OCTETS {
+            self.fold();
+        } else {
+            self.text.push(' ');
+            self.line_octets += 1;
+        }
+        self.text.push_str(piece);
+        self.line_octets += piece.len();
+    }
+
+    /// Adds a text in encoded words, each as long as its line has room for. Source: RFC 2047 §2.
+    fn add_encoded(&mut self, text: &str) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let room = LINE_OCTETS.saturating_sub(self.line_octets + 1 + ENCODED_WORD_MARKS) / 4 * 3;
+            if room < ENCODED_WORD_OCTETS_MIN {
+                self.fold();
+                continue;
+            }
+            let (word, after) = rest.split_at(rest.floor_char_boundary(room.min(ENCODED_WORD_OCTETS)));
+            self.add(&format!("=?utf-8?b?{}?=", STANDARD.encode(word)));
+            rest = after;
+        }
+    }
+
+    fn fold(&mut self) {
+        self.text.push_str("\r\n ");
+        self.line_octets = 1;
+    }
+
+    fn header(self, name: &'static str) -> HeaderValue {
+        HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), self.text.clone(), self.text)
+    }
 }
 
 fn part(kind: ContentType, text: &str) -> SinglePart {

@@ -11,6 +11,8 @@ mod mime;
 mod variables;
 
 pub use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, FILE_NAME_CHARACTERS_MAX, attachment_fault};
-pub use crate::message::compose::{ComposeFault, Composed, Content, Letter, RECIPIENTS_MAX, compose, compose_with};
+pub use crate::message::compose::{
+    ComposeFault, Composed, Content, Letter, RECIPIENTS_MAX, REFERENCES_MAX, compose, compose_with,
+};
 pub use crate::message::copy::copy;
 pub use crate::message::variables::{EVERY, RECEIPTS, STATEMENTS, TemplateVariable, VARIABLES, known_names, reference};

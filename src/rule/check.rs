@@ -131,6 +131,7 @@ impl<'f> Sheet<'f> {
             to: addressing.to,
             cc: addressing.cc,
             bcc: addressing.bcc,
+            headers: draft.headers,
             variables: draft.variables,
             script,
             attaches: draft.attach.is_some(),

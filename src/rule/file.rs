@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::header::ExtraHeader;
 use crate::domain::id::{RuleId, SenderId, TemplateName};
 use crate::domain::problem::{Place, nearest};
 use crate::rule::check::Known;
+use crate::rule::headers::headers;
 use crate::rule::keys::{KINDS, REMINDER};
 use crate::rule::kind::{self, Body};
 use crate::rule::schedule::{CalendarKnown, RuleSchedule};
@@ -37,6 +39,7 @@ pub(crate) struct Draft {
     /// Where it asks for a document that cannot be made.
     pub(crate) attach: Option<Span>,
     pub(crate) attach_plugins: Vec<String>,
+    pub(crate) headers: Vec<ExtraHeader>,
     pub(crate) approve: bool,
     pub(crate) give_up_after: Option<Duration>,
     /// `None` where a required part is missing or wrong.
@@ -87,6 +90,7 @@ pub(crate) fn read(file: &str, source: &str, known: &Known, problems: &mut Probl
     let variables = fields.optional("variables", problems, yaml::one_or_list(picker)).unwrap_or_default();
     let script = fields.optional("script", problems, at(yaml::text));
     let (attach, attach_plugins) = fields.node("attach").map_or((None, Vec::new()), |node| attachments(node, known, problems));
+    let headers = fields.optional("headers", problems, headers).unwrap_or_default();
     fields.close(problems);
     kind?;
     Some(Draft {
@@ -99,6 +103,7 @@ pub(crate) fn read(file: &str, source: &str, known: &Known, problems: &mut Probl
         variables,
         attach,
         attach_plugins,
+        headers,
         approve,
         give_up_after,
         addressing,

@@ -215,6 +215,15 @@ pub(crate) const KEYS: &[Key] = &[
         "nothing",
         "What is attached, made by plugins' programs; see plugins.md. A mail whose document is missing is blocked, never sent bare.",
     ),
+    key(
+        Owner::Rule,
+        "headers",
+        ALL,
+        "`{ X-Name: text }`",
+        "none",
+        "Further headers of its mails, each a fixed text. They win over the sender's of the same name; those that make a mail \
+         what it is (From, Date, Message-ID, Content-Type …) cannot be set.",
+    ),
     key(Owner::Rule, "approve", ALL, "`true`, `false`", "`false`", "Whether a run waits for a person before anything is sent."),
     key(
         Owner::Rule,

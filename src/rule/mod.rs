@@ -6,6 +6,7 @@
 
 mod check;
 mod file;
+pub(crate) mod headers;
 mod keys;
 mod kind;
 mod reference;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use crate::domain::ageing::Ageing;
 use crate::domain::date::Days;
+use crate::domain::header::ExtraHeader;
 use crate::domain::id::{LevelId, RuleId, SenderId, TemplateName};
 use crate::domain::money::Money;
 use crate::domain::period::Period;
@@ -195,6 +197,8 @@ pub struct Rule {
     pub cc: Vec<RecipientName>,
     /// Who gets an invisible copy.
     pub bcc: Vec<RecipientName>,
+    /// Headers of the rule's own; they win over the sender's.
+    pub headers: Vec<ExtraHeader>,
     /// The plugins' pickers that compute variables for the template; a later one wins, the script over all.
     pub variables: Vec<crate::script::Picker>,
     /// The rule's script, where it has one.

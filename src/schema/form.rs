@@ -95,6 +95,12 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("a heading", Shape::Text),
     ("a name or an IP address", Shape::Name),
     ("a host's name", Shape::Name),
+    ("`Date` and `Message-ID`, or one", Shape::OneOrMany(&Shape::Words(&["Date", "Message-ID"]))),
+    ("`mailto:` and an address, or `https://` and a page", Shape::Pattern("^(mailto:|https://)[^ <>]+$")),
+    (
+        "`{ domain, selector, key }`, or a list",
+        Shape::OneOrMany(&Shape::Keys(&[("domain", Shape::Name), ("selector", Shape::Name), ("key", Shape::Name)])),
+    ),
     ("a server, or a list", Shape::OneOrMany(&Shape::Name)),
     ("`\"${env:NAME}\"`, `\"${file:/path}\"`, `\"${credential:name}\"` or the password", Shape::Text),
     ("`\"${file:/path}\"`, `\"${env:NAME}\"` or `\"${credential:name}\"`", SECRET_ELSEWHERE),
@@ -135,6 +141,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("a sender", Shape::Name),
     ("recipients", Shape::OneOrMany(&Shape::Name)),
     ("a template", Shape::Name),
+    ("`{ X-Name: text }`", Shape::By("^[A-Za-z][A-Za-z0-9_-]{0,63}$", &Shape::Text)),
     ("a file beside the rule", Shape::Name),
     ("`previous month`, `previous week`, `month to date`, `30 days`", PERIOD),
     (

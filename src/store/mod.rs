@@ -13,6 +13,7 @@ pub mod run_list;
 mod runs;
 pub mod search;
 pub mod status;
+pub mod thread;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -34,6 +35,7 @@ const APPLICATION_ID: i32 = 0x4455_4e4c;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_daemon.sql"),
+    include_str!("migrations/0007_threads.sql"),
     include_str!("migrations/0009_delivery.sql"),
 ];
 

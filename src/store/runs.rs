@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::state::State;
+use crate::store::thread::thread;
 use crate::store::{Store, StoreError};
 
 /// The mode in which mails are composed and never leave.
@@ -82,6 +83,8 @@ pub struct MessageRow {
     pub sender_id: String,
     /// The sender's address in the envelope; `None` while blocked.
     pub envelope_from: Option<String>,
+    /// The Message-ID, without brackets; `None` while blocked.
+    pub header_id: Option<String>,
     /// The subject; `None` while blocked.
     pub subject: Option<String>,
     /// Whom it goes to.
@@ -183,6 +186,14 @@ impl RunTransaction<'_> {
         self.row.started_at
     }
 
+    /// Returns the Message-IDs of the mails that a reminder about these documents goes on from; see [`thread()`].
+    ///
+    /// # Errors
+    /// Why the database could not be read.
+    pub fn thread(&self, mode: &str, documents: &[&str]) -> Result<Vec<String>, StoreError> {
+        thread(self.connection, mode, documents)
+    }
+
     /// Returns the connection it is written through.
     pub(crate) fn connection(&self) -> &Connection {
         self.connection
@@ -281,15 +292,15 @@ impl RunTransaction<'_> {
         }
         let insert = "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name,
                 currency, total, level_id, level_repeat, as_of, state, reason, detail, sender_id, envelope_from, subject,
-                queued_at_ms, next_attempt_at_ms, state_at_ms, kind, occasion,
-                give_up_after_ms)
-            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)
+                queued_at_ms, next_attempt_at_ms, state_at_ms, kind, occasion, give_up_after_ms, header_id)
+            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+                ?24, ?25)
             on conflict (message_key) do update set run_id = excluded.run_id, rule_revision = excluded.rule_revision,
                 customer_name = excluded.customer_name, total = excluded.total, as_of = excluded.as_of, state = excluded.state,
                 reason = excluded.reason, detail = excluded.detail, sender_id = excluded.sender_id,
                 envelope_from = excluded.envelope_from, subject = excluded.subject, queued_at_ms = excluded.queued_at_ms,
                 next_attempt_at_ms = excluded.next_attempt_at_ms, attempt_count = 0, state_at_ms = excluded.state_at_ms,
-                give_up_after_ms = excluded.give_up_after_ms
+                give_up_after_ms = excluded.give_up_after_ms, header_id = excluded.header_id
             returning id";
         let now_ms = self.row.started_at.as_millisecond();
         let queued_at_ms = (message.state == State::Queued).then_some(now_ms);
@@ -318,6 +329,7 @@ impl RunTransaction<'_> {
             message.kind,
             message.occasion,
             message.give_up_after.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
+            message.header_id,
         ];
         let id: i64 = self.connection.prepare_cached(insert)?.query_row(values, |row| row.get(0))?;
         if let Some(bytes) = &message.bytes {

@@ -26,7 +26,7 @@ pub struct MessageFilter {
     pub from: Option<Date>,
     /// Decided for this day or an earlier one.
     pub until: Option<Date>,
-    /// With this text in an item's number, the subject, the customer's id or name, or an address; case does not matter.
+    /// With this text in an item's number, the subject, the customer's id or name, an address, or the message key; case does not matter.
     pub text: Option<String>,
     /// The most to list.
     pub limit: Option<u32>,
@@ -132,7 +132,7 @@ pub fn messages(connection: &Connection, filter: &MessageFilter, mut take: impl 
         where (?1 is null or id = ?1) and (?2 is null or run_id = ?2) and (?3 is null or customer_id = ?3)
             and (?4 is null or rule_id = ?4) and (?5 is null or state = ?5)
             and (?6 is null or as_of >= ?6) and (?7 is null or as_of <= ?7)
-            and (?8 is null or subject like ?8 escape '\\' or customer_id like ?8 escape '\\' or customer_name like ?8 escape '\\'
+            and (?8 is null or message_key like ?8 escape '\\' or subject like ?8 escape '\\' or customer_id like ?8 escape '\\' or customer_name like ?8 escape '\\'
                 or exists (select 1 from message_item where message_id = id and document like ?8 escape '\\')
                 or exists (select 1 from message_recipient where message_id = id and address like ?8 escape '\\'))
         order by id desc limit ?9";

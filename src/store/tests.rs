@@ -48,6 +48,7 @@ fn message(key: &str, document: &str, state: State) -> MessageRow {
         detail: None,
         sender_id: "ar".into(),
         envelope_from: Some("ar@seller.example".into()),
+        header_id: None,
         subject: Some("S".into()),
         recipients: vec![Recipient { address: "a@b.example".into(), role: RecipientRole::To }],
         items: vec![ItemRow { document: document.into(), level_id: "first".into(), level_repeat: 0, open: "5.00".into() }],
@@ -133,6 +134,67 @@ async fn a_process_that_died_while_it_made_the_file_stands_in_nobodys_way() {
     assert!(open_reader(&left).unwrap().is_none(), "nothing has run yet");
     let store = Store::open(&left, "test", at(0)).unwrap();
     assert!(add(&store, message("k1", "INV-1", State::Queued)).await.is_some());
+}
+
+#[tokio::test]
+async fn a_reminder_goes_on_from_the_last_conversation_about_one_of_its_invoices() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    let mail = |key: &str, document: &str, level: &str, header_id: Option<&str>| {
+        let mut row = message(key, document, State::Queued);
+        row.items[0].level_id = level.into();
+        row.header_id = header_id.map(str::to_owned);
+        row
+    };
+    for (second, row, outcome, state) in [
+        // Of an earlier release, which did not keep its Message-ID.
+        (1, mail("k1", "INV-1", "first", None), Outcome::Accepted, State::Accepted),
+        // The sender has moved to another domain, and bounces go to a third.
+        (2, mail("k2", "INV-1", "second", Some("k2@new.example")), Outcome::Accepted, State::Accepted),
+        (3, mail("k3", "INV-2", "first", Some("k3@new.example")), Outcome::Accepted, State::Accepted),
+        (4, mail("k4", "INV-1", "third", Some("k4@new.example")), Outcome::Unknown, State::Unknown),
+        (5, mail("k5", "INV-3", "first", Some("k5@new.example")), Outcome::Refused, State::Refused),
+        (6, MessageRow { kind: "notice", ..mail("k6", "INV-3", "", Some("k6@new.example")) }, Outcome::Accepted, State::Accepted),
+    ] {
+        let id = add(&store, row).await.unwrap();
+        store.record_sending(id, at(second)).await.unwrap();
+        let next = Next { state, next_attempt_at: None };
+        assert!(store.record_attempt(id, attempt(outcome), next, at(second)).await.unwrap());
+    }
+    let reader = store.reader().unwrap();
+    for (documents, expected) in [
+        (vec!["INV-1"], vec!["k1@seller.example", "k2@new.example"]),
+        (vec!["INV-1", "INV-2", "INV-3", "INV-4"], vec!["k3@new.example"]),
+        (vec!["INV-3", "INV-4"], vec![]),
+        (vec![], vec![]),
+    ] {
+        assert_eq!(thread::thread(&reader, "live", &documents).unwrap(), expected, "{documents:?}");
+    }
+    assert_eq!(thread::thread(&reader, "redirect", &["INV-1"]).unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_copy_has_a_return_path_and_a_message_id_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    let row = MessageRow {
+        envelope_from: Some("bounces+k1@seller.example".into()),
+        header_id: Some("k1@seller.example".into()),
+        bytes: Some(b"Message-ID: <k1@seller.example>\r\nX-Dunlin-Key: k1\r\n\r\nHello\r\n".to_vec()),
+        ..message("k1", "INV-1", State::Queued)
+    };
+    let first = add(&store, row).await.unwrap();
+    move_to(&store, first, Outcome::Accepted, State::Accepted).await;
+    let chosen = person::Chosen::Ids(vec![first]);
+    store.intervene(Intervention::Resend, chosen, "ann".into(), at(9)).await.unwrap();
+    let reader = store.reader().unwrap();
+    let copy = outbox::outgoing(&reader, first + 1).unwrap().unwrap();
+    assert_eq!(copy.envelope_from, "bounces+k1-1@seller.example");
+    assert_eq!(&*copy.bytes, b"Message-ID: <k1-1@seller.example>\r\nX-Dunlin-Key: k1-1\r\n\r\nHello\r\n");
+    let select = "select header_id from message where id = ?1";
+    let header_id: String = reader.query_row(select, (first + 1,), |row| row.get(0)).unwrap();
+    assert_eq!(header_id, "k1-1@seller.example");
+    assert_eq!(thread::thread(&reader, "live", &["INV-1"]).unwrap(), ["k1@seller.example"]);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use crate::domain::id::{SenderId, ServerId};
 use crate::engine::deliver::pace::{Pace, Rates};
 use crate::engine::deliver::passage::{Passage, PassageFlag, StoreGate};
 use crate::engine::deliver::servers::{Choice, Servers, Trouble};
+use crate::engine::signing::Signing;
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
 use crate::outbox::retry::{Next, RetryPolicy, after};
 use crate::outbox::state::State;
@@ -70,6 +71,8 @@ pub struct Delivery {
     pub clock: Arc<dyn Clock>,
     /// One for every server.
     pub transports: Vec<Arc<dyn Transport>>,
+    /// The keys that mails are signed with.
+    pub signing: Arc<Signing>,
     /// The servers of each sender profile, in the order to try them.
     pub routes: BTreeMap<SenderId, Vec<ServerId>>,
     /// How fast servers and senders may go.
@@ -343,7 +346,9 @@ impl Work<'_> {
         let passage = Arc::new(PassageFlag::default());
         let (id, flag) = (message.id, passage.clone());
         let (store, clock, policy) = (self.delivery.store.clone(), self.delivery.clock.clone(), self.delivery.policy.clone());
+        let (signing, to) = (self.delivery.signing.clone(), server_id.clone());
         let abort = self.tasks.spawn(async move {
+            let outgoing = signing.signed(&message.sender_id, &to, outgoing);
             let gate = StoreGate { store: &store, clock: &*clock, passage: &flag, id: message.id };
             let attempt = transport.attempt(&outgoing, &gate).await;
             // From here on a stop waits for the result to be stored.

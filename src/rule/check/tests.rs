@@ -172,7 +172,7 @@ colour: red
             "rules/a.yaml:14:6: There is no recipient key `biling`; did you mean `billing`?",
             "rules/a.yaml:14:14: `a@@b` is not an e-mail address",
             "rules/a.yaml:16:1: Unknown field `colour`; a rule has: id, formerly, description, kind, schedule, approve, give_up_after, for_each, \
-             minimum, levels, climb, start, where, from, to, cc, bcc, variables, script, attach",
+             minimum, levels, climb, start, where, from, to, cc, bcc, variables, script, attach, headers",
         ]
     );
 }
@@ -308,6 +308,20 @@ fn what_probably_is_not_meant_is_a_warning_and_the_rule_stays() {
         assert_eq!(ids(&set), ["a"], "{more}");
         assert_eq!(set.rules[0].attaches, problems.iter().any(|problem| problem.contains("Such a document")));
     }
+}
+
+#[test]
+fn a_rule_adds_headers_that_do_not_make_a_mail() {
+    let (set, found) = load_texts(&[("rules/a.yaml", &format!("{LEAST}headers: {{ X-Level: firm }}\n"))], &[], &known());
+    assert_eq!(found, [""; 0]);
+    assert_eq!(format!("{:?}", set.rules[0].headers), "[ExtraHeader { name: \"X-Level\", value: \"firm\" }]");
+    assert_eq!(
+        problems(&format!("{LEAST}headers: {{ Date: today }}\n")),
+        [
+            "rules/a.yaml:6:12: `Date` cannot be set: it is written by the program or by servers; write a name of your own, such as \
+             `X-Campaign`"
+        ]
+    );
 }
 
 #[test]

@@ -5,6 +5,10 @@
 // Helpers of tests are tests too, which clippy does not see in an integration test.
 #![allow(clippy::unwrap_used)]
 
+mod dkim;
+mod headers;
+mod verifier;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -14,6 +18,7 @@ use dunlin::domain::ageing::Ageing;
 use dunlin::domain::customer::Customer;
 use dunlin::domain::date::{Date, shifted};
 use dunlin::domain::document::{Document, DocumentKind, Payment};
+use dunlin::domain::header::ExtraHeader;
 use dunlin::domain::id::{CustomerId, DocumentNumber, Language, LevelId, RuleId, SenderId, TemplateName};
 use dunlin::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, LedgerBuilder};
 use dunlin::domain::mailbox::{Recipient, RecipientRole, Sender};
@@ -144,6 +149,8 @@ struct Setting {
     recipients: Vec<Recipient>,
     variables: BTreeMap<String, Variable>,
     key: &'static str,
+    thread: Vec<String>,
+    headers: Vec<ExtraHeader>,
     items_max: usize,
     as_of: Date,
     /// Invoices from this day on are not among the items.
@@ -172,6 +179,9 @@ impl Setting {
                 name: "ACME Receivables".into(),
                 address: "ar@acme.example".into(),
                 reply_to: Some("ar-team@acme.example".into()),
+                return_path: None,
+                list_help: None,
+                headers: vec![],
                 servers: vec![],
             },
             recipients: vec![
@@ -184,6 +194,8 @@ impl Setting {
                 ("greeting_name".into(), Variable::Text(String::from("Harbour & Sons Ltd"))),
             ]),
             key: "5f2c9a1e0b7d4c3f8e6a",
+            thread: vec![],
+            headers: vec![],
             items_max: usize::MAX,
             as_of: AS_OF,
             issued_before: date(2027, 3, 10),
@@ -238,6 +250,8 @@ impl Setting {
             recipients: &self.recipients,
             variables: &self.variables,
             message_id: self.key,
+            thread: &self.thread,
+            headers: &self.headers,
             date: date(2027, 4, 5).at(9, 0, 0, 0).in_tz("Europe/Berlin").unwrap(),
         };
         compose_with(&letter, attachments, templates)
