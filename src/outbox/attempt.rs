@@ -70,6 +70,9 @@ pub enum Outcome {
     Deferred,
     /// A refusal for good (5yz) of this message or of all its recipients.
     Refused,
+    /// This server cannot take the message as it is: too large for it, or in letters it does not know. It was not offered;
+    /// another server may take it.
+    Unsuited,
     /// The server will take nothing from us as we are (sign-in, TLS, policy): a fault of the configuration, not of
     /// the message. Safe to try again once it is mended.
     ServerFault,
@@ -86,6 +89,7 @@ impl Outcome {
             Self::Accepted => "accepted",
             Self::Deferred => "deferred",
             Self::Refused => "refused",
+            Self::Unsuited => "unsuited",
             Self::ServerFault => "server_fault",
             Self::Unknown => "unknown",
             Self::NotRecorded => "not_recorded",

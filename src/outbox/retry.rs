@@ -56,7 +56,8 @@ pub fn after(entry: Entry, outcome: Outcome, now: Timestamp, policy: &RetryPolic
     let state = |state| Next { state, next_attempt_at: None };
     match outcome {
         Outcome::Accepted => state(State::Accepted),
-        Outcome::Refused => state(State::Refused),
+        // Of the sender's other servers whoever delivers knows.
+        Outcome::Refused | Outcome::Unsuited => state(State::Refused),
         Outcome::Unknown => state(State::Unknown),
         Outcome::NotRecorded => Next { state: State::Queued, next_attempt_at: Some(now) },
         Outcome::Deferred | Outcome::ServerFault => {
@@ -157,6 +158,7 @@ mod tests {
         for (outcome, state) in [
             (Outcome::Accepted, State::Accepted),
             (Outcome::Refused, State::Refused),
+            (Outcome::Unsuited, State::Refused),
             (Outcome::Unknown, State::Unknown),
             (Outcome::Deferred, State::Queued),
             (Outcome::ServerFault, State::Queued),

@@ -4,11 +4,12 @@
 //! next travels with the final dot of this one, so that a message costs one round trip. Every way out of here says how
 //! far it came, and leaves the connection clean, ahead (the next envelope is on its way) or marks it as spent.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use compact_str::CompactString;
 
-use crate::domain::mailbox::RecipientRole;
+use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::attempt::{Outcome, Reply, Stage};
 use crate::port::{Gate, Outgoing};
 use crate::smtp::command::{self, CommandFault, MailParameters};
@@ -30,6 +31,14 @@ pub(crate) async fn deliver(session: &mut Session, outgoing: &Outgoing, gate: &d
     session.is_mail_answered = false;
     let ahead = session.ahead.take();
     let is_offered = ahead.is_some();
+    let (suitable, left_out) = match suited(&session.extensions, outgoing) {
+        // What went ahead was found to suit before.
+        _ if is_offered => (Cow::Borrowed(outgoing), vec![]),
+        Ok(suited) => suited,
+        // Not a byte was sent: the connection is as clean as it was.
+        Err(fault) => return Ending::fault(Stage::MailFrom, Outcome::Unsuited, fault),
+    };
+    let outgoing = &*suitable;
     let prepared = match ahead {
         Some(envelope) => Ok(envelope),
         None => prepare(&session.extensions, outgoing),
@@ -48,8 +57,60 @@ pub(crate) async fn deliver(session: &mut Session, outgoing: &Outgoing, gate: &d
     // Until the dialogue has come to an orderly end; a future that is dropped on the way never says so.
     session.condition = Condition::Spent;
     let dialogue = Dialogue { session, envelope, is_offered, outgoing };
-    let (Ok(ending) | Err(ending)) = dialogue.run(gate, content, next).await;
+    let (Ok(mut ending) | Err(mut ending)) = dialogue.run(gate, content, next).await;
+    ending.recipients_refused.extend(left_out);
     ending
+}
+
+/// A message as a server can be offered it, and the recipients left out of it with the reason.
+type Suited<'o> = (Cow<'o, Outgoing>, Vec<(CompactString, Reply)>);
+
+/// Returns the message as this server can be offered it, and the recipients left out since it cannot know their letters.
+///
+/// # Errors
+/// Why this server cannot take it, in words.
+fn suited<'o>(offer: &Extensions, outgoing: &'o Outgoing) -> Result<Suited<'o>, String> {
+    let message = &*outgoing.bytes;
+    if let SizeOffer::UpTo(limit) = offer.size
+        && message.len() as u64 > limit
+    {
+        return Err(format!(
+            "The message has {} bytes and the server takes {limit} at most; attach fewer or smaller documents",
+            message.len()
+        ));
+    }
+    let is_international = |recipient: &&Recipient| !recipient.address.is_ascii();
+    let international: Vec<&Recipient> = outgoing.recipients.iter().filter(is_international).collect();
+    if !offer.smtp_utf8 && needs_utf8(outgoing) {
+        let header_says_it = !header(message).is_ascii();
+        let is_offered = |recipient: &&Recipient| recipient.address.is_ascii();
+        let left: Vec<Recipient> = outgoing.recipients.iter().filter(is_offered).cloned().collect();
+        if header_says_it || !outgoing.envelope_from.is_ascii() || !is_anybody_addressed(&outgoing.recipients, &left) {
+            let mut names: Vec<&str> = international.iter().map(|recipient| recipient.address.as_str()).collect();
+            names.extend((!outgoing.envelope_from.is_ascii()).then_some(outgoing.envelope_from.as_str()));
+            let what = if names.is_empty() { "The header".to_owned() } else { names.join(", ") };
+            return Err(format!("Letters beyond ASCII, which the server does not take (no SMTPUTF8): {what}"));
+        }
+        let refused = |recipient: &Recipient| (recipient.address.clone(), not_offered());
+        let left_out = international.into_iter().map(refused).collect();
+        return Ok((Cow::Owned(Outgoing { recipients: left, ..outgoing.clone() }), left_out));
+    }
+    if !message.is_ascii() && !offer.eight_bit {
+        return Err("The message has bytes beyond ASCII, which the server does not take (no 8BITMIME)".to_owned());
+    }
+    Ok((Cow::Borrowed(outgoing), vec![]))
+}
+
+/// Returns what stands for a server's reply about a recipient it was not asked about. Source: RFC 6531 §3.5 (553, X.6.7).
+fn not_offered() -> Reply {
+    let text = "5.6.7 Not offered: the server takes no letters beyond ASCII in an address (no SMTPUTF8)";
+    Reply { code: 553, enhanced: Some((5, 6, 7)), text: text.to_owned() }
+}
+
+/// Returns whether a mail for `all` may go to `left` of them alone: somebody it is addressed to is there.
+fn is_anybody_addressed(all: &[Recipient], left: &[Recipient]) -> bool {
+    let has_to = all.iter().any(|recipient| recipient.role == RecipientRole::To);
+    left.iter().any(|recipient| recipient.role == RecipientRole::To || !has_to)
 }
 
 /// Who knows which message a connection is to take next.
@@ -73,43 +134,30 @@ impl Envelope {
     }
 }
 
-/// Checks the message against what the server can take, and writes the commands that offer it.
+/// Writes the commands that offer the message.
 ///
 /// # Errors
-/// Why this server cannot be given this message, in words.
+/// Why no server can be given this message, in words.
 fn prepare(offer: &Extensions, outgoing: &Outgoing) -> Result<Envelope, String> {
     let message = &*outgoing.bytes;
-    if let SizeOffer::UpTo(limit) = offer.size
-        && message.len() as u64 > limit
-    {
-        return Err(format!(
-            "The message has {} bytes and the server takes {limit} at most; attach fewer or smaller documents",
-            message.len()
-        ));
-    }
     if !(1..=RECIPIENTS_MAX).contains(&outgoing.recipients.len()) {
         let count = outgoing.recipients.len();
         return Err(format!("The message has {count} recipients; it must have 1 to {RECIPIENTS_MAX}"));
     }
-    let eight_bit = !message.is_ascii();
-    let smtp_utf8 = needs_utf8(outgoing, eight_bit);
-    if smtp_utf8 && !offer.smtp_utf8 {
-        return Err("An address or the header has letters beyond ASCII, which the server does not take (no SMTPUTF8)".to_owned());
-    }
-    if eight_bit && !offer.eight_bit {
-        return Err("The message has bytes beyond ASCII, which the server does not take (no 8BITMIME)".to_owned());
-    }
+    let (eight_bit, smtp_utf8) = (!message.is_ascii(), needs_utf8(outgoing));
     let size = (offer.size != SizeOffer::Absent).then_some(message.len());
     write_envelope(outgoing, MailParameters { size, eight_bit, smtp_utf8 }).map_err(|fault| fault.to_string())
 }
 
 /// Returns whether the envelope or the header has letters beyond ASCII. Source: RFC 6531 §3.2, RFC 6532 §3.
-fn needs_utf8(outgoing: &Outgoing, eight_bit: bool) -> bool {
-    let message = &*outgoing.bytes;
-    let header = || &message[..memchr::memmem::find(message, b"\r\n\r\n").unwrap_or(message.len())];
+fn needs_utf8(outgoing: &Outgoing) -> bool {
     !outgoing.envelope_from.is_ascii()
         || outgoing.recipients.iter().any(|recipient| !recipient.address.is_ascii())
-        || eight_bit && !header().is_ascii()
+        || !outgoing.bytes.is_ascii() && !header(&outgoing.bytes).is_ascii()
+}
+
+fn header(message: &[u8]) -> &[u8] {
+    &message[..memchr::memmem::find(message, b"\r\n\r\n").unwrap_or(message.len())]
 }
 
 fn write_envelope(outgoing: &Outgoing, parameters: MailParameters) -> Result<Envelope, CommandFault> {
@@ -307,8 +355,10 @@ impl Dialogue<'_> {
         if !self.session.extensions.pipelining || !self.session.has_room_for_more() {
             return None;
         }
-        // One that this server cannot be given is told so when its turn comes.
-        prepare(&self.session.extensions, next.next()?).ok()
+        // One that this server cannot be given, or not to all of its recipients, is told so when its turn comes.
+        let (offer, outgoing) = (&self.session.extensions, next.next()?);
+        suited(offer, outgoing).ok().filter(|(_, left_out)| left_out.is_empty())?;
+        prepare(offer, outgoing).ok()
     }
 
     /// Returns the ending for bytes that could not be sent at `stage`: by the reply with which the server hung up, if any.
@@ -364,7 +414,6 @@ fn after_dot(reply: Reply) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::mailbox::Recipient;
 
     fn outgoing(recipients: usize, bytes: &str) -> Outgoing {
         let recipient = Recipient { address: "a@b.example".into(), role: RecipientRole::To };

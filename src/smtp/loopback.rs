@@ -81,6 +81,8 @@ pub struct LoopbackSettings {
     pub message_bytes_max: usize,
     /// Whether commands may come in groups.
     pub pipelining: bool,
+    /// Whether addresses and headers may have letters beyond ASCII.
+    pub smtp_utf8: bool,
 }
 
 impl LoopbackSettings {
@@ -95,6 +97,7 @@ impl LoopbackSettings {
             sign_in: "PLAIN LOGIN",
             message_bytes_max: 50_000_000,
             pipelining: true,
+            smtp_utf8: true,
         }
     }
 }
@@ -296,7 +299,9 @@ impl Connection {
         if self.wants_sign_in() && self.stream.is_encrypted() {
             self.say(&format!("250-AUTH {}", self.settings.sign_in));
         }
-        self.say("250-SMTPUTF8");
+        if self.settings.smtp_utf8 {
+            self.say("250-SMTPUTF8");
+        }
         self.say("250-8BITMIME");
         self.say("250 ENHANCEDSTATUSCODES");
     }

@@ -26,7 +26,8 @@ pub struct MessageFilter {
     pub from: Option<Date>,
     /// Decided for this day or an earlier one.
     pub until: Option<Date>,
-    /// With this text in an item's number, the subject, the customer's id or name, an address, or the message key; case does not matter.
+    /// With this text in an item's number, the subject, the customer's id or name, an address, or the message key; case does
+    /// not matter.
     pub text: Option<String>,
     /// The most to list.
     pub limit: Option<u32>,

@@ -128,7 +128,7 @@ const METRICS: &[Metric] = &[
     counter(
         "dunlin_attempts",
         &["server", "outcome"],
-        "Attempts that have ended: `accepted`, `deferred`, `refused`, `server_fault`, `unknown` or `not_recorded`.",
+        "Attempts that have ended: `accepted`, `deferred`, `refused`, `unsuited`, `server_fault`, `unknown` or `not_recorded`.",
         |status| {
             let sample = |attempt: &AttemptCount| (vec![attempt.server.clone(), attempt.outcome.to_owned()], attempt.count);
             status.attempts.iter().map(sample).collect()

@@ -6,6 +6,7 @@ mod control;
 mod daemon;
 mod faults;
 mod guarantees;
+mod headers;
 mod init;
 mod kill;
 mod main_job;
@@ -20,4 +21,6 @@ mod server;
 mod sign_in;
 #[path = "../smtp/token_server.rs"]
 mod token_server;
+#[path = "../mail/verifier.rs"]
+mod verifier;
 mod workspace;

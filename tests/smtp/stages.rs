@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dunlin::domain::mailbox::RecipientRole::{Bcc, Cc, To};
-use dunlin::outbox::attempt::Outcome::{self, Accepted, Deferred, NotRecorded, Refused, ServerFault, Unknown};
+use dunlin::outbox::attempt::Outcome::{self, Accepted, Deferred, NotRecorded, Refused, ServerFault, Unknown, Unsuited};
 use dunlin::outbox::attempt::Stage;
 use dunlin::port::Transport as _;
 use dunlin::smtp::settings::Deadlines;
@@ -226,7 +226,7 @@ async fn extensions_are_understood_in_lower_case() {
 async fn a_message_too_big_for_the_server_is_not_offered() {
     let opening = [Say("220 peer\r\n"), Hear("EHLO"), Say("250-peer\r\n250 SIZE 36\r\n")];
     let fault = "The message has 37 bytes and the server takes 36 at most; attach fewer or smaller documents";
-    check("SIZE", opening.to_vec(), (Stage::MailFrom, Refused, None, fault, 0)).await;
+    check("SIZE", opening.to_vec(), (Stage::MailFrom, Unsuited, None, fault, 0)).await;
 }
 
 #[tokio::test]
@@ -239,13 +239,13 @@ async fn letters_beyond_ascii_need_a_server_that_takes_them() {
             "jörg@acme.example",
             "Subject: x\r\n\r\nx\r\n",
             "MAIL FROM:<jörg@acme.example> SMTPUTF8\r\n",
-            "An address or the header",
+            "Letters beyond ASCII, which the server does not take (no SMTPUTF8): jörg@acme.example",
         ),
         (
             "ar@acme.example",
             "Subject: ü\r\n\r\nx\r\n",
             "MAIL FROM:<ar@acme.example> BODY=8BITMIME SMTPUTF8\r\n",
-            "An address or the header",
+            "Letters beyond ASCII, which the server does not take (no SMTPUTF8): The header",
         ),
         (
             "ar@acme.example",
@@ -261,10 +261,30 @@ async fn letters_beyond_ascii_need_a_server_that_takes_them() {
         let seen = attempt(&transport(settings(peer.port)), &outgoing, &Door::open()).await;
         assert_eq!((seen.stage, seen.outcome), (Stage::FinalDot, Accepted), "{mail}");
         let seen = attempt(&transport(settings(peer.port)), &outgoing, &Door::open()).await;
-        assert_eq!((seen.stage, seen.outcome), (Stage::MailFrom, Refused), "{mail}");
+        assert_eq!((seen.stage, seen.outcome), (Stage::MailFrom, Unsuited), "{mail}");
         assert!(seen.fault.starts_with(fault), "{}", seen.fault);
         peer.assert_played().await;
     }
+}
+
+#[tokio::test]
+async fn a_blind_copy_in_letters_that_a_server_does_not_take_is_left_out_and_said() {
+    let refused = vec![(
+        "jörg@archive.example".into(),
+        reply(553, Some((5, 6, 7)), "5.6.7 Not offered: the server takes no letters beyond ASCII in an address (no SMTPUTF8)"),
+    )];
+    let others = [("jörg@archive.example", Bcc)];
+    let taken = script(&[&OPENING, &ENVELOPE, &[GO_ON, HearContent, Say("250 ok\r\n")]]);
+    let peer = Peer::start(vec![taken, OPENING.to_vec()]).await;
+    let made = transport(settings(peer.port)).attempt(&message(&others), &Door::open()).await;
+    assert_eq!((made.outcome, made.recipients_refused), (Accepted, refused));
+    // Where nobody it is addressed to is left, it does not go at all.
+    let mut outgoing = message(&others);
+    outgoing.recipients[0].address = "rené@customer.example".into();
+    let seen = attempt(&transport(settings(peer.port)), &outgoing, &Door::open()).await;
+    let fault = "Letters beyond ASCII, which the server does not take (no SMTPUTF8): rené@customer.example, jörg@archive.example";
+    assert_eq!(seen, Seen { stage: Stage::MailFrom, outcome: Unsuited, code: None, fault: fault.to_owned() });
+    peer.assert_played().await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ pub(crate) mod pace;
 mod passage;
 mod servers;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::domain::date::Timestamp;
 use crate::domain::id::{SenderId, ServerId};
 use crate::engine::deliver::pace::{Pace, Rates};
 use crate::engine::deliver::passage::{Passage, PassageFlag, StoreGate};
-use crate::engine::deliver::servers::{Choice, Servers, Trouble};
+use crate::engine::deliver::servers::{Choice, Others, Servers, Trouble};
 use crate::engine::signing::Signing;
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
 use crate::outbox::retry::{Next, RetryPolicy, after};
@@ -154,8 +154,8 @@ struct Work<'d> {
     rechecked_at: Timestamp,
     /// Whether the last re-check could not read the receivables: nothing may go until one can.
     is_unreadable: bool,
-    /// Servers that had trouble of their own with a message; the sender's next one may take it.
-    turned_away: HashMap<i64, usize>,
+    /// Servers that had trouble of their own with a message, or cannot take it; the sender's next one may.
+    turned_away: HashMap<i64, BTreeSet<usize>>,
     /// Which sender is served first this time.
     turn: usize,
 }
@@ -277,7 +277,7 @@ impl Work<'_> {
     fn start_for(&mut self, sender: &SenderId, now: Timestamp) -> Result<NextAt, StoreError> {
         let quiet_until = self.delivery.quiet.as_ref().and_then(|quiet| quiet.until(now));
         loop {
-            let at_the_earliest = match self.servers.choose(sender, now, None) {
+            let at_the_earliest = match self.servers.choose(sender, now, &BTreeSet::new()) {
                 _ if quiet_until.is_some() => quiet_until,
                 _ if self.is_unreadable => Some(self.rechecked_at.saturating_add(RECHECK_EVERY).unwrap_or(now)),
                 Choice::Server(server) => match (self.pace.wait(self.servers.id(server), sender), self.next_due(sender, now)?) {
@@ -286,9 +286,8 @@ impl Work<'_> {
                         Some(now.saturating_add(wait.min(IDLE_WAIT)).unwrap_or(now))
                     }
                     (None, Some(message)) => {
-                        let avoid = self.turned_away.get(&message.id).copied();
-                        let server = match self.servers.choose(sender, now, avoid) {
-                            Choice::Server(other) if self.pace.wait(self.servers.id(other), sender).is_none() => other,
+                        let server = match self.turned_away.get(&message.id).map(|away| self.servers.choose(sender, now, away)) {
+                            Some(Choice::Server(other)) if self.pace.wait(self.servers.id(other), sender).is_none() => other,
                             _ => server,
                         };
                         self.start(message, server, now)?;
@@ -339,7 +338,9 @@ impl Work<'_> {
                 expected: "a composed message",
             });
         };
-        let has_other = self.servers.has_other(&message.sender_id, server, now);
+        let mut tried = self.turned_away.get(&message.id).cloned().unwrap_or_default();
+        tried.insert(server);
+        let others = self.servers.others(&message.sender_id, &tried, now);
         let transport = self.servers.begin(server);
         let (server_id, sender_id) = (transport.server().clone(), message.sender_id.clone());
         self.pace.begin(&server_id, &sender_id);
@@ -357,10 +358,15 @@ impl Work<'_> {
                 return Ok(Ended { message, server, stored: None });
             }
             let now = clock.now();
-            let mut next = after(message.entry, attempt.outcome, now, &policy);
+            // What one server cannot take, another may: it is refused only where none is left to ask.
+            let outcome = match (attempt.outcome, others) {
+                (Outcome::Unsuited, Others::Now | Others::Later) => Outcome::Deferred,
+                (outcome, _) => outcome,
+            };
+            let mut next = after(message.entry, outcome, now, &policy);
             // Trouble of a server is no fault of the message: the sender's next one may take it now. Never once the final
             // dot may have left: what a server said to that is its word on the message.
-            if has_other && is_servers_trouble(&attempt) && next.state == State::Queued {
+            if others == Others::Now && is_servers_alone(&attempt) && next.state == State::Queued {
                 next.next_attempt_at = Some(now);
             }
             let is_stored = record(&store, message.id, &attempt, next, now).await.map_err(|error| error.to_string())?;
@@ -394,13 +400,24 @@ impl Work<'_> {
             (self.delivery.on_attempt)(attempt);
             *self.progress.ended.entry(next.state.as_str()).or_default() += 1;
             self.servers.learn(ended.server, &ended.message, attempt, self.delivery.clock.now());
-            if is_servers_trouble(attempt) {
-                self.turned_away.insert(ended.message.id, ended.server);
-            } else {
-                self.turned_away.remove(&ended.message.id);
-            }
+            self.note_turned_away(&ended, attempt, *next);
         }
         Ok(())
+    }
+
+    /// Keeps which servers turned a message away, until each of its sender's has: then the round begins anew.
+    fn note_turned_away(&mut self, ended: &Ended, attempt: &Attempt, next: Next) {
+        let id = ended.message.id;
+        if !is_servers_alone(attempt) || next.state != State::Queued {
+            self.turned_away.remove(&id);
+            return;
+        }
+        let now = self.delivery.clock.now();
+        let away = self.turned_away.entry(id).or_default();
+        away.insert(ended.server);
+        if self.servers.others(&ended.message.sender_id, away, now) == Others::None {
+            self.turned_away.remove(&id);
+        }
     }
 
     /// Ends what has not passed its gate, and waits for the rest a bounded time; what then is without an answer is
@@ -466,9 +483,10 @@ impl Work<'_> {
     }
 }
 
-/// Returns whether an attempt failed by its server before the final dot could have left.
-fn is_servers_trouble(attempt: &Attempt) -> bool {
-    attempt.stage < Stage::FinalDot && (attempt.outcome == Outcome::ServerFault || Trouble::of(attempt).is_some())
+/// Returns whether an attempt failed by its server alone, before the final dot could have left.
+fn is_servers_alone(attempt: &Attempt) -> bool {
+    let is_turned_away = matches!(attempt.outcome, Outcome::ServerFault | Outcome::Unsuited);
+    attempt.stage < Stage::FinalDot && (is_turned_away || Trouble::of(attempt).is_some())
 }
 
 /// Stores a result, offering it again while another process holds the database.

@@ -103,6 +103,17 @@ pub(crate) enum Choice {
     None,
 }
 
+/// Whether a sender has servers that have not seen a message yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// One may be tried now.
+    Now,
+    /// All that are left rest.
+    Later,
+    /// None is left without a person.
+    None,
+}
+
 /// All servers of a delivery and the order in which each sender tries them.
 pub(crate) struct Servers<'d> {
     list: Vec<Server>,
@@ -133,10 +144,10 @@ impl<'d> Servers<'d> {
         self.routes.keys()
     }
 
-    /// Chooses the server for a message of `sender`, passing over `avoid`.
-    pub(crate) fn choose(&self, sender: &SenderId, now: Timestamp, avoid: Option<usize>) -> Choice {
+    /// Chooses the server for a message of `sender`, passing over those that turned it away.
+    pub(crate) fn choose(&self, sender: &SenderId, now: Timestamp, turned_away: &BTreeSet<usize>) -> Choice {
         let mut choice = Choice::None;
-        for place in self.places(sender).filter(|place| Some(*place) != avoid) {
+        for place in self.places(sender).filter(|place| !turned_away.contains(place)) {
             let server = &self.list[place];
             if server.is_usable(sender, now) {
                 let has_room = server.under_way < server.room();
@@ -152,9 +163,17 @@ impl<'d> Servers<'d> {
         choice
     }
 
-    /// Returns whether the sender has another server than `place` that may be tried now.
-    pub(crate) fn has_other(&self, sender: &SenderId, place: usize, now: Timestamp) -> bool {
-        self.places(sender).any(|other| other != place && self.list[other].is_usable(sender, now))
+    /// Returns what the sender has beside the servers at these places.
+    pub(crate) fn others(&self, sender: &SenderId, tried: &BTreeSet<usize>, now: Timestamp) -> Others {
+        let others: Vec<&Server> =
+            self.places(sender).filter(|place| !tried.contains(place)).map(|place| &self.list[place]).collect();
+        if others.iter().any(|server| server.is_usable(sender, now)) {
+            Others::Now
+        } else if others.iter().any(|server| !server.is_faulty(sender)) {
+            Others::Later
+        } else {
+            Others::None
+        }
     }
 
     /// Returns the id of the server at `place`.
