@@ -14,6 +14,7 @@ pub mod engine;
 pub mod clock;
 pub mod control;
 pub mod dkim;
+pub mod dns;
 pub mod eml;
 pub mod oauth;
 pub mod program;

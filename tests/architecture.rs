@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["port"],
     &["net"],
     &["source", "store", "smtp", "oauth", "rulebook", "control", "program", "dkim", "eml", "clock"],
+    &["source", "store", "smtp", "dns", "rulebook", "control", "program", "eml", "clock"],
     &["config"],
     &["engine"],
     &["web"],

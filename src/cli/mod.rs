@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod dkim;
+mod doctor;
 mod gallery;
 mod hand;
 mod init;
@@ -27,6 +28,7 @@ mod schema;
 mod send;
 mod serve;
 mod session;
+mod smtp;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -117,6 +119,10 @@ enum Verb {
     Runs(runs::RunsArgs),
     /// Look at mails: their state, text and every attempt to send them; decide about them
     Outbox(outbox::OutboxArgs),
+    /// Try the mail servers: connect, TLS, sign in, and a mail to oneself if wanted
+    Smtp(smtp::SmtpArgs),
+    /// Look at everything that a new operator gets wrong: files, machine, mail servers, and the senders' domains in DNS
+    Doctor(doctor::DoctorArgs),
     /// Write, list, check and test plugins
     Plugin(plugin::PluginArgs),
     /// Print the JSON Schema of config.yaml or of rules, by which editors complete and check
@@ -145,6 +151,8 @@ pub fn main() -> ExitCode {
         Verb::Serve(args) => serve::serve(common, &args),
         Verb::Runs(args) => runs::runs(common, &args),
         Verb::Outbox(args) => outbox::outbox(common, &args),
+        Verb::Smtp(args) => smtp::smtp(common, &args),
+        Verb::Doctor(args) => doctor::doctor(common, &args),
         Verb::Plugin(args) => plugin::plugin(common, &args),
         Verb::Schema(args) => schema::schema(common, &args),
         Verb::Completions(args) => manual::completions(common, &args),
@@ -168,7 +176,7 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 29] = [
+    const LINES: [&str; 32] = [
         "demo",
         "init somewhere",
         "check",
@@ -195,6 +203,9 @@ mod tests {
         "runs stop 1",
         "runs close 1",
         "runs firings",
+        "smtp test primary",
+        "smtp test",
+        "doctor",
         "schema",
         "completions bash",
         "man",

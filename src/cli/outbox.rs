@@ -13,6 +13,7 @@ use crate::domain::date::Date;
 use crate::engine::act::Chosen;
 use crate::engine::outbox::{ActView, MessageFile, MessageFilter, MessageView, Outbox, StoreError};
 use crate::engine::workspace::StartFault;
+use crate::outbox::diagnosis::Diagnosis;
 use crate::outbox::intervention::{Intervention, RESENT};
 use crate::outbox::state::State;
 use crate::plan::reason::DeclineReason;
@@ -236,6 +237,9 @@ fn show(common: &Common, outbox: &Outbox, id: i64, eml: bool) -> Result<Exit, Ex
             "  {} through {}: {} at {}{code} {words} ({} ms)",
             attempt.started_at, attempt.server, attempt.outcome, attempt.stage, attempt.duration_ms
         ));
+        if let Some(Diagnosis { meaning, next_step }) = attempt.diagnosis {
+            out(format!("    {meaning} {next_step}"));
+        }
     }
     act_lines(&acts);
     if bytes.is_some() {

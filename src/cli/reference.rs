@@ -195,9 +195,16 @@ invoice numbers; `already_sent`, `under_way`, `undecided`: counts of invoices; `
 
 **outbox show**: one object: `message` (as above), `items` (`document`, `level`, `repeat`, and `open`: what was open when it was composed),
 `recipients`, `attempts` (`server`, `started_at`, `duration_ms`, `stage`, `outcome`, `code` and `enhanced` of the reply, `reply`, `fault`,
-`recipients_refused`), `acts` (as above) and `eml`.
+`recipients_refused`, and `diagnosis`: `meaning` and `next_step`, null where the answer is not known or the mail was accepted), `acts` (as above) and `eml`.
 
 **outbox renew**, **outbox cancel**, **outbox accept**, **outbox resend**: one object: `verb` and `ids`, the mails that were changed.
+
+**smtp test**: one object a line and server: `server`, `endpoint`, `security`, `sender` (null without `--send`), `is_ok`, `steps`, each with `step` (`dns`,
+`connect`, `greeting`, `hello`, `certificate`, `tls`, `auth`, `mail`; of one that failed the stage, as in an attempt), `is_ok`, `took_ms`, `words`, and where there
+are any `certificate` (`subject`, `issuer`, `names`, `not_before`, `not_after`, `days_left`) and `extensions`; and `diagnosis` (as above).
+
+**doctor**: one object a line and finding: `level` (`ok`, `unknown`, `note`, `fault`), `area` (`clock`, `files`, `database`, `disk`, `daemon`, `server`, `certificate`, `spf`,
+`dkim`, `dmarc`), `about` (which server, domain or file), `what`, `why` and `next_step` (empty where nothing is to be done).
 
 **plugin list**: a list: `name`, `description`, `version`, `usable`, `offers`. **plugin new**: `files`. **plugin check**: as check.
 **plugin test**: one object: `passed`, `failed` (counts) and `cases`, each with `plugin`, `case`, `place`, `passed`, `expected` and `got`.

@@ -22,6 +22,7 @@ use crate::engine::outbox::{MessageFilter, Outbox, StoreError, queued_count};
 use crate::engine::recheck::LedgerState;
 use crate::engine::run::{ComposeProgress, Counts, Parts, counts, send};
 use crate::engine::workspace::Workspace;
+use crate::outbox::diagnosis::diagnose_words;
 use crate::outbox::state::State;
 
 /// How a run ended for this command where the daemon goes on with it.
@@ -308,10 +309,11 @@ pub(crate) fn words<'c>(counts: impl Iterator<Item = (&'c &'c str, &'c u64)>) ->
 /// Tells why a delivery ended before the queue had drained, and returns how the command ends.
 pub(crate) fn tell_end(report: &DeliveryReport) -> Exit {
     for (server, fault) in &report.server_faults {
-        fail(
-            format!("Server `{server}` takes nothing from us: {fault}"),
-            Some("mend it in config.yaml; what is queued stays queued"),
-        );
+        let hint = match diagnose_words(fault) {
+            Some(found) => format!("{} {} What is queued stays queued", found.meaning, found.next_step),
+            None => "mend it in config.yaml; what is queued stays queued".to_owned(),
+        };
+        fail(format!("Server `{server}` takes nothing from us: {fault}"), Some(&hint));
     }
     match &report.end {
         DeliveryEnd::Drained if report.server_faults.is_empty() => Exit::Done,

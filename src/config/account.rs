@@ -50,6 +50,31 @@ pub struct Auth {
     pub mechanism: Option<Mechanism>,
 }
 
+impl Auth {
+    /// Returns every secret that it names.
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        let oauth2 = match &self.proof {
+            AuthProof::Password(password) => return vec![password],
+            AuthProof::Oauth2(oauth2) => oauth2,
+        };
+        match &oauth2.way {
+            OauthWay::Program { client, .. } => client.secret().into_iter().collect(),
+            OauthWay::Person { client, refresh_token, .. } => client.secret().into_iter().chain([refresh_token]).collect(),
+            OauthWay::ServiceAccount { key_file } => vec![key_file],
+        }
+    }
+}
+
+impl OauthClient {
+    fn secret(&self) -> Option<&SecretRef> {
+        match &self.proof {
+            OauthClientProof::None => None,
+            OauthClientProof::Secret(secret) => Some(secret),
+            OauthClientProof::Certificate { private_key, .. } => Some(private_key),
+        }
+    }
+}
+
 /// What proves that an account is ours, as config.yaml names it.
 #[derive(Clone, Debug)]
 pub enum AuthProof {

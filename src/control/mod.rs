@@ -15,9 +15,9 @@ use thiserror::Error;
 
 pub use crate::control::person::{own_name, recorded_name};
 #[cfg(unix)]
-pub use crate::control::unix::{Listener, Responder, ask};
+pub use crate::control::unix::{Listener, Responder, ask, is_alive};
 #[cfg(not(unix))]
-pub use absent::{Listener, Responder, ask};
+pub use absent::{Listener, Responder, ask, is_alive};
 
 /// The most bytes of a request: room for a hundred thousand ids.
 pub const REQUEST_BYTES_MAX: u64 = 1 << 20;
@@ -118,6 +118,11 @@ mod absent {
     use serde_json::Value;
 
     use crate::control::{ControlError, Request};
+
+    /// Returns that nobody listens.
+    pub fn is_alive(_: &Path) -> bool {
+        false
+    }
 
     /// A listener that cannot be made.
     #[derive(Debug)]

@@ -206,7 +206,7 @@ async fn connect(path: &Path) -> io::Result<UnixStream> {
 }
 
 /// Returns whether a living process listens at `path`.
-fn is_alive(path: &Path) -> bool {
+pub fn is_alive(path: &Path) -> bool {
     with_short(path, |short| std::os::unix::net::UnixStream::connect(short)).is_ok()
 }
 

@@ -8,6 +8,7 @@ mod compose;
 mod context;
 mod copy;
 mod mime;
+mod test_mail;
 mod variables;
 
 pub use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, FILE_NAME_CHARACTERS_MAX, attachment_fault};
@@ -15,4 +16,5 @@ pub use crate::message::compose::{
     ComposeFault, Composed, Content, Letter, RECIPIENTS_MAX, REFERENCES_MAX, compose, compose_with,
 };
 pub use crate::message::copy::copy;
+pub use crate::message::test_mail::test_mail;
 pub use crate::message::variables::{EVERY, RECEIPTS, STATEMENTS, TemplateVariable, VARIABLES, known_names, reference};

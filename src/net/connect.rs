@@ -27,12 +27,20 @@ pub(crate) enum ConnectFault {
     TimedOut { endpoint: String, within: Duration },
 }
 
-/// Connects to `host:port` within `within`, name look-up included; the first address that answers wins.
-pub(crate) async fn connect(host: &str, port: u16, within: Duration) -> Result<TcpStream, ConnectFault> {
+/// Connects to `host:port` within `within`, name look-up included; the first address that answers wins. `found` is told
+/// the addresses before they are tried.
+pub(crate) async fn connect(
+    host: &str,
+    port: u16,
+    within: Duration,
+    found: &mut (dyn FnMut(&[SocketAddr]) + Send),
+) -> Result<TcpStream, ConnectFault> {
     let dialling = async {
-        let found = lookup_host((host, port)).await;
-        let found = found.map_err(|error| ConnectFault::LookUp { host: host.to_owned(), error })?;
-        dial(host, port, in_turns(found.collect())).await
+        let looked_up = lookup_host((host, port)).await;
+        let looked_up = looked_up.map_err(|error| ConnectFault::LookUp { host: host.to_owned(), error })?;
+        let addresses = in_turns(looked_up.collect());
+        found(&addresses);
+        dial(host, port, addresses).await
     };
     let timed_out = || ConnectFault::TimedOut { endpoint: format!("{host}:{port}"), within };
     timeout(within, dialling).await.unwrap_or_else(|_| Err(timed_out()))

@@ -21,12 +21,11 @@ pub(crate) enum AuthorityFault {
     Unreadable(String),
 }
 
-/// Returns TLS settings that trust the operating system's authorities and those of `ca_pem`; `whom` they are for stands in
-/// the log.
+/// Returns the operating system's authorities and those of `ca_pem`; `whom` they are for stands in the log.
 ///
 /// # Errors
 /// [`AuthorityFault`] of `ca_pem`.
-pub(crate) fn client_config(ca_pem: Option<&[u8]>, whom: &str) -> Result<Arc<ClientConfig>, AuthorityFault> {
+pub(crate) fn trusted(ca_pem: Option<&[u8]>, whom: &str) -> Result<Arc<RootCertStore>, AuthorityFault> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
@@ -46,13 +45,17 @@ pub(crate) fn client_config(ca_pem: Option<&[u8]>, whom: &str) -> Result<Arc<Cli
             roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
         }
     }
+    Ok(Arc::new(roots))
+}
+
+/// Returns TLS settings that trust `roots`.
+pub(crate) fn client_config(roots: Arc<RootCertStore>) -> ClientConfig {
     // The provider is named, so that no other crate's choice of a process-wide one can matter.
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring offers the suites of TLS 1.2 and 1.3")
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+        .with_no_client_auth()
 }
 
 /// Returns the fault of TLS behind a failed handshake, if it was TLS that failed and not the network.
@@ -76,6 +79,10 @@ pub(crate) fn tls_meaning(fault: &rustls::Error, host_key: &str, ca_key: &str) -
             format!(
                 "its certificate comes from an authority unknown here; a private authority's certificate can be named by `{ca_key}`"
             )
+        }
+        CertificateError::BadSignature => {
+            "its certificate is not signed by the authority that it names; the authority has a new key, or it is a forgery"
+                .to_owned()
         }
         CertificateError::Revoked => "its certificate was revoked".to_owned(),
         _ => "its certificate is not acceptable".to_owned(),

@@ -49,7 +49,7 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
 pub(crate) async fn post(url: &TokenUrl, tls: Arc<ClientConfig>, form: String, within: Duration) -> Result<Answer, TokenFault> {
     let endpoint = format!("{}:{}", url.host(), url.port());
     let exchange = async {
-        let tcp = connect(url.host(), url.port(), within).await;
+        let tcp = connect(url.host(), url.port(), within, &mut |_| {}).await;
         let tcp = tcp.map_err(|fault| TokenFault::NotNow(format!("The token server cannot be reached: {fault}")))?;
         if url.is_encrypted() {
             let name = ServerName::try_from(url.host().to_owned());

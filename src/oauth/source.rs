@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::date::Timestamp;
 use crate::domain::secret::Secret;
-use crate::net::trust::{AuthorityFault, client_config};
+use crate::net::trust::{AuthorityFault, client_config, trusted};
 use crate::oauth::answer::{self, Granted};
 use crate::oauth::assertion::service_account_claim;
 use crate::oauth::exchange::{form, post};
@@ -74,10 +74,11 @@ impl AccountTokens {
     /// # Errors
     /// What is wrong with the certificates of `ca_pem`, in words.
     pub fn new(account: Account, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let tls = client_config(account.ca_pem.as_deref(), account.server.as_str()).map_err(|fault| match fault {
+        let roots = trusted(account.ca_pem.as_deref(), account.server.as_str()).map_err(|fault| match fault {
             AuthorityFault::Count(count) => format!("holds {count} certificates"),
             AuthorityFault::Unreadable(reason) => format!("cannot be read: {reason}"),
         })?;
+        let tls = Arc::new(client_config(roots));
         let (ended, state, unkept) = (AtomicU64::new(0), Mutex::default(), std::sync::Mutex::default());
         Ok(Self { shared: Arc::new(Shared { account, tls, clock, ended, state, unkept }) })
     }

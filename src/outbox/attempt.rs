@@ -33,6 +33,25 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in the order on the wire.
+    pub const ALL: [Self; 10] = [
+        Self::Connect,
+        Self::Tls,
+        Self::Greeting,
+        Self::Hello,
+        Self::Auth,
+        Self::MailFrom,
+        Self::RcptTo,
+        Self::Data,
+        Self::Content,
+        Self::FinalDot,
+    ];
+
+    /// Reads the word the store and the commands use.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == word)
+    }
+
     /// Returns the word the store and the commands use.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 //! and what a person may decide about it. Pure: a state, an outcome and a time go in, a state comes out.
 
 pub mod attempt;
+pub mod diagnosis;
 pub mod intervention;
 pub mod rate;
 pub mod retry;

@@ -16,8 +16,9 @@ use crate::port::{Clock, Gate, Outgoing, Pending, Transport};
 use crate::smtp::deliver::{Next, is_out_of_step};
 use crate::smtp::line::{Call, Line, Seat};
 use crate::smtp::session::{Condition, Ending, Session};
-use crate::smtp::settings::{CONNECTIONS_MAX, Proof, Security, ServerSettings};
+use crate::smtp::settings::{CONNECTIONS_MAX, Proof, ServerSettings};
 use crate::smtp::tls::{TlsFault, TlsSetup};
+use crate::smtp::witness::Unwatched;
 
 /// Sends messages through one SMTP server.
 pub struct SmtpTransport {
@@ -36,10 +37,7 @@ impl SmtpTransport {
     /// # Errors
     /// [`TlsFault`]: an unreadable CA file, a host that no certificate can name.
     pub fn new(settings: ServerSettings, clock: Arc<dyn Clock>) -> Result<Self, TlsFault> {
-        let tls = match settings.security {
-            Security::None => None,
-            Security::Implicit | Security::StartTls | Security::Opportunistic => Some(TlsSetup::new(&settings)?),
-        };
+        let tls = TlsSetup::of(&settings)?;
         Ok(Self {
             line: Line::new(settings.connections.clamp(1, CONNECTIONS_MAX)),
             idle: Arc::new(IdleConnections { idle_max: settings.reuse.idle, state: Mutex::default() }),
@@ -79,7 +77,7 @@ impl SmtpTransport {
             self.settle(session, seat).await;
             return ending;
         }
-        match Session::open(&self.settings, self.tls.as_ref()).await {
+        match Session::open(&self.settings, self.tls.as_ref(), &mut Unwatched).await {
             Ok(mut session) => {
                 let ending = self.deliver(&mut session, outgoing, gate, &mut seat).await;
                 self.settle(session, seat).await;
@@ -116,7 +114,7 @@ impl SmtpTransport {
 }
 
 /// Nobody comes next.
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Next for Nobody {
     fn next(&mut self) -> Option<&Outgoing> {

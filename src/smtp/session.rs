@@ -2,7 +2,7 @@
 //!
 //! The dialogue of a message is in `deliver`, the keeping of connections in [`crate::smtp::pool`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +18,10 @@ use crate::smtp::deliver::{Envelope, Next, deliver};
 use crate::smtp::extension::Extensions;
 use crate::smtp::reply::{Class, class};
 use crate::smtp::settings::{Proof, Security, ServerSettings, SignIn};
-use crate::smtp::tls::{TlsSetup, handshake_fault};
+use crate::smtp::tls::{TlsSetup, handshake_fault, version_word};
 use crate::smtp::verdict::verdict;
 use crate::smtp::wire::{Stream, Wire, WireFault};
+use crate::smtp::witness::{Seen, Witness};
 
 /// How a dialogue ended: an attempt without its times.
 #[derive(Debug)]
@@ -86,32 +87,47 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Connects, and comes to the point where MAIL can be sent.
+    /// Connects, and comes to the point where MAIL can be sent; `witness` sees every stage as it is passed.
     ///
     /// A token is at hand before the server is spoken to, which does not wait for another server then. One that is
     /// refused is fetched anew, once.
-    pub(crate) async fn open(settings: &Arc<ServerSettings>, tls: Option<&TlsSetup>) -> Result<Self, Ending> {
+    pub(crate) async fn open(
+        settings: &Arc<ServerSettings>,
+        tls: Option<&TlsSetup>,
+        witness: &mut dyn Witness,
+    ) -> Result<Self, Ending> {
         let source = match settings.auth.as_ref().map(|sign_in| &sign_in.proof) {
-            None => return Self::open_with(settings, tls, None).await,
-            Some(Proof::Password(password)) => return Self::open_with(settings, tls, Some(password)).await,
+            None => return Self::open_with(settings, tls, None, witness).await,
+            Some(Proof::Password(password)) => return Self::open_with(settings, tls, Some(password), witness).await,
             Some(Proof::Token(source)) => source,
         };
         let token = source.token(None).await.map_err(|fault| without_token(&fault, None))?;
-        let refused = match Self::open_with(settings, tls, Some(&token)).await {
+        let refused = match Self::open_with(settings, tls, Some(&token), witness).await {
             Err(ending) if is_token_refused(&ending) => ending,
             other => return other,
         };
         let another = source.token(Some(token.clone())).await.map_err(|fault| without_token(&fault, refused.reply.as_ref()))?;
         match another == token {
             true => Err(refused),
-            false => Self::open_with(settings, tls, Some(&another)).await,
+            false => Self::open_with(settings, tls, Some(&another), witness).await,
         }
     }
 
     /// Does so with `secret`, the password or token.
-    async fn open_with(settings: &Arc<ServerSettings>, tls: Option<&TlsSetup>, secret: Option<&Secret>) -> Result<Self, Ending> {
-        let tcp = connect(&settings.host, settings.port, settings.deadlines.connect).await;
+    async fn open_with(
+        settings: &Arc<ServerSettings>,
+        tls: Option<&TlsSetup>,
+        secret: Option<&Secret>,
+        witness: &mut dyn Witness,
+    ) -> Result<Self, Ending> {
+        let found = &mut |addresses: &[SocketAddr]| {
+            witness.sees(Seen::Addresses(addresses.iter().map(SocketAddr::ip).collect()));
+        };
+        let tcp = connect(&settings.host, settings.port, settings.deadlines.connect, found).await;
         let tcp = tcp.map_err(|fault| Ending::fault(Stage::Connect, Outcome::Deferred, fault.to_string()))?;
+        if let Ok(peer) = tcp.peer_addr() {
+            witness.sees(Seen::Connected(peer));
+        }
         let mut session = Self {
             settings: Arc::clone(settings),
             wire: Wire::new(Stream::Plain(tcp)),
@@ -123,17 +139,17 @@ impl Session {
             message_count: 0,
         };
         match settings.security {
-            Security::Implicit => session = session.shake_hands(tls).await?,
+            Security::Implicit => session = session.shake_hands(tls, witness).await?,
             Security::None => session.check_plaintext(Stage::Connect, "`security: none` is set")?,
             Security::StartTls | Security::Opportunistic => {}
         }
-        session.greeting().await?;
-        session.hello().await?;
+        session.greeting(witness).await?;
+        session.hello(witness).await?;
         if matches!(settings.security, Security::StartTls | Security::Opportunistic) {
-            session = session.start_tls(tls).await?;
+            session = session.start_tls(tls, witness).await?;
         }
         if let (Some(sign_in), Some(secret)) = (&settings.auth, secret) {
-            session.sign_in(sign_in, secret).await?;
+            session.sign_in(sign_in, secret, witness).await?;
         }
         Ok(session)
     }
@@ -201,7 +217,7 @@ impl Session {
         self.reply(stage, within).await.map_err(|fault| Ending::lost(stage, &fault))
     }
 
-    async fn greeting(&mut self) -> Result<(), Ending> {
+    async fn greeting(&mut self, witness: &mut dyn Witness) -> Result<(), Ending> {
         let security = self.settings.security;
         let reply = self.reply(Stage::Greeting, self.settings.deadlines.hello).await.map_err(|fault| match fault {
             WireFault::TlsRecord if security != Security::Implicit => {
@@ -215,11 +231,13 @@ impl Session {
             }
             _ => Ending::lost(Stage::Greeting, &fault),
         })?;
-        expect_done(Stage::Greeting, reply).map(drop)
+        let reply = expect_done(Stage::Greeting, reply)?;
+        witness.sees(Seen::Greeted(reply.text));
+        Ok(())
     }
 
     /// Sends EHLO, or HELO to a server too old for it, and learns what the server can do.
-    async fn hello(&mut self) -> Result<(), Ending> {
+    async fn hello(&mut self, witness: &mut dyn Witness) -> Result<(), Ending> {
         let name = match &self.settings.hello_name {
             Some(name) => name.clone(),
             None => self.address_literal(),
@@ -233,10 +251,14 @@ impl Session {
         self.extensions = Extensions::default();
         if class(&reply) == Class::No {
             let reply = self.ask(Stage::Hello, &line("HELO")?).await?;
-            return expect_done(Stage::Hello, reply).map(drop);
+            expect_done(Stage::Hello, reply)?;
+            witness.sees(Seen::Offered(vec![]));
+            return Ok(());
         }
-        self.extensions = Extensions::parse(&expect_done(Stage::Hello, reply)?.text);
+        let text = expect_done(Stage::Hello, reply)?.text;
+        self.extensions = Extensions::parse(&text);
         self.extensions.pipelining &= self.settings.pipelining;
+        witness.sees(Seen::Offered(text.lines().skip(1).map(str::to_owned).collect()));
         Ok(())
     }
 
@@ -250,7 +272,7 @@ impl Session {
         }
     }
 
-    async fn start_tls(mut self, tls: Option<&TlsSetup>) -> Result<Self, Ending> {
+    async fn start_tls(mut self, tls: Option<&TlsSetup>, witness: &mut dyn Witness) -> Result<Self, Ending> {
         let is_required = self.settings.security == Security::StartTls;
         if !self.extensions.start_tls {
             if is_required {
@@ -267,13 +289,13 @@ impl Session {
             return Ok(self);
         }
         expect_done(Stage::Tls, reply)?;
-        let mut session = self.shake_hands(tls).await?;
+        let mut session = self.shake_hands(tls, witness).await?;
         // What was offered in plain text may have been an attacker's word. Source: RFC 3207 §4.2.
-        session.hello().await?;
+        session.hello(witness).await?;
         Ok(session)
     }
 
-    async fn shake_hands(self, tls: Option<&TlsSetup>) -> Result<Self, Ending> {
+    async fn shake_hands(self, tls: Option<&TlsSetup>, witness: &mut dyn Witness) -> Result<Self, Ending> {
         let tls = tls.expect("the pool sets TLS up for every security but `none`");
         let (settings, within) = (&self.settings, self.settings.deadlines.tls);
         let Some(tcp) = self.wire.into_unread_tcp() else {
@@ -282,6 +304,9 @@ impl Session {
             return Err(Ending::fault(Stage::Tls, Outcome::ServerFault, fault));
         };
         let shaken = tokio::time::timeout(within, tls.connect(tcp)).await;
+        if let Some(certificate) = tls.take_shown() {
+            witness.sees(Seen::Certificate(certificate));
+        }
         let stream =
             shaken.map_err(|_| Ending::lost(Stage::Tls, &WireFault::TimedOut(within)))?.map_err(
                 |error| match handshake_fault(&error, &settings.endpoint(), settings.security) {
@@ -289,6 +314,11 @@ impl Session {
                     None => Ending::lost(Stage::Tls, &WireFault::Io(error)),
                 },
             )?;
+        let connection = stream.get_ref().1;
+        if let (Some(version), Some(suite)) = (connection.protocol_version(), connection.negotiated_cipher_suite()) {
+            let cipher = suite.suite().as_str().unwrap_or("unknown").to_owned();
+            witness.sees(Seen::Protected { version: version_word(version), cipher });
+        }
         Ok(Self { wire: Wire::new(Stream::Tls(Box::new(stream))), ..self })
     }
 
@@ -301,7 +331,7 @@ impl Session {
         }
     }
 
-    async fn sign_in(&mut self, sign_in: &SignIn, secret: &Secret) -> Result<(), Ending> {
+    async fn sign_in(&mut self, sign_in: &SignIn, secret: &Secret, witness: &mut dyn Witness) -> Result<(), Ending> {
         let SignIn { user, proof, mechanism: asked } = sign_in;
         let fault = |text: String| Ending::fault(Stage::Auth, Outcome::ServerFault, text);
         if !self.wire.is_encrypted() {
@@ -322,7 +352,10 @@ impl Session {
             line = match class(&reply) {
                 Class::GoOn => dialogue.answer(&reply.text).map_err(|challenge| fault(challenge.to_string()))?,
                 // A server may be content earlier than the mechanism foresees.
-                Class::Done => return Ok(()),
+                Class::Done => {
+                    witness.sees(Seen::SignedIn(mechanism.name()));
+                    return Ok(());
+                }
                 Class::NotNow | Class::No => {
                     let explained = dialogue.explanation().map(|words| format!("The server said of the token: {words}"));
                     return Err(Ending { fault: explained, ..Ending::refused(Stage::Auth, reply) });

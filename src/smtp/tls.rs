@@ -3,13 +3,16 @@
 //! There is no way to switch verification off; a private authority's certificate can be added instead.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::InvalidMessage;
-use rustls::pki_types::ServerName;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, InvalidMessage, ProtocolVersion, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use crate::net::trust::{AuthorityFault, CA_CERTIFICATES_MAX, client_config, tls_error, tls_meaning};
+use crate::net::trust::{AuthorityFault, CA_CERTIFICATES_MAX, client_config, tls_error, tls_meaning, trusted};
 use crate::smtp::settings::{Security, ServerSettings};
 
 /// Why TLS cannot be set up for a server at all.
@@ -44,23 +47,100 @@ pub enum TlsFault {
 pub(crate) struct TlsSetup {
     connector: TlsConnector,
     name: ServerName<'static>,
+    shown: Shown,
 }
 
+/// The certificate that the server showed last, in DER, until somebody has taken it.
+type Shown = Arc<Mutex<Option<Vec<u8>>>>;
+
 impl TlsSetup {
+    /// Sets TLS up as far as the settings ask for any.
+    pub(crate) fn of(settings: &ServerSettings) -> Result<Option<Self>, TlsFault> {
+        match settings.security {
+            Security::None => Ok(None),
+            Security::Implicit | Security::StartTls | Security::Opportunistic => Self::new(settings).map(Some),
+        }
+    }
+
     /// Reads the trusted certificates: those of the operating system, and the server's own CA file.
-    pub(crate) fn new(settings: &ServerSettings) -> Result<Self, TlsFault> {
+    fn new(settings: &ServerSettings) -> Result<Self, TlsFault> {
         let server = || settings.id.as_str().to_owned();
-        let config = client_config(settings.ca_pem.as_deref(), settings.id.as_str()).map_err(|fault| match fault {
+        let roots = trusted(settings.ca_pem.as_deref(), settings.id.as_str()).map_err(|fault| match fault {
             AuthorityFault::Count(found) => TlsFault::CaCount { server: server(), found },
             AuthorityFault::Unreadable(reason) => TlsFault::CaUnreadable { server: server(), reason },
         })?;
         let name = ServerName::try_from(settings.host.clone()).map_err(|_| TlsFault::Host { host: settings.host.clone() })?;
-        Ok(Self { connector: TlsConnector::from(config), name })
+        let shown = Shown::default();
+        let mut config = client_config(roots.clone());
+        // Where nothing at all is trusted, there is no such verifier; rustls's own then refuses every certificate.
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        if let Ok(verifier) = WebPkiServerVerifier::builder_with_provider(roots, provider).build() {
+            let noting = NotingVerifier { verifier, shown: shown.clone() };
+            config.dangerous().set_certificate_verifier(Arc::new(noting));
+        }
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name, shown })
+    }
+
+    /// Takes the certificate that the server has shown in the last handshake, in DER.
+    pub(crate) fn take_shown(&self) -> Option<Vec<u8>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Shakes hands over `stream`.
     pub(crate) async fn connect(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         Ok(TlsStream::Client(self.connector.connect(self.name.clone(), stream).await?))
+    }
+}
+
+/// Verifies as rustls does, and notes what was shown: of a certificate that is refused nothing else would be left to tell.
+#[derive(Debug)]
+struct NotingVerifier {
+    verifier: Arc<WebPkiServerVerifier>,
+    shown: Shown,
+}
+
+impl ServerCertVerifier for NotingVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.to_vec());
+        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+/// Returns a version of TLS as people write it.
+pub(crate) fn version_word(version: ProtocolVersion) -> &'static str {
+    match version {
+        ProtocolVersion::TLSv1_3 => "TLS 1.3",
+        ProtocolVersion::TLSv1_2 => "TLS 1.2",
+        _ => "TLS of an unknown version",
     }
 }
 

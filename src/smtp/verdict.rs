@@ -10,6 +10,10 @@ use crate::smtp::reply::{Class, class};
 /// Source: RFC 4954 §6; the published codes of Exchange Online and Outlook.com.
 const ACCOUNT_DETAILS: &[u16] = &[8, 30, 57, 60, 139, 509, 515];
 
+/// What a refusal of a recipient says when it is we who are not wanted: Postfix and Exim hear us out up to there before
+/// they refuse a client or a sender, and Exim writes no enhanced codes.
+const WORDS_ABOUT_US: &[&str] = &["relay", "client host rejected", "helo command rejected", "sender address rejected"];
+
 /// Returns how an attempt ends that meets `reply`, a 4yz or 5yz, at `stage`.
 ///
 /// A 5yz before MAIL, a demand to sign in, and a refusal of our sender are faults of the configuration
@@ -46,8 +50,11 @@ fn is_about_us(stage: Stage, reply: &Reply) -> bool {
         // Exchange Online: our own mailbox, which keeps a copy of what is sent, is full, or its quota of recipients is
         // used up. A recipient's full mailbox is told at RCPT.
         Some((5, 2, 0 | 2)) if stage != Stage::RcptTo => true,
-        // "Relay access denied": we have not signed in, or at the wrong server. Other policies are the recipient's.
-        Some((5, 7, 1)) if stage == Stage::RcptTo => reply.text.to_ascii_lowercase().contains("relay"),
+        // We have not signed in, or at the wrong server. Other policies are the recipient's.
+        Some((5, 7, 1)) | None if stage == Stage::RcptTo => {
+            let text = reply.text.to_ascii_lowercase();
+            matches!(reply.code, 530 | 534 | 535 | 538) || WORDS_ABOUT_US.iter().any(|words| text.contains(words))
+        }
         _ => matches!(reply.code, 530 | 534 | 535 | 538) && stage < Stage::Content,
     }
 }
@@ -98,6 +105,10 @@ mod tests {
             (Stage::RcptTo, "550 5.1.1 No such user", Refused),
             (Stage::RcptTo, "550 5.7.1 Recipient takes no mail from outside", Refused),
             (Stage::RcptTo, "554 5.7.1 Relay access denied", ServerFault),
+            (Stage::RcptTo, "550 relay not permitted", ServerFault),
+            (Stage::RcptTo, "554 5.7.1 <localhost[127.0.0.1]>: Client host rejected: Access denied", ServerFault),
+            (Stage::RcptTo, "553 5.7.1 <a@b.example>: Sender address rejected: not owned by user robot", ServerFault),
+            (Stage::RcptTo, "550 No such user", Refused),
             (Stage::RcptTo, "452 4.2.2 Mailbox full", Deferred),
             (Stage::Data, "554 5.5.1 No valid recipients", Refused),
             (Stage::FinalDot, "554 5.7.1 Looks like spam", Refused),

@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::mailbox::Recipient;
+use crate::outbox::attempt::{Outcome, Stage};
+use crate::outbox::diagnosis::{Diagnosis, diagnose};
 use crate::outbox::state::State;
 use crate::store::outbox::{items, recipients};
 use crate::store::{StoreError, timestamp};
@@ -69,6 +71,8 @@ pub struct AttemptView {
     pub fault: Option<String>,
     /// Recipients refused while others were taken.
     pub recipients_refused: Option<serde_json::Value>,
+    /// What the reply or the fault means and what to do about it, where that is known.
+    pub diagnosis: Option<Diagnosis>,
 }
 
 /// A message as people see it.
@@ -228,9 +232,15 @@ pub fn attempts(connection: &Connection, id: i64) -> Result<Vec<AttemptView>, St
             reply: row.get(7)?,
             fault: row.get(8)?,
             recipients_refused: row.get::<_, Option<String>>(9)?.and_then(|text| serde_json::from_str(&text).ok()),
+            diagnosis: None,
         })
     })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut found: Vec<AttemptView> = rows.collect::<Result<_, _>>()?;
+    for attempt in found.iter_mut().filter(|attempt| attempt.outcome != Outcome::Accepted.as_str()) {
+        let words = attempt.reply.as_deref().or(attempt.fault.as_deref()).unwrap_or_default();
+        attempt.diagnosis = diagnose(Stage::parse(&attempt.stage), attempt.code, attempt.enhanced.as_deref(), words);
+    }
+    Ok(found)
 }
 
 /// Returns the pattern of `like` that stands for a text anywhere, its own signs without meaning.

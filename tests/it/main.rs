@@ -4,6 +4,8 @@
 
 mod control;
 mod daemon;
+mod dns;
+mod doctor;
 mod faults;
 mod guarantees;
 mod headers;
@@ -19,6 +21,7 @@ mod replay;
 mod schedule;
 mod server;
 mod sign_in;
+mod smtp_test;
 #[path = "../smtp/token_server.rs"]
 mod token_server;
 #[path = "../mail/verifier.rs"]

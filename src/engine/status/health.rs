@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::domain::date::Timestamp;
 use crate::engine::status::{BEAT_SILENCE_MAX, FaultKind, PauseReason, Status};
+use crate::outbox::diagnosis::diagnose_words;
 use crate::outbox::state::State;
 
 /// How late a firing may be before that is said.
@@ -202,7 +203,9 @@ pub(crate) fn reasons(status: &Status, unread: Option<String>) -> Vec<Reason> {
     }
     for fault in &status.faults {
         let about = if fault.about.is_empty() { String::new() } else { format!("{}: ", fault.about) };
-        add(fault.kind.reason(), format!("{about}{} (since {})", fault.words, second(fault.since)));
+        let diagnosis = if fault.kind == FaultKind::ServerFault { diagnose_words(&fault.words) } else { None };
+        let advice = diagnosis.map_or_else(String::new, |found| format!(". {} {}", found.meaning, found.next_step));
+        add(fault.kind.reason(), format!("{about}{} (since {}){advice}", fault.words, second(fault.since)));
     }
     if let Some(reload) = status.reload.as_ref().filter(|reload| !reload.is_taken) {
         let words = format!("The change of {} is not in force: {}", second(reload.at), counted(reload.errors, "error"));

@@ -55,7 +55,8 @@ fn every_reason_has_its_cause_and_its_words() {
             |live| live.fault(FaultKind::ServerFault, "primary", "535 5.7.8 Bad credentials", at(2)),
             Health::Degraded,
             ReasonKind::ServerFault,
-            "primary: 535 5.7.8 Bad credentials (since 2027-01-15 08:00:02 UTC)",
+            "primary: 535 5.7.8 Bad credentials (since 2027-01-15 08:00:02 UTC). The server does not accept the user and the password. \
+             Compare `auth` with what the provider wrote: often the user is the whole address, and the password one made for programs.",
         ),
         (
             |live| live.fault(FaultKind::RefreshTokenUnkept, "primary", "Permission denied", at(2)),
