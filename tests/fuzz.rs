@@ -119,7 +119,10 @@ fn mutated(texts: &[String], chance: &mut Chance) -> String {
             0 => text.truncate(from),
             1 => drop(text.drain(from..to)),
             2 => drop(text.drain(from..near)),
-            3 => text.insert_str(to, &text[from..near].to_owned()),
+            3 => {
+                let piece = text[from..near].to_owned();
+                text.insert_str(to, &piece);
+            }
             4 => text.insert_str(from, chance.pick::<&str>(&WORDS)),
             5 => text.replace_range(from..near, chance.pick::<&str>(&WORDS)),
             6 => {
