@@ -239,10 +239,7 @@ impl Play {
             }
             stop(child);
         }
-        if ended(child, PATIENCE).is_none() {
-            child.kill().ok();
-            child.wait().unwrap();
-        }
+        ended(child, PATIENCE);
     }
 
     /// Gives mails of unknown outcome back to the next run, as a person may; returns their keys.
@@ -312,7 +309,7 @@ fn stop(child: &Child) {
     kill_process(Pid::from_child(child), Signal::TERM).ok();
 }
 
-/// Waits for the end of a process, at most so long.
+/// Waits for the end of a process, at most so long, then kills it: none outlives its case, or it would send to another's server.
 fn ended(child: &mut Child, at_most: Duration) -> Option<ExitStatus> {
     let until = Instant::now() + at_most;
     loop {
@@ -320,6 +317,8 @@ fn ended(child: &mut Child, at_most: Duration) -> Option<ExitStatus> {
             return Some(status);
         }
         if Instant::now() > until {
+            child.kill().ok();
+            child.wait().unwrap();
             return None;
         }
         thread::sleep(Duration::from_millis(3));
