@@ -11,7 +11,7 @@ use crate::cli::send::{RunView, WITH_DAEMON, runtime, tell_view};
 use crate::cli::session::bar;
 use crate::cli::{Common, Exit};
 use crate::clock::SystemClock;
-use crate::engine::act::{Act, ActFault, Answer, Context, Done, perform, person, without_database};
+use crate::engine::act::{Act, ActFault, Answer, Context, Done, Schedules, perform, person, without_database};
 use crate::engine::door::{PATIENCE, knock};
 use crate::engine::generation::RunGenerations;
 use crate::engine::runs::{RunState, Runs};
@@ -26,7 +26,7 @@ pub(crate) fn done(workspace: &Arc<Workspace>, act: Act) -> Result<Done, Exit> {
         if let Some(done) = by_daemon(workspace, &act).await? {
             return Ok(done);
         }
-        if !workspace.database_path().exists() {
+        if act.needs_past() && !workspace.database_path().exists() {
             // Where nothing has run yet there is nothing to change, and no database to make for it.
             return Err(refused(without_database(&act)));
         }
@@ -34,6 +34,7 @@ pub(crate) fn done(workspace: &Arc<Workspace>, act: Act) -> Result<Done, Exit> {
         let context = Context {
             generations: RunGenerations::new(workspace.clone()),
             paused: BTreeSet::new(),
+            schedules: Schedules::Idle,
             parts,
             ledger: None,
             report: Arc::new(|_, _| {}),

@@ -9,6 +9,7 @@ mod dkim;
 mod doctor;
 mod gallery;
 mod hand;
+mod hold;
 mod init;
 mod intervene;
 pub mod log;
@@ -29,6 +30,7 @@ mod send;
 mod serve;
 mod session;
 mod smtp;
+mod suppress;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -123,6 +125,10 @@ enum Verb {
     Smtp(smtp::SmtpArgs),
     /// Look at everything that a new operator gets wrong: files, machine, mail servers, and the senders' domains in DNS
     Doctor(doctor::DoctorArgs),
+    /// Leave customers or invoices alone for a while: disputes, promises to pay, pauses
+    Hold(hold::HoldArgs),
+    /// Addresses that nothing is sent to
+    Suppress(suppress::SuppressArgs),
     /// Write, list, check and test plugins
     Plugin(plugin::PluginArgs),
     /// Print the JSON Schema of config.yaml or of rules, by which editors complete and check
@@ -153,6 +159,8 @@ pub fn main() -> ExitCode {
         Verb::Outbox(args) => outbox::outbox(common, &args),
         Verb::Smtp(args) => smtp::smtp(common, &args),
         Verb::Doctor(args) => doctor::doctor(common, &args),
+        Verb::Hold(args) => hold::hold(common, &args),
+        Verb::Suppress(args) => suppress::suppress(common, &args),
         Verb::Plugin(args) => plugin::plugin(common, &args),
         Verb::Schema(args) => schema::schema(common, &args),
         Verb::Completions(args) => manual::completions(common, &args),
@@ -176,7 +184,7 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 32] = [
+    const LINES: [&str; 40] = [
         "demo",
         "init somewhere",
         "check",
@@ -206,6 +214,14 @@ mod tests {
         "smtp test primary",
         "smtp test",
         "doctor",
+        "hold",
+        "hold add R-1 --kind=pause --until=2026-12-01 --reason=so",
+        "hold list",
+        "hold end 1",
+        "suppress",
+        "suppress add ap@abc.example --reason=so",
+        "suppress list",
+        "suppress remove ap@abc.example",
         "schema",
         "completions bash",
         "man",

@@ -101,6 +101,8 @@ pub(crate) const REASONS: &[(&str, &str)] = &[
     ("no_longer_due", "the ledger changed before it was sent"),
     ("renewed", "a person gave it back to the next run"),
     ("by_person", "on a person's word"),
+    ("held", "a person put its customer or invoice on hold"),
+    ("suppressed", "an address of it was suppressed while it waited"),
     ("stopped", "a person stopped its run"),
     (RESENT, "a copy, sent once more on a person's word"),
 ];

@@ -127,18 +127,19 @@ pub(crate) fn show_declined(declined: &[DeclinedLine], one_by_one: bool) {
         let mut rows = table(&["Rule", "Customer", "Open invoices", "Why"]);
         for line in declined {
             let who = customer(&line.customer, &line.customer_name);
-            rows.add_row([line.rule.clone(), who, few(&line.items, 3), decline_sentence(line.reason).to_owned()]);
+            rows.add_row([line.rule.clone(), who, few(&line.items, 3), why(line.reason, line.yields_to.as_deref())]);
         }
         out(rows.to_string());
         return;
     }
-    let mut by_reason: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    let mut by_reason: BTreeMap<(&str, &str, Option<&str>), Vec<String>> = BTreeMap::new();
     for line in declined {
-        by_reason.entry((&line.rule, line.reason)).or_default().push(line.customer.clone());
+        let reason = (line.rule.as_str(), line.reason, line.yields_to.as_deref());
+        by_reason.entry(reason).or_default().push(line.customer.clone());
     }
     let mut rows = table(&["Rule", "Why", "How many", "Who"]);
-    for ((rule, reason), who) in by_reason {
-        rows.add_row([rule.into(), decline_sentence(reason).into(), number(who.len()), few(&who, 4).into()]);
+    for ((rule, reason, yields_to), who) in by_reason {
+        rows.add_row([rule.into(), why(reason, yields_to).into(), number(who.len()), few(&who, 4).into()]);
     }
     out(rows.to_string());
 }
@@ -156,6 +157,12 @@ pub(crate) fn about(level: &str, occasion: &str) -> String {
 /// Returns `id name`, or the id alone where it is the name.
 pub(crate) fn customer(id: &str, name: &str) -> String {
     if id == name { id.to_owned() } else { format!("{id} {name}") }
+}
+
+/// Returns a reason's sentence, and the rule whose mail is in the way.
+fn why(reason: &str, yields_to: Option<&str>) -> String {
+    let sentence = decline_sentence(reason);
+    yields_to.map_or_else(|| sentence.to_owned(), |rule| format!("{sentence} (rule {rule})"))
 }
 
 fn decline_sentence(word: &str) -> &str {

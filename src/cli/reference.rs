@@ -166,7 +166,7 @@ may be added, so a reader must pass over those it does not know.
 | --- | --- |
 | `as_of` | the day |
 | `messages` | what is due: `rule`, `customer`, `customer_name`, `kind` (`reminder`, `statement`, `notice`), `level` (null but for reminders), `occasion` (the period of a statement, `2026-10-01/2026-10-31`, or the event of a notice, `invoice:R-1`; null for reminders), `repeat` (0 for the first mail at the level), `items` (invoice numbers), `item_levels` (`item`, `level`), `currency`, `total`, `to`, `copies`, `state` (`due` or `blocked`), `reason` (`level_due`, `period_due`, `event_new`, or why it is blocked), and `detail` where a fault has words of its own |
-| `declined` | everything else: `rule`, `customer`, `customer_name`, `currency` (null where nothing is open), `items`, `reason`, `item_reasons` (`item`, `reason`) |
+| `declined` | everything else: `rule`, `customer`, `customer_name`, `currency` (null where nothing is open), `items`, `reason`, `yields_to` (the rule whose mail is in its way, where one is), `item_reasons` (`item`, `reason`) |
 
 **preview**: one object: `rule`, `customer`, `level`, `language`, `from`, `to`, `cc` and `bcc` (addresses),
 `recipients` (the same with `address` and `role`), `subject`, `text`, `html` (or null), `eml`.
@@ -177,14 +177,14 @@ without any, with `at`, `local`, `offset` and `weekday` null; a rule without a s
 
 **run**: one object, once its queue has drained or it had to end: `run` (its id), `as_of`, `end`
 (`drained`, `stopped`, `servers_faulty` or `store_failed`; where a daemon sends, `with_daemon` while it does, then the run's state), `counts` (every state with the number of this run's mails in it),
-`ended` (how many attempts led to each state, mails left over from earlier runs among them), `declined`, `left_over` (queued mails of earlier runs sent too), `withdrawn`, `interrupted` (mails that an earlier run left `unknown`) and `server_faults`
+`ended` (how many attempts led to each state, mails left over from earlier runs among them), `declined`, `left_over` (queued mails of earlier runs sent too), `withdrawn`, `interrupted` (mails that an earlier run left `unknown`), `ended_holds` (as **hold list**) and `server_faults`
 (`server`, `fault`), `checks`: what was found before it started (`due`, `blocked`: `reason` and `customers`, each an id and a name; `not_approved`:
 invoice numbers; `already_sent`, `under_way`, `undecided`: counts of invoices; `declined`: with `--only`, the rules that send nothing, each `rule`, `reason`, `sentence`, `next_on`).
 
 **runs**: one object a line and run, the newest first: `id`, `rule` (null: all), `only` (null: everybody), `as_of`, `mode`, `generation`, `person`
 (null where its schedule asked), `firing` (`local_time`, `time_zone`), `started_at`, `finished_at`, `stopped_at`, `closed_at`, `state`, `counts` (states without any left out).
 
-**runs show**: one object: `run` (as above), `decisions` (`rule`, `verdict`, `reason`, `count`) and `acts` (`at`, `person`, `act`, `detail`).
+**runs show**: one object: `run` (as above), `decisions` (`rule`, `verdict`, `reason`, `yields_to`, `count`) and `acts` (`at`, `person`, `act`, `detail`).
 
 **runs start**: as **run**, without `checks`; `as_of` is null. **runs stop**, **runs close**: one object: `done`, `run`, `stopped` or `cancelled`, and `under_way`.
 
@@ -205,6 +205,12 @@ are any `certificate` (`subject`, `issuer`, `names`, `not_before`, `not_after`, 
 
 **doctor**: one object a line and finding: `level` (`ok`, `unknown`, `note`, `fault`), `area` (`clock`, `files`, `database`, `disk`, `daemon`, `server`, `certificate`, `spf`,
 `dkim`, `dmarc`), `about` (which server, domain or file), `what`, `why` and `next_step` (empty where nothing is to be done).
+**hold list**: one object a line and hold: `id`, `subject` (`customer` or `invoice`, each with its id or number), `kind`, `until`, `reason`, `person`, `created_at`,
+`ended_at` and `ended_by` (null: it ended by itself, or has not), `outcome` (`kept` or `broken`, of a promise whose day has passed), `settled_by` (who has seen to a broken one).
+**hold add**: `done`, `hold`, `subject`, `kind`, `until`, `withdrawn` and `under_way`. **hold end**: `done`, `hold` (as above) and `settled`.
+
+**suppress list**: one object: `suppressed` (`address`, `reason`, `person`, `created_at`) and `unknown`: what a server refused for good as unknown (`address`, `refused_at`).
+**suppress add**: `done`, `address`, `withdrawn`. **suppress remove**: `done`, `address`.
 
 **plugin list**: a list: `name`, `description`, `version`, `usable`, `offers`. **plugin new**: `files`. **plugin check**: as check.
 **plugin test**: one object: `passed`, `failed` (counts) and `cases`, each with `plugin`, `case`, `place`, `passed`, `expected` and `got`.

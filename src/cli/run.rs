@@ -15,7 +15,7 @@ use crate::cli::{Common, Exit, day, prerun};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
 use crate::domain::problem::Severity;
-use crate::engine::act::{Act, Context, Done, perform, person};
+use crate::engine::act::{Act, Context, Done, Schedules, perform, person};
 use crate::engine::checks::{Wanted, checks};
 use crate::engine::generation::RunGenerations;
 use crate::engine::run::recover;
@@ -83,6 +83,7 @@ fn running(common: &Common, args: &RunArgs) -> Result<Exit, Exit> {
         let context = Context {
             generations: RunGenerations::new(workspace.clone()),
             paused: BTreeSet::new(),
+            schedules: Schedules::Idle,
             parts: parts.clone(),
             ledger: Some(ledger),
             report,

@@ -17,7 +17,7 @@ use crate::cli::session::Session;
 use crate::cli::{Common, Exit, day, wrong_use};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
-use crate::engine::act::{Act, Context, Done, perform, person, without_database};
+use crate::engine::act::{Act, Context, Done, Schedules, perform, person, without_database};
 use crate::engine::generation::RunGenerations;
 use crate::engine::run::recover;
 use crate::engine::runs::{RunFile, RunFilter, RunState, RunView, Runs};
@@ -170,6 +170,7 @@ fn show(common: &Common, session: &Session, runs: &Runs, id: i64) -> Result<Exit
     out(format!("  mails: {}", if mails.is_empty() { "none" } else { &mails }));
     for line in &decisions {
         let why = if line.verdict == "due" { String::new() } else { format!(": {}", reason_sentence(&line.reason)) };
+        let why = line.yields_to.as_ref().map_or(why.clone(), |rule| format!("{why} (rule {rule})"));
         out(format!("  rule {}: {} {}{why}", line.rule, line.count, line.verdict));
     }
     act_lines(&acts);
@@ -228,6 +229,7 @@ fn start(common: &Common, session: Session, run: i64, as_of: Option<Date>, wait:
         let context = Context {
             generations: RunGenerations::new(workspace.clone()),
             paused: BTreeSet::new(),
+            schedules: Schedules::Idle,
             parts: parts.clone(),
             ledger: Some(ledger),
             report: Arc::new(|_, _| {}),

@@ -18,6 +18,7 @@ use crate::domain::date::Date;
 use crate::engine::act::RunDone;
 use crate::engine::checks::Checks;
 use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport};
+use crate::engine::holds::{HoldView, Outcome};
 use crate::engine::outbox::{MessageFilter, Outbox, StoreError, queued_count};
 use crate::engine::recheck::LedgerState;
 use crate::engine::run::{ComposeProgress, Counts, Parts, counts, send};
@@ -42,6 +43,8 @@ pub(crate) struct RunView {
     pub(crate) left_over: usize,
     pub(crate) withdrawn: usize,
     pub(crate) interrupted: usize,
+    /// Holds whose day the run found passed.
+    pub(crate) ended_holds: Vec<HoldView>,
     pub(crate) server_faults: Vec<ServerFaultView>,
     /// What was found before it started; none with `runs start`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +64,7 @@ impl RunView {
             left_over: 0,
             withdrawn: 0,
             interrupted: 0,
+            ended_holds: Vec::new(),
             server_faults: Vec::new(),
             checks: None,
         }
@@ -70,6 +74,7 @@ impl RunView {
     pub(crate) fn decided(&mut self, done: &RunDone) {
         (self.run, self.as_of) = (done.run, Some(done.as_of));
         (self.declined, self.left_over, self.withdrawn) = (done.declined, done.left_over, done.withdrawn);
+        self.ended_holds.clone_from(&done.ended_holds);
         self.counted(&done.counts);
     }
 
@@ -138,6 +143,7 @@ pub(crate) fn tell_view(common: &Common, workspace: &Workspace, view: &RunView) 
         return Ok(());
     }
     tell_after_sending(view);
+    tell_ended_holds(&view.ended_holds);
     tell_what_stands_still(workspace, view.run).map_err(store_failed)
 }
 
@@ -227,6 +233,20 @@ pub(crate) fn tell_withdrawn(withdrawn: usize) {
     if withdrawn > 0 {
         let mails = counted(withdrawn, "mail", "mails");
         say(format!("note: {mails} of an earlier run withdrawn, since the ledger has changed"));
+    }
+}
+
+/// Tells of the holds that a run ended, a line each.
+fn tell_ended_holds(holds: &[HoldView]) {
+    for hold in holds {
+        let what = format!("{} on {} until {}", hold.kind.as_str(), hold.subject, hold.until);
+        match hold.outcome {
+            Some(Outcome::Broken) => {
+                say(format!("warning: a promise was broken: {what}; reminding goes on (hold {}, by {})", hold.id, hold.person));
+            }
+            Some(Outcome::Kept) => out(format!("A promise was kept: {what} (hold {})", hold.id)),
+            None => out(format!("A hold has ended by itself: {what} (hold {}, by {})", hold.id, hold.person)),
+        }
     }
 }
 

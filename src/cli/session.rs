@@ -77,7 +77,7 @@ impl Session {
         let Some(rule) = rules.rules.iter().find(|rule| rule.id.as_str() == id) else {
             return Err(self.no_rule(id));
         };
-        Ok(RuleSet { rules: vec![rule.clone()], contact_gap: rules.contact_gap })
+        Ok(rules.of(vec![rule.clone()]))
     }
 
     /// Tells why the rule that was asked for cannot be planned: it has errors, or nobody wrote it.

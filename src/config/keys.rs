@@ -300,6 +300,12 @@ pub const KEYS: &[Key] = &[
         "Whether the books have approved it: yes or no; without it all are",
     ),
     key("ledger.invoices.columns.hold_until", "a heading", "`hold_until`", "No reminder for it up to and including this day"),
+    key(
+        "ledger.invoices.columns.promised_on",
+        "a heading",
+        "`promised_on`",
+        "The day by which the customer has promised to pay; no reminder for it up to and including this day",
+    ),
     key("ledger.credit_notes.columns.number", "a heading", "`number`", "The credit note's number"),
     key("ledger.credit_notes.columns.customer", "a heading", "`customer`", "The number of the customer it is for"),
     key("ledger.credit_notes.columns.issued_on", "a heading", "`issued_on`", "The day of the credit note"),
@@ -325,9 +331,17 @@ pub const KEYS: &[Key] = &[
     key("limits", "keys", "none", "What no rule may go beyond"),
     key(
         "limits.contact_gap",
-        "`3 days`",
+        "`3 days`, `3 business days`",
         "`0 days`",
-        "The least number of days between two reminders to one customer, over all rules; statements and notices neither wait for it nor count",
+        "The least time between two mails to one customer, over all rules: a reminder waits for the reminder or statement before it. \
+         Statements wait for nothing, and notices neither wait nor count. Business days need `calendar`",
+    ),
+    key(
+        "limits.reminder_days",
+        "`every_day`, `business_days`",
+        "`every_day`",
+        "On which days reminders go: with `business_days` what is due on a weekend or holiday goes on the next business day, also when \
+         a person runs the rule. Needs `calendar`",
     ),
     key(
         "limits.quiet_hours",

@@ -12,12 +12,13 @@ use crate::config::ledger::ledger;
 use crate::config::secret::concealed;
 use crate::config::server::{self, rate};
 use crate::config::{CalendarSettings, Config, DkimKey, Mode, Retry, Role, Secrets, Server};
-use crate::domain::date::Days;
+use crate::domain::date::{DaySpan, DayUnit};
 use crate::domain::header::is_help_address;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::{RETURN_PATH_LOCAL_OCTETS_MAX, ReturnPath, Sender, is_address};
 use crate::domain::problem::{Place, Problem, Severity, nearest};
 use crate::outbox::rate::Rate;
+use crate::rule::ReminderDays;
 use crate::rule::headers::headers;
 use crate::rule::schedule::time_zone;
 use crate::rulebook::{Readers, TextFile};
@@ -145,7 +146,8 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let roles = fields.required("recipient_keys", problems, recipient_keys);
     let ledger = fields.required("ledger", problems, |node, problems| ledger(node, roles.as_deref().unwrap_or(&[]), problems));
     let calendar = fields.optional("calendar", problems, calendar);
-    let limits = fields.optional("limits", problems, limits).unwrap_or_default();
+    let has_calendar = fields.node("calendar").is_some();
+    let limits = fields.optional("limits", problems, |node, problems| limits(node, has_calendar, problems)).unwrap_or_default();
     let alert_plugin = fields.optional("alerts", problems, alerts).flatten();
     let retry = fields.optional("retry", problems, retry).unwrap_or(RETRY);
     let database = fields.optional("database", problems, file_path).unwrap_or_else(|| DATABASE.to_owned());
@@ -167,6 +169,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         calendar,
         contact_gap: limits.contact_gap,
         quiet_hours: limits.quiet_hours,
+        reminder_days: limits.reminder_days,
         run_guard_messages: limits.run_guard_messages,
         retry,
         alert_plugin,
@@ -316,18 +319,28 @@ fn recipient_keys(node: &Node, problems: &mut Problems<'_>) -> Option<Vec<Role>>
 
 #[derive(Default)]
 struct Limits {
-    contact_gap: Days,
+    contact_gap: DaySpan,
+    reminder_days: ReminderDays,
     quiet_hours: Option<QuietHours>,
     run_guard_messages: Option<u64>,
 }
 
-fn limits(node: &Node, problems: &mut Problems<'_>) -> Option<Limits> {
+fn limits(node: &Node, has_calendar: bool, problems: &mut Problems<'_>) -> Option<Limits> {
     let mut fields = Fields::open(node, "a set of limits", problems)?;
-    let contact_gap = fields.optional("contact_gap", problems, days).unwrap_or_default();
+    let contact_gap = fields.optional("contact_gap", problems, day_span).unwrap_or_default();
+    let reminder_days = fields.optional("reminder_days", problems, choice(&ReminderDays::WORDS)).unwrap_or_default();
+    let asks_calendar =
+        [("contact_gap", contact_gap.unit == DayUnit::Business), ("reminder_days", reminder_days == ReminderDays::Business)];
+    for (key, _) in asks_calendar.into_iter().filter(|(_, asks)| *asks && !has_calendar) {
+        if let Some(span) = fields.key_span(key) {
+            let message = format!("`{key}` needs to know which days are business days");
+            problems.error_hint(span, message, "add `calendar: { weekend: [sat, sun] }`");
+        }
+    }
     let quiet_hours = fields.optional("quiet_hours", problems, quiet_hours);
     let run_guard_messages = fields.optional("run_guard", problems, run_guard).flatten();
     fields.close(problems);
-    Some(Limits { contact_gap, quiet_hours, run_guard_messages })
+    Some(Limits { contact_gap, reminder_days, quiet_hours, run_guard_messages })
 }
 
 fn quiet_hours(node: &Node, problems: &mut Problems<'_>) -> Option<QuietHours> {
@@ -410,11 +423,12 @@ pub(crate) fn file_path(node: &Node, problems: &mut Problems<'_>) -> Option<Stri
     Some(written)
 }
 
-fn days(node: &Node, problems: &mut Problems<'_>) -> Option<Days> {
+fn day_span(node: &Node, problems: &mut Problems<'_>) -> Option<DaySpan> {
     let written = text(node, problems)?;
-    let found = Days::parse(&written);
+    let found = DaySpan::parse(&written);
     if found.is_none() {
-        problems.error_hint(node.span, format!("`{written}` is not a number of days"), "write `3 days`");
+        let hint = "write `3 days` or `3 business days`";
+        problems.error_hint(node.span, format!("`{written}` is not a number of days"), hint);
     }
     found
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use crate::config::{Auth, CalendarSettings, Daemon, DkimKey};
-use crate::domain::date::Days;
+use crate::domain::date::DaySpan;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::Sender;
 use crate::domain::problem::Place;
 use crate::outbox::rate::Rate;
+use crate::rule::ReminderDays;
 use crate::schedule::{QuietHours, TimeZoneName};
 use crate::smtp::settings::{Reuse, Security};
 use crate::source::csv::CsvLedger;
@@ -38,8 +39,10 @@ pub struct Config {
     pub ledger: CsvLedger,
     /// Which days are business days; `None`: every day counts.
     pub calendar: Option<CalendarSettings>,
-    /// The least number of days between two mails to one customer.
-    pub contact_gap: Days,
+    /// The least time between two mails to one customer.
+    pub contact_gap: DaySpan,
+    /// On which days reminders may go.
+    pub reminder_days: ReminderDays,
     /// When no mail may leave, by the clock of `time_zone`; `None`: never.
     pub quiet_hours: Option<QuietHours>,
     /// A run of more messages waits for a person; `None`: none does.

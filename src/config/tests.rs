@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::domain::problem::{Problem, Severity};
+use crate::rule::ReminderDays;
 use crate::rulebook::{Readers, TextFile};
 use crate::source::csv::{CsvLedger, CsvTable, DateFormat, DecimalMark, Encoding, ThousandsMark};
 
@@ -62,7 +63,7 @@ fn what_is_not_written_has_its_default() {
     };
     assert_eq!(found.ledger, ledger);
     assert_eq!((found.instance.as_str(), &found.mode, found.database.as_str()), ("acme", &Mode::Live, "dunlin.db"));
-    assert_eq!((found.contact_gap.count(), found.run_guard_messages), (0, None));
+    assert_eq!((found.contact_gap.days.count(), found.run_guard_messages), (0, None));
     assert_eq!(found.daemon.listen, Some("127.0.0.1:9645".parse().unwrap()));
     let minutes = |count: u64| std::time::Duration::from_secs(count * 60);
     assert_eq!(found.retry, Retry { first: minutes(5), most: minutes(240), give_up_after: minutes(1_440) });
@@ -135,7 +136,7 @@ fn everything_that_can_be_written_is_read() {
     );
     let calendar = found.calendar.unwrap();
     assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 79));
-    assert_eq!((found.contact_gap.count(), found.run_guard_messages), (3, Some(500)));
+    assert_eq!((found.contact_gap.days.count(), found.run_guard_messages), (3, Some(500)));
     assert_eq!(found.quiet_hours.unwrap().to_string(), "18:00-08:00");
     assert_eq!(format!("{:?}", found.sender_rates), "{\"receivables\": [Rate { count: 20, window: Minute }]}");
     assert_eq!(found.retry.first.as_secs(), 60);
@@ -210,7 +211,7 @@ retry: { first: 5 minutes, most: 2 days }
              stands between them: `\"%d/%m/%Y\"`, `\"%d.%m.%Y\"`, `\"%Y-%m-%d\"`",
             "config.yaml:14:80: `thousands` and `decimal` are the same mark; write `decimal: comma` and `thousands: point` for \
              1.234,50; the other way round for 1,234.50",
-            "config.yaml:15:24: `3` is not a number of days; write `3 days`",
+            "config.yaml:15:24: `3` is not a number of days; write `3 days` or `3 business days`",
             "config.yaml:16:17: `5 minutes` is not a span of time; write a number and s, min, h or days, a year at most: `5 min`, `24 h`",
         ]
     );
@@ -807,7 +808,7 @@ fn the_workspace_that_ships_has_no_problem() {
     let config = config.unwrap();
     let keys: Vec<&str> = config.recipient_keys.iter().map(|role| role.key.as_str()).collect();
     assert_eq!(keys, ["billing", "management", "account_manager"]);
-    assert_eq!(config.contact_gap.count(), 3);
+    assert_eq!(config.contact_gap.days.count(), 3);
 }
 
 /// What the remarks show must be right too: each becomes a configuration when the `#` is taken away.
@@ -854,4 +855,19 @@ proptest::proptest! {
         let lines: Vec<&str> = LEAST.lines().enumerate().map(|(at, own)| if at == line { text.as_str() } else { own }).collect();
         read_text(&lines.join("\n"), Readers::Few);
     }
+}
+
+#[test]
+fn limits_in_business_days_need_a_calendar() {
+    let limits = "limits: { contact_gap: 2 business days, reminder_days: business_days }\n";
+    let calendar = "calendar: { weekend: [sat, sun] }\n";
+    let found = config(&format!("{LEAST}{calendar}{limits}"));
+    assert_eq!((found.contact_gap.to_string(), found.reminder_days), ("2 business days".to_owned(), ReminderDays::Business));
+    assert_eq!(
+        problems(&format!("{LEAST}{limits}")),
+        [
+            "config.yaml:12:11: `contact_gap` needs to know which days are business days; add `calendar: { weekend: [sat, sun] }`",
+            "config.yaml:12:41: `reminder_days` needs to know which days are business days; add `calendar: { weekend: [sat, sun] }`",
+        ]
+    );
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::date::Date;
 use crate::domain::id::RuleId;
-use crate::engine::act::{Answer, Context, Done as ActDone, perform};
+use crate::engine::act::{Answer, Context, Done as ActDone, Schedules, perform};
 use crate::engine::agenda::FiringRow;
 use crate::engine::door::Asked;
 use crate::engine::fire::{FireFault, fire};
@@ -71,7 +71,7 @@ impl Work {
     pub(crate) async fn perform(self, job: Job) -> Done {
         match job {
             Job::Fire { workspace, firings } => {
-                let results = fire(&self.generations, &workspace, firings, &self.parts).await;
+                let results = fire(&self.generations, &workspace, firings, &self.paused, &self.parts).await;
                 let run = |committed: Committed| {
                     let counts = counts(&self.parts.store, committed.run_id);
                     let counts = counts.inspect_err(|error| tracing::error!(%error, "The outbox cannot be read"));
@@ -85,7 +85,8 @@ impl Work {
             }
             Job::Act(asked) => {
                 let (generations, parts) = (self.generations, self.parts);
-                let context = Context { generations, parts, paused: self.paused, ledger: None, report: Arc::new(|_, _| {}) };
+                let (paused, schedules) = (self.paused, Schedules::Kept);
+                let context = Context { generations, parts, paused, schedules, ledger: None, report: Arc::new(|_, _| {}) };
                 let done = perform(&context, asked.act.clone(), &asked.person).await;
                 match &done {
                     Ok(done) => tracing::info!(

@@ -131,6 +131,7 @@ mod tests {
             disputed: false,
             approved: true,
             hold_until: None,
+            promised_on: None,
             row: 0,
         };
         ageing.buckets()[ageing.bucket_of(&document, date(2028, 2, 29))].label()

@@ -40,6 +40,53 @@ impl fmt::Display for Days {
     }
 }
 
+/// Which days a span counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DayUnit {
+    /// All of them.
+    #[default]
+    Calendar,
+    /// Those on which people work.
+    Business,
+}
+
+/// A number of days of one sort: `3 days`, `5 business days`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DaySpan {
+    /// How many.
+    pub days: Days,
+    /// Of which.
+    pub unit: DayUnit,
+}
+
+impl DaySpan {
+    /// Reads `3 days`, `1 day`, `5 business days` or `1 business day`.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(days) = Days::parse(text) {
+            return Some(Self { days, unit: DayUnit::Calendar });
+        }
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [count, "business", unit] = words[..] else { return None };
+        Some(Self { days: Days::parse(&format!("{count} {unit}"))?, unit: DayUnit::Business })
+    }
+}
+
+impl From<Days> for DaySpan {
+    fn from(days: Days) -> Self {
+        Self { days, unit: DayUnit::Calendar }
+    }
+}
+
+impl fmt::Display for DaySpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = if self.days.0 == 1 { "day" } else { "days" };
+        match self.unit {
+            DayUnit::Calendar => write!(f, "{} {unit}", self.days.0),
+            DayUnit::Business => write!(f, "{} business {unit}", self.days.0),
+        }
+    }
+}
+
 /// Returns `date` moved by `days` (negative: earlier), held at the ends of the calendar (years −9999 to 9999).
 pub fn shifted(date: Date, days: i32) -> Date {
     date.saturating_add(jiff::Span::new().days(days))
@@ -86,6 +133,13 @@ mod tests {
         assert_eq!(Days::parse("0 days").map(Days::count), Some(0));
         for bad in ["3", "-3 days", "+3 days", "3 weeks", "days", "3.5 days", "99999 days"] {
             assert_eq!(Days::parse(bad), None, "{bad}");
+            assert_eq!(DaySpan::parse(bad), None, "{bad}");
+        }
+        for text in ["3 days", "1 day", "5 business days", "1 business day"] {
+            assert_eq!(DaySpan::parse(text).map(|span| span.to_string()).as_deref(), Some(text));
+        }
+        for bad in ["business days", "5 business", "5 business weeks", "five business days", "5 days business"] {
+            assert_eq!(DaySpan::parse(bad), None, "{bad}");
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Document {
     pub approved: bool,
     /// No reminder for it goes out up to and including this day.
     pub hold_until: Option<Date>,
+    /// The day by which the customer has promised to pay; no reminder for it goes out up to and including that day.
+    pub promised_on: Option<Date>,
     /// The row of this document in `Ledger::document_attributes`.
     pub row: u32,
 }

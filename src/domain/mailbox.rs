@@ -1,5 +1,7 @@
 //! E-mail addresses as a ledger, a rule or a script gives them, checked at the door.
 
+use std::collections::BTreeSet;
+
 use compact_str::{CompactString, format_compact};
 
 use crate::domain::header::ExtraHeader;
@@ -27,6 +29,27 @@ pub fn is_address(text: &str) -> bool {
         && !local.ends_with('.')
         && !local.contains("..")
         && domain.split('.').all(is_label)
+}
+
+/// Addresses that nothing is sent to, whoever is to be written to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Suppressions(BTreeSet<String>);
+
+impl Suppressions {
+    /// Returns the one form in which an address is kept: servers that tell `AP@` from `ap@` do not occur.
+    pub fn form(address: &str) -> String {
+        address.to_lowercase()
+    }
+
+    /// Adds an address.
+    pub fn add(&mut self, address: &str) {
+        self.0.insert(Self::form(address));
+    }
+
+    /// Returns whether nothing is sent to an address.
+    pub fn has(&self, address: &str) -> bool {
+        !self.0.is_empty() && self.0.contains(&Self::form(address))
+    }
 }
 
 /// What a recipient is in a mail's header.

@@ -114,7 +114,9 @@ impl OpenItemStatement {
             });
         }
         for payment in ledger.payments_of(customer) {
-            if payment.document.is_some() || payment.currency != currency || payment.received_on > as_of {
+            let is_of_it = payment.document.is_none() && payment.currency == currency && payment.received_on <= as_of;
+            // An export may hold payments of nothing; a line without a balance is none.
+            if !is_of_it || payment.amount.is_zero() {
                 continue;
             }
             unapplied -= payment.amount;

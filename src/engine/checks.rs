@@ -13,7 +13,7 @@ use crate::engine::only::Only;
 use crate::engine::workspace::Workspace;
 use crate::plan::history::{History, Standing};
 use crate::plan::reason::{BlockReason, DeclineReason};
-use crate::plan::{Plan, Scope, Verdict, plan_within};
+use crate::plan::{Plan, Question, Scope, Verdict, plan_within};
 use crate::rule::RuleSet;
 
 /// How far ahead the day is looked for on which a declined subject is due.
@@ -79,7 +79,7 @@ pub fn checks(workspace: &Workspace, ledger: &Ledger, wanted: &Wanted<'_>) -> Re
     let Wanted { rules, only, as_of } = *wanted;
     let scope = only.map(|name| Only::find(ledger, name)).transpose()?.and_then(|only| only.scope(ledger));
     let past = workspace.history()?;
-    let plan = plan_within(rules, ledger, &past, as_of, as_of, scope);
+    let plan = plan_within(rules, ledger, &past, Question { only: scope, ..Question::on(as_of) });
     let mut found = Checks { due: plan.messages.iter().filter(|message| message.blocked.is_none()).count(), ..Checks::default() };
 
     let mut blocked: BTreeMap<BlockReason, Vec<(String, String)>> = BTreeMap::new();
@@ -151,8 +151,16 @@ fn declined(plan: &Plan, rules: &RuleSet, ledger: &Ledger, past: &History, scope
             Verdict::Message(_) => None,
         });
         let Some(reason) = reasons.max() else { continue };
-        let alone = RuleSet { rules: vec![rule.clone()], contact_gap: rules.contact_gap };
-        let is_matter_of_time = matches!(reason, DeclineReason::NotYetDue | DeclineReason::Held | DeclineReason::ContactGap);
+        let alone = rules.of(vec![rule.clone()]);
+        let is_matter_of_time = matches!(
+            reason,
+            DeclineReason::NotYetDue
+                | DeclineReason::Held
+                | DeclineReason::Promised
+                | DeclineReason::ContactGap
+                | DeclineReason::ClosedDay
+                | DeclineReason::DayTaken
+        );
         let next_on = is_matter_of_time.then(|| next_on(&alone, ledger, past, plan.as_of, scope)).flatten();
         declined.push(DeclinedRule { rule: rule.id.to_string(), reason: reason.as_str(), sentence: reason.sentence(), next_on });
     }
@@ -162,6 +170,8 @@ fn declined(plan: &Plan, rules: &RuleSet, ledger: &Ledger, past: &History, scope
 /// Returns the first later day on which the subject is due, by the ledger and the history of now.
 fn next_on(rules: &RuleSet, ledger: &Ledger, past: &History, as_of: Date, scope: Scope) -> Option<Date> {
     let days = (1..=LOOK_AHEAD_DAYS).map_while(|ahead| as_of.checked_add(jiff::Span::new().days(ahead)).ok());
-    let mut due = days.filter(|day| !plan_within(rules, ledger, past, *day, *day, Some(scope)).messages.is_empty());
+    let mut due = days.filter(|day| {
+        !plan_within(rules, ledger, past, Question { only: Some(scope), ..Question::on(*day) }).messages.is_empty()
+    });
     due.next()
 }

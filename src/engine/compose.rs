@@ -80,7 +80,7 @@ impl Composer<'_> {
             self.plan.items(message).iter().map(|item| (item.document, self.template_level(message, item))).collect();
         let figures = self.figures(message);
         let variables = self.variables(message, &items)?;
-        let meant = message.recipients(self.rules, self.ledger);
+        let (meant, _) = self.recipients(message);
         let recipients = match &self.workspace.config.mode {
             Mode::Redirect { to } => vec![Recipient { address: to.clone(), role: RecipientRole::To }],
             Mode::Live | Mode::Dry => meant.clone(),
@@ -105,6 +105,7 @@ impl Composer<'_> {
             sender,
             recipients: &recipients,
             variables: &variables,
+            holds: &self.plan.holds,
             message_id: key.as_str(),
             thread,
             headers: &rule.headers,
@@ -118,6 +119,13 @@ impl Composer<'_> {
             composed.bytes = with_original_recipients(&meant, composed.bytes);
         }
         Ok(composed)
+    }
+
+    /// Returns whom a message goes to, and the addresses that are left out of it as suppressed. The plan blocks one that
+    /// would go to nobody.
+    fn recipients(&self, message: &PlannedMessage) -> (Vec<Recipient>, Vec<Recipient>) {
+        let all = message.recipients(self.rules, self.ledger);
+        all.into_iter().partition(|recipient| !self.plan.suppressions.has(&recipient.address))
     }
 
     /// Returns the values for the template: those of the rule's pickers in their order, then those of its script.
@@ -165,8 +173,8 @@ impl Composer<'_> {
                 let detail = (!blocked.detail.is_empty()).then(|| blocked.detail.clone());
                 (State::Blocked, Some(blocked.reason.as_str()), detail)
             }
-            Ok(_) if waits.is_some() => (State::Waiting, waits, None),
-            Ok(_) => (State::Queued, None, None),
+            Ok(_) if waits.is_some() => (State::Waiting, waits, self.left_out(message)),
+            Ok(_) => (State::Queued, None, self.left_out(message)),
         };
         let composed = composed.ok();
         let items = self.plan.items(message).iter().map(|item| ItemRow {
@@ -199,6 +207,13 @@ impl Composer<'_> {
             bytes: composed.map(|composed| composed.bytes),
             give_up_after: rule.give_up_after,
         }
+    }
+
+    /// Says which addresses are left out of a message.
+    fn left_out(&self, message: &PlannedMessage) -> Option<String> {
+        let (_, left_out) = self.recipients(message);
+        let addresses: Vec<&str> = left_out.iter().map(|recipient| recipient.address.as_str()).collect();
+        (!addresses.is_empty()).then(|| format!("left out, since suppressed: {}", addresses.join(", ")))
     }
 
     /// Returns the figures of a statement.

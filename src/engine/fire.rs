@@ -7,14 +7,14 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::domain::date::{Date, Timestamp};
+use crate::domain::id::RuleId;
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::Problem;
-use crate::engine::agenda::FiringRow;
+use crate::engine::agenda::{FiringRow, still_to_fire};
 use crate::engine::generation::RunGenerations;
 use crate::engine::run::{Cause, Committed, Order, Parts, commit};
 use crate::engine::status::FaultKind;
 use crate::engine::workspace::{FileChange, Workspace};
-use crate::rule::RuleSet;
 use crate::store::StoreError;
 
 /// Why a firing could not run; it stays undecided and is tried again.
@@ -30,18 +30,22 @@ pub struct FireFault {
 /// left for later.
 ///
 /// A run decides for the day it is where the rule's clock stands, also where it is made up for: what was paid since must
-/// count. The day it was scheduled for is what a statement's period is counted from.
+/// count. The day it was scheduled for is what a statement's period is counted from. Rules whose firings come after it, in
+/// this list or later on the day, are its rivals; rules in `paused` are not, since they do not run.
 pub async fn fire(
     generations: &RunGenerations,
     workspace: &Arc<Workspace>,
     firings: Vec<(FiringRow, Date)>,
+    paused: &BTreeSet<RuleId>,
     parts: &Parts,
 ) -> Vec<(FiringRow, Result<Option<Committed>, FireFault>)> {
     let mut results = Vec::with_capacity(firings.len());
     // Rules in zones of their own may live on two days at once.
     let mut ledgers: BTreeMap<Date, Result<Arc<Ledger>, FireFault>> = BTreeMap::new();
     let mut failed: BTreeSet<String> = BTreeSet::new();
+    let mut coming: Vec<String> = firings.iter().rev().map(|(firing, _)| firing.rule_id.clone()).collect();
     for (firing, scheduled_on) in firings {
+        coming.pop();
         // Deciding a later one would move the rule's mark past the one that failed; it comes again after that one.
         if failed.contains(&firing.rule_id) {
             continue;
@@ -55,7 +59,11 @@ pub async fn fire(
         let result = match ledger {
             Err(fault) => Err(fault.clone()),
             Ok(ledger) => {
-                let rules = RuleSet { rules: vec![rule.clone()], contact_gap: workspace.rules.contact_gap };
+                let mut rivals = still_to_fire(workspace, paused, parts.clock.now());
+                let next = workspace.rules.rules.iter().filter(|rule| coming.iter().any(|id| rule.id.as_str() == id));
+                let next = next.filter(|rule| !paused.contains(&rule.id) && !failed.contains(rule.id.as_str()));
+                rivals.extend(next.cloned());
+                let rules = workspace.rules.of(vec![rule.clone()]).against(rivals);
                 let order = Order {
                     rules: Arc::new(rules),
                     only_rule: Some(firing.rule_id.clone()),

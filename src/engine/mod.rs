@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod door;
 pub mod fire;
 pub mod generation;
+pub mod holds;
 pub mod init;
 pub mod left_out;
 pub mod next;

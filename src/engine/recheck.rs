@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::date::{Date, Timestamp};
+use crate::domain::id::CustomerId;
 use crate::domain::ledger::Ledger;
 use crate::domain::money::plain;
 use crate::engine::attach::Attachments;
@@ -17,8 +18,10 @@ use crate::engine::generation::RunGenerations;
 use crate::engine::only::Only;
 use crate::engine::run::mode_word;
 use crate::engine::workspace::Workspace;
-use crate::plan::{PlannedMessage, plan_within};
+use crate::plan::history::{MailKind, PastMail};
+use crate::plan::{Matter, PlannedMessage, Question, plan_within};
 use crate::port::Pending;
+use crate::rule::RuleSet;
 use crate::source::csv::FileChange;
 use crate::store::outbox::{Leftover, leftovers};
 use crate::store::{Queue, Store, StoreError, history};
@@ -68,11 +71,11 @@ pub async fn recheck(
     if queued.is_empty() {
         return Ok(RecheckCounts::default());
     }
-    let past = history(&reader, mode, Queue::LeftOut(day.of(&generations.current(), None, now)))?;
+    let mut past = history(&reader, mode, Queue::LeftOut)?;
     drop(reader);
     // Each message is judged by the rules its own run ran, in the generation it ran with and for the subject it ran for: a
-    // run of one rule did not weigh it against the others, a rule saved since is not what was decided by, and a mail about
-    // one invoice was meant to be about that one. And by the day that run was scheduled for: a statement for October is
+    // rule saved since is not what was decided by, and a mail about one invoice was meant to be about that one. What stays of
+    // an earlier run stands before what later ones queued, so that two runs do not both mail a customer on one day. And by the day that run was scheduled for: a statement for October is
     // still one for October in November.
     let mut by_run: BTreeMap<i64, Vec<&Leftover>> = BTreeMap::new();
     for message in &queued {
@@ -100,24 +103,51 @@ pub async fn recheck(
                 }
             },
         };
-        let plan = plan_within(&rules, ledger, &past, as_of, run.scheduled_on, only);
+        let question = Question { as_of, scheduled_on: run.scheduled_on, only, own_run: Some(run_id) };
+        let plan = plan_within(&rules, ledger, &past, question);
         // What is attached does not tell whether a mail is still due.
         let attachments = Attachments::left_out();
         let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &attachments };
         let planned: HashMap<String, &PlannedMessage> =
             plan.messages.iter().map(|message| (composer.key(message).to_string(), message)).collect();
-        let is_still_due = |message: &Leftover| {
-            let Some(fresh) = planned.get(&message.message_key) else { return false };
-            let Ok(composed) = composer.compose(fresh, &[]) else { return false };
-            plain(fresh.total, fresh.currency) == message.total
+        let still_due = |message: &Leftover| {
+            let fresh = *planned.get(&message.message_key)?;
+            let composed = composer.compose(fresh, &[]).ok()?;
+            let is_the_same = plain(fresh.total, fresh.currency) == message.total
                 && fresh.sender(&rules).as_str() == message.sender_id
-                && composed.recipients == message.recipients
+                && composed.recipients == message.recipients;
+            is_the_same.then_some(fresh)
         };
-        stale.extend(messages.into_iter().filter(|message| !is_still_due(message)).map(|message| message.id));
+        let mut kept = Vec::new();
+        for message in messages {
+            match still_due(message) {
+                Some(fresh) => kept.extend(past_mail(fresh, &rules, ledger, as_of, run_id)),
+                None => stale.push(message.id),
+            }
+        }
+        kept.into_iter().for_each(|(customer, mail)| past.add_mail(customer, mail));
     }
     let counts = RecheckCounts { withdrawn: stale.len(), kept: queued.len() - stale.len() };
     store.withdraw(stale, "no_longer_due", now).await?;
     Ok(counts)
+}
+
+/// Returns a message as one that is about to leave and keeps others away; notices keep nobody away.
+fn past_mail(
+    message: &PlannedMessage,
+    rules: &RuleSet,
+    ledger: &Ledger,
+    on: Date,
+    run_id: i64,
+) -> Option<(CustomerId, PastMail)> {
+    let kind = match message.matter {
+        Matter::Reminder { .. } => MailKind::Reminder,
+        Matter::Statement { .. } => MailKind::Statement,
+        Matter::Notice { .. } => return None,
+    };
+    let rule = message.rule(rules).id.clone();
+    let mail = PastMail { rule, currency: message.currency, kind, on, is_queued: true, run: Some(run_id) };
+    Some((ledger.customer(message.customer).id.clone(), mail))
 }
 
 /// How the ledger's files stood when a ledger was read from them. Taken before the reading, so that a change made

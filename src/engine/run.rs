@@ -7,13 +7,14 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use compact_str::CompactString;
+use rust_decimal::Decimal;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
 use crate::config::Mode;
 use crate::domain::date::Date;
-use crate::domain::id::SenderId;
-use crate::domain::ledger::Ledger;
+use crate::domain::id::{RuleId, SenderId};
+use crate::domain::ledger::{DocumentIndex, Ledger};
 use crate::engine::attach::{Attachments, fetch};
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryReport, OnAttempt, Recheck};
@@ -27,10 +28,11 @@ use crate::outbox::attempt::Attempt;
 use crate::outbox::state::State;
 use crate::plan::occasion::Occasions;
 use crate::plan::reason::DeclineReason;
-use crate::plan::{Decision, Plan, PlannedMessage, Subject, Verdict, plan, plan_within};
+use crate::plan::{Decision, Plan, PlannedMessage, Question, Subject, Verdict, plan, plan_within};
 use crate::port::{Clock, Transport};
 use crate::rule::{RuleKind, RuleSet};
 use crate::store::firings::FiringRow;
+use crate::store::holds::{HoldSubject, HoldView, Outcome};
 use crate::store::status::run_counts;
 use crate::store::{DecisionRow, Queue, RunRow, RunTransaction, Store, StoreError, history};
 
@@ -50,6 +52,8 @@ pub struct Committed {
     pub withdrawn: usize,
     /// Messages of earlier runs still queued, which this run sends too.
     pub left_over: usize,
+    /// Holds whose day this run found passed.
+    pub ended_holds: Vec<HoldView>,
 }
 
 /// How many messages of a run stand in each state, all ten named.
@@ -162,9 +166,11 @@ pub async fn commit(
     let scope = only.as_ref().map(|only| only.scope(&ledger));
     let plan = Arc::new(match scope {
         // It is not in this ledger: no rule has anything to say of it.
-        Some(None) => plan(&RuleSet { rules: Vec::new(), contact_gap: rules.contact_gap }, &ledger, &past, as_of),
-        Some(Some(scope)) => plan_within(&rules, &ledger, &past, as_of, scheduled_on, Some(scope)),
-        None => plan_within(&rules, &ledger, &past, as_of, scheduled_on, None),
+        Some(None) => plan(&rules.of(Vec::new()), &ledger, &past, as_of),
+        Some(Some(scope)) => {
+            plan_within(&rules, &ledger, &past, Question { scheduled_on, only: Some(scope), ..Question::on(as_of) })
+        }
+        None => plan_within(&rules, &ledger, &past, Question { scheduled_on, ..Question::on(as_of) }),
     });
     drop(past);
 
@@ -192,7 +198,8 @@ pub async fn commit(
     let bare = Attachments::left_out();
     let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &plan, now, attachments: &bare };
     let attachments = fetch(&composer).await;
-    let (run_id, ()) = store
+    let (is_live, judged) = (workspace.is_live(), ledger.clone());
+    let (run_id, ended_holds) = store
         .write_run(row, move |run| {
             let composer =
                 Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now, attachments: &attachments };
@@ -200,13 +207,23 @@ pub async fn commit(
             if let Some(person) = &person {
                 run.add_asked(person, None)?;
             }
-            firing.map_or(Ok(()), |firing| run.add_firing(&firing))
+            if let Some(firing) = &firing {
+                run.add_firing(firing)?;
+            }
+            // A rehearsal plays its days as they are given, and ends nothing.
+            if is_live { run.end_holds(as_of, |subject| outcome(subject, &judged, as_of)) } else { Ok(Vec::new()) }
         })
         .await?;
+    for hold in &ended_holds {
+        match hold.outcome {
+            Some(Outcome::Broken) => tracing::warn!(hold_id = hold.id, "A promise to pay was broken; reminding goes on"),
+            _ => tracing::info!(hold_id = hold.id, kind = hold.kind.as_str(), "A hold has ended by itself"),
+        }
+    }
     if !plan.messages.is_empty() {
         generations.keep(run_id, decided_with);
     }
-    Ok(Committed { run_id, plan, withdrawn: left.withdrawn, left_over: left.kept })
+    Ok(Committed { run_id, plan, withdrawn: left.withdrawn, left_over: left.kept, ended_holds })
 }
 
 /// Goes through what earlier runs left queued: gives up what is too old, withdraws what is no longer due, and makes due
@@ -346,7 +363,7 @@ fn store_plan(
         Ok::<(), StoreError>(())
     })?;
 
-    for (rule, rule_plan) in rules.rules.iter().zip(&plan.rules) {
+    for (place, (rule, rule_plan)) in rules.rules.iter().zip(&plan.rules).enumerate() {
         let mut occasions = Occasions::new(composer.ledger);
         if starts == RuleStarts::Noted {
             run.add_rule_start(rule.id.as_str())?;
@@ -356,7 +373,7 @@ fn store_plan(
             }
         }
         let is_notice = matches!(rule.kind, RuleKind::Notice(_));
-        for decision in &rule_plan.decisions {
+        for (number, decision) in rule_plan.decisions.iter().enumerate() {
             // What is on record already, as a mail or in the baseline, is not recorded again by each of a day's many runs.
             if is_notice && is_on_record(decision) {
                 continue;
@@ -382,6 +399,7 @@ fn store_plan(
                 verdict,
                 reason,
                 message_id,
+                yields_to: plan.yields_to(place, number).map(RuleId::as_str),
             })?;
         }
     }
@@ -421,6 +439,19 @@ fn side_by_side<I: Sync, T: Send, E>(
         }
         Ok(())
     })
+}
+
+/// Returns what became of a promise: whether what was promised is still open.
+fn outcome(subject: &HoldSubject, ledger: &Ledger, as_of: Date) -> Outcome {
+    let is_open = |document: DocumentIndex| ledger.open_on(document, as_of) > Decimal::ZERO;
+    let is_broken = match subject {
+        HoldSubject::Invoice(number) => ledger.find_document(number).is_some_and(is_open),
+        HoldSubject::Customer(id) => ledger.find_customer(id).is_some_and(|customer| {
+            let mut documents = ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
+            documents.any(|document| ledger.document(document).days_overdue(as_of) > 0 && is_open(document))
+        }),
+    };
+    if is_broken { Outcome::Broken } else { Outcome::Kept }
 }
 
 /// Returns whether a decision says that its event was there before the rule first ran.

@@ -20,7 +20,9 @@ use crate::domain::problem::{Problem, Severity};
 use crate::outbox::attempt::Outcome;
 use crate::schedule::{self, Quiet};
 use crate::store::StoreError;
+use crate::store::holds::broken_promises;
 use crate::store::status::{last_run, open_messages};
+use crate::store::suppressions::suppressed_mails;
 
 pub use crate::engine::status::health::{Advice, Health, Reason, ReasonKind};
 pub use crate::engine::status::source::Source;
@@ -264,6 +266,17 @@ pub struct Status {
     pub messages: Option<Vec<OpenMessages>>,
     /// The last run.
     pub last_run: Option<LastRun>,
+    /// What a person is asked beside the outbox; `None` where the database cannot be read or is not there.
+    pub asked: Option<Asked>,
+}
+
+/// What a person is asked, beside the states of the outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// Promises to pay that were broken and nobody has seen to.
+    pub broken_promises: u64,
+    /// Mails that would go to suppressed addresses alone.
+    pub suppressed_mails: u64,
 }
 
 /// How often a change of the files was taken up.
@@ -310,8 +323,8 @@ pub struct AttemptCount {
 #[derive(Clone)]
 pub struct Live(Arc<Mutex<Told>>);
 
-/// What the database holds: open messages and the last run.
-type Outbox = (Vec<OpenMessages>, Option<LastRun>);
+/// What the database holds: open messages, the last run, and what a person is asked.
+type Outbox = (Vec<OpenMessages>, Option<LastRun>, Asked);
 
 /// What was told.
 struct Told {
@@ -474,7 +487,11 @@ impl Live {
     pub fn snapshot(&self, reader: Option<&Connection>, now: Timestamp) -> Status {
         let mode = self.told().mode;
         // The lock is not held over the database: the daemon's loop never waits for somebody who looks.
-        let read = reader.map(|reader| Ok((open_messages(reader, mode)?, last_run(reader, mode)?)));
+        let read = reader.map(|reader| {
+            let (broken_promises, suppressed_mails) = (broken_promises(reader)?, suppressed_mails(reader, mode)?);
+            let asked = Asked { broken_promises, suppressed_mails };
+            Ok((open_messages(reader, mode)?, last_run(reader, mode)?, asked))
+        });
         self.status(read.transpose(), now)
     }
 
@@ -483,7 +500,8 @@ impl Live {
             Ok(outbox) => (outbox, None),
             Err(error) => (None, Some(shown(&error.to_string()))),
         };
-        let (messages, last_run) = outbox.map_or((None, None), |(messages, last_run)| (Some(messages), last_run));
+        let (messages, last_run, asked) =
+            outbox.map_or((None, None, None), |(messages, last_run, asked)| (Some(messages), last_run, Some(asked)));
         let told = self.told();
         let mut status = Status {
             health: Health::Ok,
@@ -517,6 +535,7 @@ impl Live {
             faults: told.faults.values().cloned().collect(),
             messages,
             last_run,
+            asked,
         };
         drop(told);
         status.reasons = health::reasons(&status, unread);

@@ -13,7 +13,7 @@ use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
 use crate::plan::reason::BlockReason;
 use crate::plan::{NOTICE_LEVEL, STATEMENT_LEVEL, forced};
-use crate::rule::{RuleKind, RuleSet};
+use crate::rule::RuleKind;
 
 /// How many customers each level is tried on: enough to meet more than one language.
 const CUSTOMERS_MAX: usize = 20;
@@ -34,7 +34,7 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
             RuleKind::Statement(_) => vec![STATEMENT_LEVEL],
             RuleKind::Notice(_) => vec![NOTICE_LEVEL],
         };
-        let rules = RuleSet { rules: vec![rule.clone()], contact_gap: workspace.rules.contact_gap };
+        let rules = workspace.rules.of(vec![rule.clone()]);
         for level in levels {
             for (place, (customer, documents)) in owing.iter().enumerate() {
                 let plan = forced(&rules, ledger, level, *customer, documents, as_of);

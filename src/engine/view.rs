@@ -90,6 +90,9 @@ pub struct DeclinedLine {
     pub items: Vec<String>,
     /// Why, the nearest to a mail among its items.
     pub reason: &'static str,
+    /// The rule whose mail is in its way, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yields_to: Option<String>,
     /// Each open document's own reason.
     pub item_reasons: Vec<ItemReason>,
 }
@@ -120,8 +123,10 @@ impl PlanView {
         let messages = plan.messages.iter().map(|message| message_line(plan, rules, ledger, message)).collect();
         let mut declined = Vec::new();
         for (place, rule_plan) in plan.rules.iter().enumerate() {
-            for decision in &rule_plan.decisions {
-                declined.extend(declined_line(plan, rules, ledger, place, decision));
+            for (number, decision) in rule_plan.decisions.iter().enumerate() {
+                let yields_to = plan.yields_to(place, number).map(ToString::to_string);
+                let line = declined_line(plan, rules, ledger, place, decision);
+                declined.extend(line.map(|line| DeclinedLine { yields_to, ..line }));
             }
         }
         Self { as_of: plan.as_of, messages, declined }
@@ -130,7 +135,9 @@ impl PlanView {
 
 fn message_line(plan: &Plan, rules: &RuleSet, ledger: &Ledger, message: &PlannedMessage) -> MessageLine {
     let recipients = message.recipients(rules, ledger);
-    let (to, copies): (Vec<_>, Vec<_>) = recipients.into_iter().partition(|recipient| recipient.role == RecipientRole::To);
+    let is_sent = |recipient: &crate::domain::mailbox::Recipient| !plan.suppressions.has(&recipient.address);
+    let (to, copies): (Vec<_>, Vec<_>) =
+        recipients.into_iter().filter(is_sent).partition(|recipient| recipient.role == RecipientRole::To);
     let addresses = |recipients: Vec<crate::domain::mailbox::Recipient>| {
         recipients.into_iter().map(|recipient| recipient.address.to_string()).collect()
     };
@@ -176,6 +183,7 @@ fn declined_line(plan: &Plan, rules: &RuleSet, ledger: &Ledger, place: usize, de
         currency: decision.currency.map(|currency| currency.to_string()),
         items: documents.iter().map(|document| number(ledger, *document)).collect(),
         reason: reason.as_str(),
+        yields_to: None,
         item_reasons: documents.iter().map(item_reason).collect(),
     })
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::config::{self, CalendarSettings, Config, Mode, ReadCalendar, SystemSecrets};
-use crate::domain::date::{Date, Days, Timestamp};
+use crate::domain::date::{Date, DayUnit, Timestamp, days_between};
 use crate::domain::id::{RecipientKey, RuleId};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
@@ -20,7 +20,7 @@ use crate::outbox::retry::RetryPolicy;
 use crate::plan::history::History;
 use crate::plugin::{self, PluginFolder, Plugins, Program};
 use crate::port::{Clock, LedgerSource, Transport};
-use crate::rule::{self, Known, RuleFile, RuleSet};
+use crate::rule::{self, Known, Limits, RuleFile, RuleKind, RuleSet};
 use crate::rulebook::{self, PluginTexts, Texts};
 use crate::schedule::Calendar;
 use crate::schedule::Quiet;
@@ -32,6 +32,9 @@ use crate::source::csv::{CsvLedger, CsvSource, CsvTable};
 use crate::store::thread::thread;
 use crate::store::{Queue, Store, StoreError, history, open_reader};
 use crate::template::{LentFilter, TemplateFile, Templates};
+
+/// How many coming statements of a rule are looked at for days between them: a year of monthly ones.
+const STATEMENTS_LOOKED_AT: usize = 12;
 
 /// Everything a run works with. Never changes once loaded: a run keeps the generation it started with.
 #[derive(Debug)]
@@ -138,7 +141,7 @@ pub fn load(root: &Path) -> Loaded {
                 disputed_is_mapped: false,
                 // Not known, so nothing is said about it.
                 has_calendar: true,
-                contact_gap: Days::default(),
+                limits: Limits::default(),
                 pickers: plugins.pickers(),
                 attachment_plugins: plugins.attachment_names(),
                 library: plugins.library,
@@ -184,7 +187,11 @@ pub fn load(root: &Path) -> Loaded {
         invoice_attributes,
         disputed_is_mapped: config.ledger.invoices.columns.iter().any(|column| column.field == "disputed"),
         has_calendar: config.calendar.is_some(),
-        contact_gap: config.contact_gap,
+        limits: Limits {
+            contact_gap: config.contact_gap,
+            reminder_days: config.reminder_days,
+            calendar: calendar.as_ref().map(|read| Arc::new(read.calendar.clone())).unwrap_or_default(),
+        },
         library: plugins.library.clone(),
         pickers: plugins.pickers(),
         attachment_plugins: plugins.attachment_names(),
@@ -335,7 +342,33 @@ impl Workspace {
                 format!("The rule `{}` never runs by itself: the calendar leaves out every day of its schedule", rule.id);
             Problem::warning(message).at(Place::file(rule.file.clone())).hint("`cron` and `on` or `shift` must meet on some day")
         });
-        ended.chain(never).collect()
+        ended.chain(never).chain(self.crowding_problems(now)).collect()
+    }
+
+    /// Returns a warning for every rule whose statements follow each other so closely that the contact gap leaves no day for a
+    /// reminder.
+    fn crowding_problems(&self, now: Timestamp) -> impl Iterator<Item = Problem> {
+        let (gap, usual) = (self.config.contact_gap, &self.config.time_zone);
+        let statements = self.rules.rules.iter().filter(|rule| matches!(rule.kind, RuleKind::Statement(_)));
+        statements.filter_map(move |rule| {
+            let schedule = rule.schedule.as_ref().filter(|_| gap.days.count() > 0)?;
+            let mut last = schedule.first_mark(now, usual);
+            let next = std::iter::from_fn(|| {
+                last = schedule.next_after(last, usual, &self.calendar)?.local;
+                Some(last.date())
+            });
+            let days: Vec<Date> = next.take(STATEMENTS_LOOKED_AT).collect();
+            let passed = |pair: &[Date]| match gap.unit {
+                DayUnit::Calendar => days_between(pair[0], pair[1]),
+                DayUnit::Business => self.calendar.business_days_between(pair[0], pair[1]),
+            };
+            let is_crowded = days.len() > 1 && days.windows(2).all(|pair| passed(pair) <= gap.days.count());
+            is_crowded.then(|| {
+                let message = format!("The statements of the rule `{}` leave no day for a reminder", rule.id);
+                let hint = format!("reminders wait {gap} after each (`contact_gap`): send statements less often, or shorten it");
+                Problem::warning(message).at(Place::file(rule.file.clone())).hint(hint)
+            })
+        })
     }
 
     /// Returns when messages are tried again.

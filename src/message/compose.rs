@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::domain::date::Date;
 use crate::domain::header::{ExtraHeader, HEADERS_MAX, header_name_fault, header_value_fault, is_help_address};
+use crate::domain::hold::Holds;
 use crate::domain::id::{Language, LevelId, RuleId, TemplateName};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::mailbox::{Recipient, RecipientRole, Sender, is_address};
@@ -64,6 +65,8 @@ pub struct Letter<'a> {
     pub items: &'a [(DocumentIndex, LevelId)],
     /// What it tells beside them.
     pub content: Content<'a>,
+    /// What people have put on hold: disputes and promises are marked.
+    pub holds: &'a Holds,
     /// The level of the mail.
     pub level: &'a LevelFacts,
     /// The template to fill.

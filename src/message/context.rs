@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use rust_decimal::Decimal;
 
+use crate::domain::date::Date;
 use crate::domain::ledger::{DocumentIndex, PaymentIndex};
 use crate::domain::money::Money;
 use crate::domain::statement::{OpenItemStatement, StatementLine};
@@ -74,14 +75,14 @@ pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>) -> Value {
     ];
     let own = match letter.content {
         Content::Reminder | Content::Notice(None) => Vec::new(),
-        Content::Statement(statement) => statement_values(statement, reader),
+        Content::Statement(statement) => statement_values(letter, statement, reader),
         Content::Notice(Some(index)) => vec![("payment", payment(letter, index, reader))],
     };
     Value::from_pairs(every.into_iter().chain(own))
 }
 
 /// Returns what only statements have.
-fn statement_values(statement: &OpenItemStatement, reader: &Arc<Reader>) -> Vec<(&'static str, Value)> {
+fn statement_values(letter: &Letter<'_>, statement: &OpenItemStatement, reader: &Arc<Reader>) -> Vec<(&'static str, Value)> {
     let money = |amount| money_value(Money { amount, currency: statement.currency }, reader);
     let line = |line: &StatementLine| {
         let due_on = line.due_on.map(|due_on| ("due_on", date_value(due_on, reader)));
@@ -93,9 +94,11 @@ fn statement_values(statement: &OpenItemStatement, reader: &Arc<Reader>) -> Vec<
             ("days_overdue", line.days_overdue.into()),
             ("original", money(line.original)),
             ("open", money(line.open)),
-            ("disputed", line.disputed.into()),
+            ("disputed", line.document.is_some_and(|document| is_disputed(letter, document)).into()),
         ];
-        Value::from_pairs(fixed.into_iter().chain(due_on).chain(bucket))
+        let promised_on = line.document.and_then(|document| promised_on(letter, document));
+        let promised_on = promised_on.map(|day| ("promised_on", date_value(day, reader)));
+        Value::from_pairs(fixed.into_iter().chain(due_on).chain(promised_on).chain(bucket))
     };
     let ages = statement.ages.iter().map(|(bucket, amount)| {
         let from_days = bucket.from_days.map(|days| ("from_days", Value::from(days)));
@@ -191,10 +194,26 @@ fn item(letter: &Letter<'_>, index: DocumentIndex, level: Option<&str>, reader: 
         ("total", money(document.total)),
         ("open", money(letter.ledger.open_on(index, letter.as_of))),
         ("days_overdue", document.days_overdue(letter.as_of).into()),
-        ("disputed", document.disputed.into()),
+        ("disputed", is_disputed(letter, index).into()),
         ("attributes", Value::from_pairs(attributes)),
     ];
-    Value::from_pairs(fixed.into_iter().chain(due_on).chain(level))
+    let promised_on = promised_on(letter, index).map(|day| ("promised_on", date_value(day, reader)));
+    Value::from_pairs(fixed.into_iter().chain(due_on).chain(promised_on).chain(level))
+}
+
+/// Returns whether a document is disputed, by the books or by a hold.
+fn is_disputed(letter: &Letter<'_>, index: DocumentIndex) -> bool {
+    let document = letter.ledger.document(index);
+    let customer = &letter.ledger.customer(document.customer).id;
+    document.disputed || letter.holds.is_disputed(customer, &document.number, letter.as_of)
+}
+
+/// Returns the day by which payment of a document is promised, by the books or by a hold, where it has not passed.
+fn promised_on(letter: &Letter<'_>, index: DocumentIndex) -> Option<Date> {
+    let document = letter.ledger.document(index);
+    let customer = &letter.ledger.customer(document.customer).id;
+    let by_books = document.promised_on.filter(|day| letter.as_of <= *day);
+    letter.holds.promised_on(customer, &document.number, letter.as_of).max(by_books)
 }
 
 fn map<const COUNT: usize>(entries: [(&'static str, Value); COUNT]) -> Value {

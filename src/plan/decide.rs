@@ -1,22 +1,30 @@
 //! The planner: one walk over the ledger, customer by customer, all rules at each; and what it decides about reminders.
+//!
+//! At each customer every rule says what it would send (`offer`), the rules are weighed against each other (`weigh`), and what
+//! comes of it is written down (`settle`). Rivals take part in the first two only.
+
+use std::ops::Range;
 
 use rust_decimal::Decimal;
 
 use crate::domain::date::{Date, days_between};
-use crate::domain::document::DocumentKind;
+use crate::domain::document::{Document, DocumentKind};
+use crate::domain::hold::{HoldKind, HoldTerm};
+use crate::domain::id::RuleId;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::mailbox::RecipientRole;
 use crate::domain::money::Currency;
 use crate::plan::history::{History, RuleHistory, Standing};
-use crate::plan::ladder::{DueStep, Rung, rung};
+use crate::plan::ladder::{DueStep, LevelsDue, Rung, rung};
 use crate::plan::notices::NoticeCourse;
 use crate::plan::reason::{BlockReason, DeclineReason};
 use crate::plan::statements::StatementCourse;
+use crate::plan::weigh::{Offer, PastMails, weigh};
 use crate::plan::{
-    Decision, Matter, NOTICE_LEVEL, Plan, PlannedItem, PlannedMessage, RulePlan, STATEMENT_LEVEL, Scope, Subject, Verdict,
-    is_reachable, level_facts, recipient_names,
+    Decision, Matter, NOTICE_LEVEL, Plan, PlannedItem, PlannedMessage, Question, RulePlan, STATEMENT_LEVEL, Scope, Subject,
+    Verdict, level_facts, recipient_names, unreachable,
 };
-use crate::rule::{ForEach, Level, NoticeStart, Reminder, Rule, RuleKind, RuleSet};
+use crate::rule::{ForEach, Level, NoticeStart, Reminder, ReminderDays, Rule, RuleKind, RuleSet};
 use crate::script::{About, Account, LevelFacts, RecipientChoice, RecipientName, ScriptFault};
 
 /// The most script faults a plan lists; the decisions themselves are all there.
@@ -30,6 +38,7 @@ struct Course<'a> {
     past: RuleHistory<'a>,
     /// Days since it first ran; 0 where this is the first time.
     age: i32,
+    levels_due: LevelsDue<'a>,
 }
 
 /// All rules with their pasts, by kind.
@@ -57,8 +66,13 @@ struct Candidates<'a> {
 
 /// What became of a group of items that one mail would gather.
 pub(crate) enum Gathered {
-    Message { blocked: Option<BlockReason>, choice: Option<Box<RecipientChoice>> },
+    Message {
+        blocked: Option<BlockReason>,
+        choice: Option<Box<RecipientChoice>>,
+    },
     Declined(DeclineReason),
+    /// The mail of this rule is in its way.
+    Yielded(DeclineReason, RuleId),
 }
 
 /// A message on its way into the plan.
@@ -73,17 +87,27 @@ pub(crate) struct Planner<'a> {
     rules: &'a RuleSet,
     pub(crate) ledger: &'a Ledger,
     past: &'a History,
-    /// The day a statement's period is counted from.
-    scheduled_on: Date,
+    question: Question,
     pub(crate) plan: Plan,
     /// Whether the customer being decided about has credit or payments at all; most have none, and need no balance.
     has_credit: bool,
-    /// The one subject; `None`: all.
-    only: Option<Scope>,
+    /// Whether reminders may go on the plan's day.
+    is_open_day: bool,
+}
+
+/// Room to work in, kept from one customer to the next.
+#[derive(Default)]
+struct Room<'a> {
+    open: Vec<OpenDocument>,
+    /// The items of the mail being gathered.
+    items: Vec<PlannedItem>,
+    /// The items of all offers.
+    gathered: Vec<PlannedItem>,
+    offers: Vec<Offer<'a>>,
 }
 
 impl<'a> Planner<'a> {
-    pub(crate) fn new(rules: &'a RuleSet, ledger: &'a Ledger, past: &'a History, as_of: Date, scheduled_on: Date) -> Self {
+    pub(crate) fn new(rules: &'a RuleSet, ledger: &'a Ledger, past: &'a History, question: Question) -> Self {
         let (customers, documents) = (ledger.customers().len(), ledger.documents().len());
         // Room for two currencies a customer: mere address space until it is written to, while growing would copy.
         let subjects = 2 * customers;
@@ -91,30 +115,29 @@ impl<'a> Planner<'a> {
             Some(_) => RulePlan {
                 decisions: Vec::with_capacity(subjects),
                 takes_baseline: false,
+                yielded: Vec::new(),
                 item_reasons: vec![DeclineReason::default(); documents],
             },
             None => RulePlan::default(),
         };
         let plan = Plan {
-            as_of,
+            as_of: question.as_of,
             messages: Vec::with_capacity(subjects),
-            rules: rules.rules.iter().map(rule_plan).collect(),
+            rules: rules.rules.iter().chain(&rules.rivals).map(rule_plan).collect(),
             faults: Vec::new(),
+            holds: past.holds.clone(),
+            suppressions: past.suppressions.clone(),
             items: Vec::with_capacity(documents),
         };
-        Self { rules, ledger, past, scheduled_on, plan, has_credit: false, only: None }
-    }
-
-    /// Restricts it to one customer or invoice.
-    pub(crate) fn only(mut self, scope: Option<Scope>) -> Self {
-        self.only = scope;
-        self
+        let limits = &rules.limits;
+        let is_open_day = limits.reminder_days == ReminderDays::Every || limits.calendar.is_business_day(question.as_of);
+        Self { rules, ledger, past, question, plan, has_credit: false, is_open_day }
     }
 
     pub(crate) fn run(mut self) -> Plan {
         let courses = self.courses();
-        let (mut open, mut items) = (Vec::new(), Vec::new());
-        let (only_customer, only_document) = match self.only {
+        let mut room = Room::default();
+        let (only_customer, only_document) = match self.question.only {
             None => (None, None),
             Some(Scope::Customer(customer)) => (Some(customer), None),
             Some(Scope::Invoice(document)) => (Some(self.ledger.document(document).customer), Some(document)),
@@ -122,31 +145,60 @@ impl<'a> Planner<'a> {
         for customer in self.ledger.customer_indexes().filter(|index| only_customer.is_none_or(|only| only == *index)) {
             let documents = self.ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
             let documents = documents.filter(|index| only_document.is_none_or(|only| only == *index));
-            open.clear();
-            open.extend(documents.map(|index| self.open_document(index)).filter(|document| !document.open.is_zero()));
-            self.decide_customer(&courses.reminders, customer, &open, &mut items);
-            if only_document.is_none() {
-                self.decide_statements(&courses.statements, customer);
-            }
+            room.open.clear();
+            room.open.extend(documents.map(|index| self.open_document(index)).filter(|document| !document.open.is_zero()));
+            // First, since reminders wait for it.
+            let statement = match only_document {
+                None => self.decide_statements(&courses.statements, customer),
+                Some(_) => None,
+            };
+            self.decide_customer(&courses.reminders, customer, statement, &mut room);
             self.decide_notices(&courses.notices, customer, only_document);
         }
-        self.plan
+        self.without_rivals()
+    }
+
+    /// Leaves out what rivals decided: their own runs will say it.
+    fn without_rivals(self) -> Plan {
+        let (mut plan, count) = (self.plan, self.rules.rules.len());
+        if self.rules.rivals.is_empty() {
+            return plan;
+        }
+        plan.rules.truncate(count);
+        plan.faults.retain(|(rule, _)| usize::from(*rule) < count);
+        let (all, items) = (std::mem::take(&mut plan.messages), std::mem::take(&mut plan.items));
+        let mut places = vec![u32::MAX; all.len()];
+        for (place, mut message) in all.into_iter().enumerate().filter(|(_, message)| usize::from(message.rule) < count) {
+            let start = plan.items.len() as u32;
+            plan.items.extend_from_slice(&items[message.items.start as usize..message.items.end as usize]);
+            message.items = start..plan.items.len() as u32;
+            places[place] = plan.messages.len() as u32;
+            plan.messages.push(message);
+        }
+        for decision in plan.rules.iter_mut().flat_map(|rule| &mut rule.decisions) {
+            if let Verdict::Message(place) = &mut decision.verdict {
+                *place = places[*place as usize];
+            }
+        }
+        plan
     }
 
     /// Looks up the past of every rule.
     fn courses(&mut self) -> Courses<'a> {
         let (rules, as_of) = (self.rules, self.plan.as_of);
         let mut courses = Courses::default();
-        for (place, rule) in rules.rules.iter().enumerate() {
+        for (place, rule) in rules.rules.iter().chain(&rules.rivals).enumerate() {
             let past = self.past.of_rule(rule);
             let place = place as u16;
             match &rule.kind {
                 RuleKind::Reminder(reminder) => {
                     let age = past.started_on().map_or(0, |started_on| days_between(started_on, as_of));
-                    courses.reminders.push(Course { place, rule, reminder, past, age });
+                    let levels_due = LevelsDue::new(reminder, &rules.limits.calendar);
+                    courses.reminders.push(Course { place, rule, reminder, past, age, levels_due });
                 }
                 RuleKind::Statement(statement) => {
-                    let period = statement.period.days(self.scheduled_on);
+                    let is_rival = usize::from(place) >= rules.rules.len();
+                    let period = statement.period.days(if is_rival { as_of } else { self.question.scheduled_on });
                     courses.statements.push(StatementCourse { place, rule, statement, past, period });
                 }
                 RuleKind::Notice(notice) => {
@@ -180,7 +232,8 @@ impl<'a> Planner<'a> {
                 }
             };
             let Some(level) = reminder.levels.iter().position(|own| own.id.as_str() == level) else { continue };
-            let course = Course { place: place as u16, rule, reminder, past: RuleHistory::default(), age: 0 };
+            let levels_due = LevelsDue::new(reminder, &rules.limits.calendar);
+            let course = Course { place: place as u16, rule, reminder, past: RuleHistory::default(), age: 0, levels_due };
             let step = DueStep { level: level as u16, repeat: 0 };
             for (account, open) in &accounts(self.ledger, customer, &open, self.plan.as_of) {
                 let items: Vec<_> = open.iter().map(|document| PlannedItem { document: document.index, step }).collect();
@@ -206,48 +259,75 @@ impl<'a> Planner<'a> {
         OpenDocument { index, open: self.ledger.open_on(index, as_of), age }
     }
 
-    /// Decides about one customer under all rules. A mail of one rule keeps the rules after it away for the
-    /// contact gap; the mails of one rule on one day (several currencies or invoices) count as one contact.
-    ///
-    /// `items` is room to work in, kept from one customer to the next.
+    /// Decides about one customer under all rules. `statement` is the rule that sends a statement on the plan's day.
     fn decide_customer(
         &mut self,
         courses: &[Course<'a>],
         customer: CustomerIndex,
-        open: &[OpenDocument],
-        items: &mut Vec<PlannedItem>,
+        statement: Option<&'a RuleId>,
+        room: &mut Room<'a>,
     ) {
+        let Room { open, items, gathered, offers } = room;
         self.has_credit =
             !self.ledger.payments_of(customer).is_empty() || open.iter().any(|document| document.open < Decimal::ZERO);
-        let gap = self.rules.contact_gap.count();
-        let last_contact = self.past.last_contact(&self.ledger.customer(customer).id);
-        // A contact later than the plan's day, as a replay of the past meets it, is too near as well.
-        let mut is_too_soon = gap > 0 && last_contact.is_some_and(|last| days_between(last, self.plan.as_of) < gap);
-        let accounts = accounts(self.ledger, customer, open, self.plan.as_of);
-        for course in courses {
-            let messages_before = self.plan.messages.len();
-            if open.is_empty() {
-                let verdict = Verdict::Declined(DeclineReason::NothingOpen);
-                self.note(course.place, Decision { customer, subject: Subject::Account, currency: None, verdict });
-            }
-            for (account, open) in &accounts {
+        let (id, limits) = (&self.ledger.customer(customer).id, &self.rules.limits);
+        let (as_of, own_run) = (self.question.as_of, self.question.own_run);
+        let earlier = PastMails { all: self.past.mails(id), limits, as_of, own_run, statement };
+        let accounts = accounts(self.ledger, customer, open, as_of);
+        offers.clear();
+        gathered.clear();
+        for (place, course) in courses.iter().enumerate() {
+            for (account_place, (account, open)) in accounts.iter().enumerate() {
+                let mut offer = |subject, range: Range<usize>| {
+                    let candidates = Candidates { account, open: &open[range.clone()] };
+                    let found = self.gather(course, candidates, items, &earlier);
+                    let lead = self.leading(course, items);
+                    let start = gathered.len();
+                    gathered.extend_from_slice(items);
+                    let (rule, currency, items) = (course.rule, account.currency(), start..gathered.len());
+                    let account = account_place;
+                    offers.push(Offer {
+                        course: place,
+                        rule,
+                        currency,
+                        account,
+                        subject,
+                        open: range,
+                        items,
+                        lead,
+                        gathered: found,
+                    });
+                };
                 match course.reminder.for_each {
-                    ForEach::Customer => {
-                        let candidates = Candidates { account, open };
-                        let gathered = self.gather(course, candidates, items, is_too_soon);
-                        self.settle(course, candidates, Subject::Account, items, gathered);
-                    }
+                    ForEach::Customer => offer(Subject::Account, 0..open.len()),
                     ForEach::Invoice => {
-                        for single in *open {
-                            let candidates = Candidates { account, open: std::slice::from_ref(single) };
-                            let gathered = self.gather(course, candidates, items, is_too_soon);
-                            self.settle(course, candidates, Subject::Invoice(single.index), items, gathered);
-                        }
+                        (0..open.len()).for_each(|place| offer(Subject::Invoice(open[place].index), place..place + 1));
                     }
                 }
             }
-            is_too_soon |= gap > 0 && self.plan.messages[messages_before..].iter().any(|message| message.blocked.is_none());
         }
+        weigh(offers, limits, self.past, id);
+        if open.is_empty() {
+            for course in courses {
+                let verdict = Verdict::Declined(DeclineReason::NothingOpen);
+                self.note(course.place, Decision { customer, subject: Subject::Account, currency: None, verdict });
+            }
+        }
+        for offer in offers.drain(..) {
+            let (account, open) = &accounts[offer.account];
+            let candidates = Candidates { account, open: &open[offer.open] };
+            self.settle(&courses[offer.course], candidates, offer.subject, &gathered[offer.items], offer.gathered);
+        }
+    }
+
+    /// Returns the step that leads, and the age at which its level is due for the item that reaches it latest.
+    fn leading(&self, course: &Course<'a>, items: &[PlannedItem]) -> (DueStep, i32) {
+        let Some(step) = items.iter().map(|item| item.step).max() else { return (DueStep::default(), i32::MIN) };
+        let due_age = |item: &PlannedItem| {
+            let due_on = self.ledger.document(item.document).due_on?;
+            course.levels_due.on(due_on).get(usize::from(step.level)).copied()
+        };
+        (step, items.iter().filter(|item| item.step == step).filter_map(due_age).max().unwrap_or(i32::MIN))
     }
 
     /// Leaves in `items` which of the candidates go into one mail, and returns whether that mail may go.
@@ -256,7 +336,7 @@ impl<'a> Planner<'a> {
         course: &Course<'a>,
         candidates: Candidates<'_>,
         items: &mut Vec<PlannedItem>,
-        is_too_soon: bool,
+        earlier: &PastMails<'a>,
     ) -> Gathered {
         let Candidates { account, open } = candidates;
         items.clear();
@@ -295,12 +375,17 @@ impl<'a> Planner<'a> {
         if minimum.is_some_and(|minimum| total(items, open) < minimum.amount) {
             return self.decline_all(course, items, DeclineReason::BelowMinimum);
         }
-        // Money that is there, only not matched to an invoice yet, is no reason to write.
-        if self.has_credit && account.balance() <= Decimal::ZERO {
+        if self.has_credit && covers(account, items, open) {
             return self.decline_all(course, items, DeclineReason::CreditCovers);
         }
-        if is_too_soon {
-            return self.decline_all(course, items, DeclineReason::ContactGap);
+        if !self.is_open_day {
+            return self.decline_all(course, items, DeclineReason::ClosedDay);
+        }
+        if let Some(other) = earlier.too_near(course.rule) {
+            return Gathered::Yielded(DeclineReason::ContactGap, other.clone());
+        }
+        if let Some(other) = earlier.day_taken(course.rule, course.reminder, account.currency()) {
+            return Gathered::Yielded(DeclineReason::DayTaken, other.clone());
         }
 
         let lead = lead(items);
@@ -327,13 +412,8 @@ impl<'a> Planner<'a> {
             }
         };
         let customer = self.ledger.customer(account.customer());
-        let blocked = if !is_reachable(rule, level, choice.as_deref(), customer) {
-            Some(BlockReason::RecipientMissing)
-        } else if rule.attaches {
-            Some(BlockReason::DocumentMissing)
-        } else {
-            None
-        };
+        let unreachable = unreachable(rule, level, choice.as_deref(), customer, &self.plan.suppressions);
+        let blocked = unreachable.or(rule.attaches.then_some(BlockReason::DocumentMissing));
         Gathered::Message { blocked, choice }
     }
 
@@ -351,14 +431,34 @@ impl<'a> Planner<'a> {
         {
             return Ok(Rung::No(DeclineReason::ConditionFalse));
         }
-        let held_until = self.ledger.customer(facts.customer).hold_until.max(facts.hold_until);
-        if held_until.is_some_and(|until| as_of <= until) {
-            return Ok(Rung::No(DeclineReason::Held));
+        if let Some(reason) = self.hold(facts) {
+            return Ok(Rung::No(reason));
         }
         if !facts.approved {
             return Ok(Rung::No(DeclineReason::NotApproved));
         }
-        Ok(rung(course.reminder, document.age, course.past.steps(&facts.number), course.age, as_of))
+        let levels_due = facts.due_on.map(|due_on| course.levels_due.on(due_on));
+        let levels_due = levels_due.as_deref().unwrap_or_default();
+        Ok(rung(course.reminder, document.age, levels_due, course.past.steps(&facts.number), course.age, as_of))
+    }
+
+    /// Returns why an invoice is left alone on the plan's day, if it is: by the books, or by a person's hold.
+    fn hold(&self, facts: &Document) -> Option<DeclineReason> {
+        let (as_of, customer) = (self.plan.as_of, self.ledger.customer(facts.customer));
+        if customer.hold_until.max(facts.hold_until).is_some_and(|until| as_of <= until) {
+            return Some(DeclineReason::Held);
+        }
+        let is_promised = facts.promised_on.is_some_and(|day| as_of <= day);
+        let by_books = is_promised.then_some(DeclineReason::Promised);
+        if self.plan.holds.is_empty() {
+            return by_books;
+        }
+        let reason = |term: HoldTerm| match term.kind {
+            HoldKind::Dispute | HoldKind::Pause => DeclineReason::Held,
+            HoldKind::Promise => DeclineReason::Promised,
+        };
+        // What lasts without the customer's doing stands before a promise.
+        self.plan.holds.of_invoice(&customer.id, &facts.number, as_of).map(reason).chain(by_books).min()
     }
 
     /// Leaves in `items` only what the rule's script selects, if it does select.
@@ -403,6 +503,12 @@ impl<'a> Planner<'a> {
         };
         match gathered {
             Gathered::Declined(reason) => {
+                self.note(course.place, Decision { verdict: Verdict::Declined(reason), ..decision });
+            }
+            Gathered::Yielded(reason, other) => {
+                let rule_plan = &mut self.plan.rules[usize::from(course.place)];
+                items.iter().for_each(|item| rule_plan.item_reasons[item.document.0 as usize] = reason);
+                rule_plan.yielded.push((rule_plan.decisions.len() as u32, other));
                 self.note(course.place, Decision { verdict: Verdict::Declined(reason), ..decision });
             }
             Gathered::Message { blocked, choice } => {
@@ -528,6 +634,18 @@ fn picked(
 /// Returns the highest step; `items` is not empty.
 fn lead(items: &[PlannedItem]) -> DueStep {
     items.iter().map(|item| item.step).max().expect("a message has at least one item")
+}
+
+/// Returns whether money that is there, only not matched to an invoice yet, covers all that is overdue and what a mail asks
+/// for besides: then it is no reason to write.
+fn covers(account: &Account<'_>, items: &[PlannedItem], open: &[OpenDocument]) -> bool {
+    let mut open = open.iter();
+    // Both lists stand in one order, as in `total`.
+    let asked = items.iter().filter_map(|item| open.find(|document| document.index == item.document));
+    let is_upcoming = |document: &&OpenDocument| document.age.is_none_or(|age| age <= 0);
+    let upcoming: Decimal = asked.filter(is_upcoming).map(|document| document.open).sum();
+    let credit = account.credit();
+    credit > Decimal::ZERO && credit >= account.overdue() + upcoming
 }
 
 /// Returns what `items` leave open; they stand in the order of `open`, so both lists are walked once.

@@ -1,14 +1,17 @@
-//! What was sent before, as far as a decision depends on it.
+//! What was sent before, and what people have put on hold, as far as a decision depends on it.
 //!
 //! The store fills it; the forecast fills it with mails that were only imagined. Days are the `as_of` days of the
 //! runs, so that a replay of the past and a run of today count alike.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use compact_str::CompactString;
 
 use crate::domain::date::Date;
+use crate::domain::hold::Holds;
 use crate::domain::id::{CustomerId, DocumentNumber, LevelId, RuleId};
+use crate::domain::mailbox::Suppressions;
 use crate::domain::money::Currency;
 use crate::rule::Rule;
 
@@ -61,11 +64,43 @@ struct RulePast {
     baseline: Option<HashSet<CompactString>>,
 }
 
+/// A mail to a customer, as far as it keeps others away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastMail {
+    /// The rule that made it, under its id of that time.
+    pub rule: RuleId,
+    /// The currency it was about.
+    pub currency: Currency,
+    /// What it was.
+    pub kind: MailKind,
+    /// The `as_of` day it was decided for.
+    pub on: Date,
+    /// Whether it is about to leave: then it is a mail of whatever day it is.
+    pub is_queued: bool,
+    /// The run that made it.
+    pub run: Option<i64>,
+}
+
+/// Which mails keep others away. Notices do not: they tell of what has just happened and ask for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailKind {
+    /// A reminder.
+    Reminder,
+    /// A statement of account.
+    Statement,
+}
+
 /// What all rules did before.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     rules: HashMap<RuleId, RulePast>,
-    last_contacts: HashMap<CustomerId, Date>,
+    mails: HashMap<CustomerId, Vec<PastMail>>,
+    /// Whose reminders in which currency are blocked in the outbox, by rule.
+    blocked: HashMap<CustomerId, Vec<(RuleId, Currency)>>,
+    /// What people have put on hold.
+    pub holds: Arc<Holds>,
+    /// Where nothing is sent to.
+    pub suppressions: Arc<Suppressions>,
 }
 
 /// What one rule did before, found once for all its items.
@@ -129,15 +164,25 @@ impl History {
         }
     }
 
-    /// Notes a reminder to a customer; the latest day counts.
-    pub fn add_contact(&mut self, customer: CustomerId, on: Date) {
-        let last = self.last_contacts.entry(customer).or_insert(on);
-        *last = on.max(*last);
+    /// Notes a reminder or statement to a customer.
+    pub fn add_mail(&mut self, customer: CustomerId, mail: PastMail) {
+        self.mails.entry(customer).or_default().push(mail);
     }
 
-    /// Returns the day of the last reminder to a customer.
-    pub fn last_contact(&self, customer: &CustomerId) -> Option<Date> {
-        self.last_contacts.get(customer).copied()
+    /// Returns the reminders and statements to a customer: the last of each rule, currency and kind at least.
+    pub fn mails(&self, customer: &CustomerId) -> &[PastMail] {
+        self.mails.get(customer).map_or(&[], Vec::as_slice)
+    }
+
+    /// Notes that a reminder to a customer is blocked in the outbox.
+    pub fn add_blocked(&mut self, rule: RuleId, customer: CustomerId, currency: Currency) {
+        self.blocked.entry(customer).or_default().push((rule, currency));
+    }
+
+    /// Returns whether a reminder of `rule` to a customer is blocked in the outbox.
+    pub fn is_blocked(&self, rule: &Rule, customer: &CustomerId, currency: Currency) -> bool {
+        let blocked = self.blocked.get(customer).map_or(&[][..], Vec::as_slice);
+        blocked.iter().any(|(id, own)| *own == currency && rule.is_known_as(id))
     }
 
     /// Returns what `rule` did, its former ids included.

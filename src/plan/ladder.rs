@@ -4,10 +4,15 @@
 //! rule. A level before the due date lapses once that date has passed, repeats included: its text ("will be due") would
 //! be untrue. An item climbs at most one step a day, however often the rule runs.
 
-use crate::domain::date::{Date, shifted};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::domain::date::{Date, DayUnit, days_between, shifted};
 use crate::plan::history::{Standing, Step};
 use crate::plan::reason::DeclineReason;
 use crate::rule::{Climb, Level, Reminder, Start};
+use crate::schedule::Calendar;
 
 /// The step an item is due for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +21,40 @@ pub struct DueStep {
     pub level: u16,
     /// 0 for the first mail at the level, 1 for its first repeat.
     pub repeat: u16,
+}
+
+/// At which age, in days since the due date, each level of a ladder is due.
+///
+/// Levels in business days are due at another age for nearly every due date; a ledger has few of those, so each is counted once.
+#[derive(Debug)]
+pub struct LevelsDue<'a> {
+    reminder: &'a Reminder,
+    calendar: &'a Calendar,
+    /// The same for every due date.
+    fixed: Option<Rc<[i32]>>,
+    counted: RefCell<HashMap<Date, Rc<[i32]>>>,
+}
+
+impl<'a> LevelsDue<'a> {
+    /// Returns those of `reminder`, by the business days of `calendar`.
+    pub fn new(reminder: &'a Reminder, calendar: &'a Calendar) -> Self {
+        let is_fixed = reminder.levels.iter().all(|level| level.unit == DayUnit::Calendar);
+        let fixed = is_fixed.then(|| reminder.levels.iter().map(|level| level.offset).collect());
+        Self { reminder, calendar, fixed, counted: RefCell::default() }
+    }
+
+    /// Returns them for an item that is due on `due_on`.
+    pub fn on(&self, due_on: Date) -> Rc<[i32]> {
+        if let Some(fixed) = &self.fixed {
+            return fixed.clone();
+        }
+        let age = |level: &Level| match level.unit {
+            DayUnit::Calendar => level.offset,
+            DayUnit::Business => days_between(due_on, self.calendar.add_business_days(due_on, level.offset)),
+        };
+        let count = || self.reminder.levels.iter().map(age).collect();
+        self.counted.borrow_mut().entry(due_on).or_insert_with(count).clone()
+    }
 }
 
 /// What the ladder says of an item.
@@ -28,12 +67,13 @@ pub enum Rung {
 }
 
 /// Returns the step an item with these past `steps` is due for on `as_of`, `age` days after its due date (`None` where
-/// it has none), under a rule that first ran `rule_age` days before.
+/// it has none), under a rule that first ran `rule_age` days before. `levels_due` holds the age at which each level is due.
 ///
 /// Ages come as numbers, since both are the same for many calls: a million items under five rules cost no calendar.
 pub fn rung<'h>(
     reminder: &Reminder,
     age: Option<i32>,
+    levels_due: &[i32],
     steps: impl Iterator<Item = &'h Step>,
     rule_age: i32,
     as_of: Date,
@@ -48,7 +88,7 @@ pub fn rung<'h>(
 
     // Backlog: what the item was due for before the rule first ran.
     let age_at_start = age - rule_age;
-    let backlog = levels.iter().rposition(|level| level.offset < age_at_start);
+    let backlog = levels_due.iter().rposition(|due| *due < age_at_start);
     let (mut done, mut baseline) = (past.reached.map(|reached| reached.level), false);
     if reminder.start == Start::FromNow && backlog > done {
         (done, baseline) = (backlog, true);
@@ -59,7 +99,7 @@ pub fn rung<'h>(
     let next = done.map_or(0, |done| done + 1);
     if let (Some(reached), false) = (past.reached, baseline) {
         let level = &levels[reached.level];
-        let is_over = is_lapsed(level) || levels.get(next).is_some_and(|level| level.offset <= age);
+        let is_over = is_lapsed(level) || levels_due.get(next).is_some_and(|due| *due <= age);
         if let (Some(repeat), false) = (level.repeat, is_over) {
             if reached.repeat >= repeat.at_most {
                 return Rung::No(if next < levels.len() { DeclineReason::NotYetDue } else { DeclineReason::LadderFinished });
@@ -73,10 +113,10 @@ pub fn rung<'h>(
 
     let enters_by_age = reminder.start == Start::ToAge && past.reached.is_none() && backlog.is_some();
     let candidate = if reminder.climb == Climb::ToAge || enters_by_age {
-        levels.iter().rposition(|level| level.offset <= age).filter(|level| *level >= next && !is_lapsed(&levels[*level]))
+        levels_due.iter().rposition(|due| *due <= age).filter(|level| *level >= next && !is_lapsed(&levels[*level]))
     } else {
         let first = (next..levels.len()).find(|level| !is_lapsed(&levels[*level]));
-        first.filter(|level| levels[*level].offset <= age)
+        first.filter(|level| levels_due[*level] <= age)
     };
     match candidate {
         // A second run of the same day would send the next level on the heels of the one before.
@@ -140,10 +180,10 @@ impl Past {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::date::Days;
+    use crate::domain::date::{DayUnit, Days};
     use crate::domain::id::{LevelId, TemplateName};
     use crate::rule::{ForEach, Repeat};
-    use jiff::civil::date;
+    use jiff::civil::{Weekday, date};
 
     const DUE: Date = date(2026, 3, 31);
 
@@ -152,6 +192,7 @@ mod tests {
             id: LevelId::new(id),
             formerly: vec![],
             offset,
+            unit: DayUnit::Calendar,
             template: TemplateName::new(id),
             to: None,
             cc: None,
@@ -174,7 +215,9 @@ mod tests {
 
     /// Days are counted from the due date; the answer is `level#repeat` or the reason.
     fn ask(reminder: &Reminder, steps: &[Step], started: i32, as_of: i32) -> String {
-        match rung(reminder, Some(as_of), steps.iter(), as_of - started, shifted(DUE, as_of)) {
+        let calendar = Calendar::default();
+        let due = LevelsDue::new(reminder, &calendar);
+        match rung(reminder, Some(as_of), &due.on(DUE), steps.iter(), as_of - started, shifted(DUE, as_of)) {
             Rung::Due(step) => format!("{}#{}", reminder.levels[step.level as usize].id, step.repeat),
             Rung::No(reason) => reason.as_str().to_owned(),
         }
@@ -301,8 +344,29 @@ mod tests {
     }
 
     #[test]
+    fn business_days_are_counted_from_the_due_date() {
+        let week = Calendar::new(&[Weekday::Saturday, Weekday::Sunday], vec![]).unwrap();
+        let mut rule = ladder(Climb::OneAtATime, Start::FromNow);
+        rule.levels.truncate(3);
+        rule.levels.iter_mut().zip([-2, 1, 5]).for_each(|(level, offset)| {
+            (level.unit, level.offset) = (DayUnit::Business, offset);
+        });
+        let due = LevelsDue::new(&rule, &week);
+        // Tuesday, Friday and Saturday.
+        assert_eq!(*due.on(date(2026, 3, 31)), [-4, 1, 7]);
+        assert_eq!(*due.on(date(2026, 3, 27)), [-2, 3, 7]);
+        assert_eq!(*due.on(date(2026, 3, 28)), [-2, 2, 6]);
+        // Due on a Friday, the first level is due on Monday and not on the weekend.
+        let friday = date(2026, 3, 27);
+        for (age, expected) in [(2, Rung::No(DeclineReason::NotYetDue)), (3, Rung::Due(DueStep { level: 1, repeat: 0 }))] {
+            let found = rung(&rule, Some(age), &due.on(friday), [].iter(), 100, shifted(friday, age));
+            assert_eq!(found, expected, "day {age}");
+        }
+    }
+
+    #[test]
     fn without_a_due_date_nothing_is_ever_due() {
         let rule = ladder(Climb::ToAge, Start::ToAge);
-        assert_eq!(rung(&rule, None, [].iter(), 0, DUE), Rung::No(DeclineReason::DueDateMissing));
+        assert_eq!(rung(&rule, None, &[], [].iter(), 0, DUE), Rung::No(DeclineReason::DueDateMissing));
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! A *subject* is what one mail of a rule gathers: a customer in one currency (reminders `for_each: customer` and
 //! statements), an open invoice (reminders `for_each: invoice`), or the event that a notice tells of. Every (rule,
-//! subject) pair gets exactly one [`Decision`] (invariant 2), and every item of a reminder its own reason besides.
+//! subject) pair gets exactly one [`Decision`] (invariant 2), and every item of a reminder its own reason besides. Of the
+//! reminders that rules would send a customer on one day, `weigh` lets the highest go.
 //! `decide` walks the ledger and decides about reminders, `statements` and `notices` about theirs.
 
 mod decide;
@@ -16,17 +17,20 @@ mod notices;
 pub mod occasion;
 pub mod reason;
 mod statements;
+mod weigh;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use compact_str::{CompactString, format_compact};
 use rust_decimal::Decimal;
 
 use crate::domain::customer::Customer;
 use crate::domain::date::Date;
-use crate::domain::id::{LevelId, SenderId, TemplateName};
+use crate::domain::hold::Holds;
+use crate::domain::id::{LevelId, RuleId, SenderId, TemplateName};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, PaymentIndex};
-use crate::domain::mailbox::{Recipient, RecipientRole, is_address};
+use crate::domain::mailbox::{Recipient, RecipientRole, Suppressions, is_address};
 use crate::domain::money::Currency;
 use crate::domain::period::Interval;
 use crate::plan::history::History;
@@ -130,6 +134,8 @@ pub struct RulePlan {
     pub decisions: Vec<Decision>,
     /// Whether what is there counts as there before the rule first ran, and is to be noted with the run.
     pub takes_baseline: bool,
+    /// By the place of a decision the rule that it stands back for, where it stands back for one; in order.
+    yielded: Vec<(u32, RuleId)>,
     /// For every document of the ledger its own reason; meaningless for those that are in a message. Only reminders
     /// have reasons of items.
     item_reasons: Vec<DeclineReason>,
@@ -146,6 +152,10 @@ pub struct Plan {
     pub rules: Vec<RulePlan>,
     /// Script faults met on the way, once per rule and place.
     pub faults: Vec<(u16, ScriptFault)>,
+    /// What people had put on hold.
+    pub holds: Arc<Holds>,
+    /// Where nothing is sent to.
+    pub suppressions: Arc<Suppressions>,
     items: Vec<PlannedItem>,
 }
 
@@ -154,7 +164,28 @@ pub struct Plan {
 /// Costs one pass over the ledger, customer by customer, with each rule's `where` evaluated once for every open
 /// invoice; memory is the messages plus 24 bytes a decision and 1 byte a rule and document.
 pub fn plan(rules: &RuleSet, ledger: &Ledger, past: &History, as_of: Date) -> Plan {
-    plan_within(rules, ledger, past, as_of, as_of, None)
+    plan_within(rules, ledger, past, Question::on(as_of))
+}
+
+/// What a plan is asked beyond its rules: the day, and what narrows it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The day to decide for.
+    pub as_of: Date,
+    /// The day a run was scheduled for: a statement's period is counted from it, everything else from `as_of`.
+    pub scheduled_on: Date,
+    /// The one customer or invoice to decide about; what stands on the account besides (credit, payments) counts as ever.
+    pub only: Option<Scope>,
+    /// The run that the plan is made for a second time: its mails of other days are no contacts, since they were weighed
+    /// together with what is asked for now.
+    pub own_run: Option<i64>,
+}
+
+impl Question {
+    /// Returns the question about everybody on a day.
+    pub fn on(as_of: Date) -> Self {
+        Self { as_of, scheduled_on: as_of, only: None, own_run: None }
+    }
 }
 
 /// The one customer or invoice that a plan is made for.
@@ -166,18 +197,12 @@ pub enum Scope {
     Invoice(DocumentIndex),
 }
 
-/// Decides as [`plan`] does, for a run that was scheduled for `scheduled_on`: a statement's period is counted from that
-/// day, everything else from `as_of`. With a scope it decides about one customer or invoice alone; what stands on the account
-/// besides (credit, payments) counts as ever.
-pub fn plan_within(
-    rules: &RuleSet,
-    ledger: &Ledger,
-    past: &History,
-    as_of: Date,
-    scheduled_on: Date,
-    only: Option<Scope>,
-) -> Plan {
-    decide::Planner::new(rules, ledger, past, as_of, scheduled_on).only(only).run()
+/// Decides as [`plan`] does, as narrowly as it is asked.
+///
+/// Rivals of the rules ([`RuleSet::rivals`]) are planned too, so that a higher mail of theirs keeps the day; what they decide
+/// is left out of the answer, since it is for their own run to say.
+pub fn plan_within(rules: &RuleSet, ledger: &Ledger, past: &History, question: Question) -> Plan {
+    decide::Planner::new(rules, ledger, past, question).run()
 }
 
 /// The levels that statements and notices stand at: for templates and scripts, and for [`forced`].
@@ -196,7 +221,7 @@ pub fn forced(
     documents: &[DocumentIndex],
     as_of: Date,
 ) -> Plan {
-    decide::Planner::new(rules, ledger, &History::default(), as_of, as_of).force(level, customer, documents)
+    decide::Planner::new(rules, ledger, &History::default(), Question::on(as_of)).force(level, customer, documents)
 }
 
 impl Plan {
@@ -215,6 +240,13 @@ impl Plan {
     /// Returns why `document` is in no message of the rule at place `rule`.
     pub fn item_reason(&self, rule: usize, document: DocumentIndex) -> DeclineReason {
         self.rules[rule].item_reasons.get(document.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// Returns the rule that a decision of the rule at place `rule` stands back for, if it stands back for one.
+    pub fn yields_to(&self, rule: usize, decision: usize) -> Option<&RuleId> {
+        let yielded = &self.rules[rule].yielded;
+        let found = yielded.binary_search_by_key(&decision, |(place, _)| *place as usize).ok()?;
+        Some(&yielded[found].1)
     }
 
     /// Returns how many subjects get nothing.
@@ -305,7 +337,7 @@ impl PlannedMessage {
         self.level(rules).and_then(|level| level.from.as_ref()).unwrap_or(&self.rule(rules).from)
     }
 
-    /// Returns whom it goes to; empty where no address is known.
+    /// Returns whom it is for, suppressed addresses included; empty where no address is known.
     pub fn recipients(&self, rules: &RuleSet, ledger: &Ledger) -> Vec<Recipient> {
         recipients(self.rule(rules), self.level(rules), self.choice.as_deref(), ledger.customer(self.customer))
     }
@@ -363,10 +395,20 @@ fn addresses<'n>(name: &'n RecipientName, customer: &'n Customer) -> impl Iterat
     addresses.iter().filter(|address| is_address(address))
 }
 
-/// Returns whether [`recipients`] would find anybody, without making the list.
-fn is_reachable(rule: &Rule, level: Option<&Level>, choice: Option<&RecipientChoice>, customer: &Customer) -> bool {
+/// Returns why nobody would get a mail: [`recipients`] finds no address, or all of them are suppressed.
+fn unreachable(
+    rule: &Rule,
+    level: Option<&Level>,
+    choice: Option<&RecipientChoice>,
+    customer: &Customer,
+    suppressions: &Suppressions,
+) -> Option<BlockReason> {
     let names = recipient_names(RecipientRole::To, rule, level, choice);
-    names.iter().any(|name| addresses(name, customer).next().is_some())
+    let mut found = names.iter().flat_map(|name| addresses(name, customer)).peekable();
+    if found.peek().is_none() {
+        return Some(BlockReason::RecipientMissing);
+    }
+    found.all(|address| suppressions.has(address)).then_some(BlockReason::Suppressed)
 }
 
 /// Returns the addresses behind the names that apply. An address stands once, at the most prominent place; copies

@@ -135,6 +135,9 @@ impl<'a> Planner<'a> {
         if let Some(standing) = course.past.standing(&occasion) {
             return self.note(course.place, declined(settled(standing)));
         }
+        if self.plan.holds.is_silenced(&self.ledger.customer(happening.customer).id, self.plan.as_of) {
+            return self.note(course.place, declined(DeclineReason::Held));
+        }
         let about = match happening.subject {
             Subject::Invoice(document) => About::Document(document),
             Subject::Payment(payment) => About::Payment(payment),
@@ -156,7 +159,9 @@ impl<'a> Planner<'a> {
         let facts = level_facts(&course.rule.kind, DueStep::default());
         match self.address(course.place, course.rule, None, &account, || happening.document.into_iter().collect(), &facts) {
             Gathered::Message { blocked, choice } => self.put_notice(course, happening, blocked, choice),
-            Gathered::Declined(reason) => self.note(course.place, happening.decision(Verdict::Declined(reason))),
+            Gathered::Declined(reason) | Gathered::Yielded(reason, _) => {
+                self.note(course.place, happening.decision(Verdict::Declined(reason)))
+            }
         }
     }
 

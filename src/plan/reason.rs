@@ -5,6 +5,8 @@
 pub enum BlockReason {
     /// No address under any recipient key it would go to.
     RecipientMissing,
+    /// Every address it would go to is suppressed.
+    Suppressed,
     /// The sender profile is not in config.yaml.
     SenderUnknown,
     /// A paper to attach is missing or not ready.
@@ -19,8 +21,9 @@ pub enum BlockReason {
 
 impl BlockReason {
     /// Every reason, in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RecipientMissing,
+        Self::Suppressed,
         Self::SenderUnknown,
         Self::DocumentMissing,
         Self::TemplateError,
@@ -32,6 +35,7 @@ impl BlockReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RecipientMissing => "recipient_missing",
+            Self::Suppressed => "suppressed",
             Self::SenderUnknown => "sender_unknown",
             Self::DocumentMissing => "document_missing",
             Self::TemplateError => "template_error",
@@ -44,6 +48,7 @@ impl BlockReason {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::RecipientMissing => "no address for any of the recipients",
+            Self::Suppressed => "every address it would go to is suppressed",
             Self::SenderUnknown => "the sender is not in config.yaml",
             Self::DocumentMissing => "a document to attach is missing",
             Self::TemplateError => "its template failed",
@@ -67,6 +72,8 @@ pub enum DeclineReason {
     ConditionFalse,
     /// A hold on the customer or the invoice has not ended.
     Held,
+    /// Payment is promised for a day that has not passed.
+    Promised,
     /// The books have not approved the invoice.
     NotApproved,
     /// It has no due date, so it is never due for a level.
@@ -91,18 +98,25 @@ pub enum DeclineReason {
     NotSelected,
     /// All its items together are below the rule's minimum.
     BelowMinimum,
-    /// Credit notes and payments not yet matched cover what the account owes.
+    /// Credit notes and payments not yet matched cover all that is due, and what the mail asks for.
     CreditCovers,
-    /// The customer had another mail too few days ago.
+    /// The day is no business day, and reminders go on business days alone.
+    ClosedDay,
+    /// The customer had another mail too few days ago, or gets a statement on this day.
     ContactGap,
+    /// Another reminder to the customer in this currency went on this day, or is on its way.
+    DayTaken,
+    /// Another rule's reminder to the customer in this currency, of a higher level, goes on this day.
+    Outranked,
 }
 
 impl DeclineReason {
     /// Every reason, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::NothingOpen,
         Self::ConditionFalse,
         Self::Held,
+        Self::Promised,
         Self::NotApproved,
         Self::DueDateMissing,
         Self::LadderFinished,
@@ -116,7 +130,10 @@ impl DeclineReason {
         Self::NotSelected,
         Self::BelowMinimum,
         Self::CreditCovers,
+        Self::ClosedDay,
         Self::ContactGap,
+        Self::DayTaken,
+        Self::Outranked,
     ];
 
     /// Returns the word the store and the commands use.
@@ -125,6 +142,7 @@ impl DeclineReason {
             Self::NothingOpen => "nothing_open",
             Self::ConditionFalse => "condition_false",
             Self::Held => "held",
+            Self::Promised => "promised",
             Self::NotApproved => "not_approved",
             Self::DueDateMissing => "due_date_missing",
             Self::LadderFinished => "ladder_finished",
@@ -138,7 +156,10 @@ impl DeclineReason {
             Self::NotSelected => "not_selected",
             Self::BelowMinimum => "below_minimum",
             Self::CreditCovers => "credit_covers",
+            Self::ClosedDay => "closed_day",
             Self::ContactGap => "contact_gap",
+            Self::DayTaken => "day_taken",
+            Self::Outranked => "outranked",
         }
     }
 
@@ -148,6 +169,7 @@ impl DeclineReason {
             Self::NothingOpen => "nothing is open",
             Self::ConditionFalse => "the rule's `where` does not hold",
             Self::Held => "on hold",
+            Self::Promised => "payment is promised for a day that has not passed",
             Self::NotApproved => "the books have not approved the invoice",
             Self::DueDateMissing => "no due date, so never due",
             Self::LadderFinished => "every level was sent",
@@ -160,8 +182,11 @@ impl DeclineReason {
             Self::UnderWay => "its mail is in the outbox",
             Self::NotSelected => "the rule's script left it out",
             Self::BelowMinimum => "below the rule's minimum",
-            Self::CreditCovers => "credit or a payment not yet matched covers the account",
-            Self::ContactGap => "another mail too few days ago",
+            Self::CreditCovers => "credit or a payment not yet matched covers what is due",
+            Self::ClosedDay => "reminders go on business days (limits.reminder_days)",
+            Self::ContactGap => "another mail too few days ago, or a statement today",
+            Self::DayTaken => "another reminder in this currency went today, or is on its way",
+            Self::Outranked => "a higher reminder of another rule goes today",
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What is decided about statements: one for each customer, currency and period.
 //!
-//! A statement is not a demand. Holds and disputes do not stop it, the contact gap does not keep it away and it keeps
-//! no reminder away. Its figures are those at the end of its period, whatever day it is made on.
+//! A statement is not a demand. Disputes and promises do not stop it, only a pause of the customer does. It waits for no
+//! contact gap, since its period comes once, but reminders wait for it. Its figures are those at the end of its period, whatever day it is made on.
 
 use rust_decimal::Decimal;
 
+use crate::domain::id::RuleId;
 use crate::domain::ledger::CustomerIndex;
 use crate::domain::money::Currency;
 use crate::domain::period::Interval;
@@ -27,11 +28,13 @@ pub(crate) struct StatementCourse<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// Decides about a customer's statements: one for every currency with a document or a payment.
-    pub(crate) fn decide_statements(&mut self, courses: &[StatementCourse<'a>], customer: CustomerIndex) {
+    /// Decides about a customer's statements: one for every currency with a document or a payment. Returns the first rule
+    /// that sends one.
+    pub(crate) fn decide_statements(&mut self, courses: &[StatementCourse<'a>], customer: CustomerIndex) -> Option<&'a RuleId> {
         if courses.is_empty() {
-            return;
+            return None;
         }
+        let messages_before = self.plan.messages.len();
         let currencies = self.ledger.currencies_of(customer);
         for course in courses {
             if currencies.is_empty() {
@@ -42,6 +45,8 @@ impl<'a> Planner<'a> {
                 self.decide_statement(course, customer, *currency);
             }
         }
+        let sent = self.plan.messages[messages_before..].iter().find(|message| message.blocked.is_none())?;
+        courses.iter().find(|course| course.place == sent.rule).map(|course| &course.rule.id)
     }
 
     /// Plans a customer's statements of one rule whatever its past and its `where`, but none without a line.
@@ -72,6 +77,9 @@ impl<'a> Planner<'a> {
         if figures.lines.is_empty() {
             return self.note(place, declined(DeclineReason::NothingOpen));
         }
+        if self.plan.holds.is_silenced(&self.ledger.customer(customer).id, self.plan.as_of) {
+            return self.note(place, declined(DeclineReason::Held));
+        }
         let account = Account::new(self.ledger, customer, currency, period.to);
         let documents: Vec<_> = figures.documents().collect();
         match wanted(rule, &account, About::Account, &documents) {
@@ -96,7 +104,7 @@ impl<'a> Planner<'a> {
                 let blocked = if figures.is_balanced() { blocked } else { Some(BlockReason::Unbalanced) };
                 self.put(course, account, figures, blocked, choice);
             }
-            Gathered::Declined(reason) => {
+            Gathered::Declined(reason) | Gathered::Yielded(reason, _) => {
                 let (customer, currency) = (account.customer(), Some(account.currency()));
                 let verdict = Verdict::Declined(reason);
                 self.note(course.place, Decision { customer, subject: Subject::Account, currency, verdict });

@@ -10,13 +10,14 @@ use crate::domain::date::{Days, shifted};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id::{CustomerId, DocumentNumber, LevelId, RecipientKey, RuleId, TemplateName};
 use crate::domain::ledger::LedgerBuilder;
-use crate::plan::history::{Standing, Step};
-use crate::rule::{ForEach, Known, RuleFile};
+use crate::plan::history::{MailKind, PastMail, Standing, Step};
+use crate::rule::{ForEach, Known, Limits, RuleFile};
 
 use rust_decimal::dec;
 
 mod occasions;
 mod property;
+mod rivals;
 
 const AS_OF: Date = Date::constant(2028, 2, 29);
 
@@ -67,6 +68,10 @@ fn ledger(text: &str) -> Ledger {
                     disputed: more.contains(&"disputed"),
                     approved: !more.contains(&"unapproved"),
                     hold_until,
+                    promised_on: more
+                        .iter()
+                        .find_map(|word| word.strip_prefix("promised:"))
+                        .map(|days| shifted(AS_OF, days.parse().unwrap())),
                     row: 0,
                 };
                 builder.add_invoice(document, [].into_iter()).unwrap();
@@ -77,11 +82,22 @@ fn ledger(text: &str) -> Ledger {
     builder.finish()
 }
 
+/// Notes a reminder of a rule `r` in EUR, days before the plan's.
+fn reminded(past: &mut History, customer: &str, days: i32) {
+    past.add_mail(CustomerId::new(customer), mail("r", "EUR", shifted(AS_OF, -days)));
+}
+
+fn mail(rule: &str, currency: &str, on: Date) -> PastMail {
+    let (rule, currency) = (RuleId::new(rule), Currency::parse(currency).unwrap());
+    PastMail { rule, currency, kind: MailKind::Reminder, on, is_queued: false, run: None }
+}
+
 /// Loads rules that are the usual ladder but for the lines given, each under its id; `contact_gap` is in days.
 fn rules(given: &[(&str, &str)], scripts: &[(&str, &str)], contact_gap: u32) -> RuleSet {
     let file = |(id, lines): &(&str, &str)| {
         let start = if lines.contains("start:") { "" } else { "start: to_age\n" };
-        let text = format!("id: {id}\nkind: reminder\nfrom: receivables\nto: [billing]\n{start}{LEVELS}{lines}\n");
+        let levels = if lines.contains("levels:") { "" } else { LEVELS };
+        let text = format!("id: {id}\nkind: reminder\nfrom: receivables\nto: [billing]\n{start}{levels}{lines}\n");
         RuleFile { path: format!("rules/{id}.yaml"), text }
     };
     let files: Vec<RuleFile> = given.iter().map(file).collect();
@@ -92,7 +108,8 @@ fn rules(given: &[(&str, &str)], scripts: &[(&str, &str)], contact_gap: u32) -> 
         recipient_keys: vec![RecipientKey::new("billing"), RecipientKey::new("manager")],
         templates: vec![TemplateName::new("reminder")],
         disputed_is_mapped: true,
-        contact_gap: Days::new(contact_gap).unwrap(),
+        has_calendar: true,
+        limits: Limits { contact_gap: Days::new(contact_gap).unwrap().into(), ..Limits::default() },
         ..Known::default()
     };
     let (rules, problems) = crate::rule::load(&files, &scripts, &known);
@@ -111,7 +128,7 @@ fn told(plan: &Plan, rules: &RuleSet, ledger: &Ledger) -> Vec<String> {
     let number = |document: DocumentIndex| ledger.document(document).number.as_str();
     let mut lines = vec![];
     for (place, (rule, rule_plan)) in rules.rules.iter().zip(&plan.rules).enumerate() {
-        for decision in &rule_plan.decisions {
+        for (count, decision) in rule_plan.decisions.iter().enumerate() {
             let mut line = format!("{} {}", rule.id, ledger.customer(decision.customer).id);
             match decision.subject {
                 Subject::Invoice(document) => line += &format!(" {}", number(document)),
@@ -122,6 +139,7 @@ fn told(plan: &Plan, rules: &RuleSet, ledger: &Ledger) -> Vec<String> {
             let (mailed, usual) = match decision.verdict {
                 Verdict::Declined(reason) => {
                     line += &format!(": {}", reason.as_str());
+                    line.extend(plan.yields_to(place, count).map(|rule| format!(" to {rule}")));
                     (BTreeSet::new(), Some(reason))
                 }
                 Verdict::Message(message) => {
@@ -302,7 +320,7 @@ fn an_overpaid_invoice_is_credit() {
             "a C1 EUR: 2 first#0 = 0.02 to [ap@c1.example] [1 nothing_open]",
             "a C2 EUR: nothing_open",
             "b C1 1 EUR: nothing_open",
-            "b C1 2 EUR: 2 first#0 = 0.02 to [ap@c1.example]",
+            "b C1 2 EUR: outranked to a",
             "b C2 3 EUR: nothing_open",
             "b C2 4 EUR: nothing_open",
         ],
@@ -325,9 +343,13 @@ fn a_collective_account_is_summed_up_once() {
         ("c", "for_each: invoice\nscript: sums.rhai"),
     ];
     let (rules, ledger) = (rules(&given, &scripts, 0), ledger(&text));
-    let plan = plan(&rules, &ledger, &History::default(), AS_OF);
-    let mails = |place: u16| plan.messages.iter().filter(move |message| message.rule == place && message.blocked.is_none());
-    let sums = |place| mails(place).map(|message| (plan.items(message).len(), message.total)).collect::<Vec<_>>();
+    let sums = |place: usize| {
+        let plan = plan(&rules.of(vec![rules.rules[place].clone()]), &ledger, &History::default(), AS_OF);
+        let mails = plan.messages.iter().filter(|message| message.blocked.is_none());
+        mails.map(|message| (plan.items(message).len(), message.total)).collect::<Vec<_>>()
+    };
+    let together = plan(&rules, &ledger, &History::default(), AS_OF);
+    assert_eq!(together.messages.len(), 1, "and weighed against each other once");
     assert_eq!(sums(0), [(COUNT, dec!(20000))]);
     assert_eq!(sums(1), [(COUNT, dec!(20000))]);
     assert_eq!(sums(2), vec![(1, dec!(1)); COUNT]);
@@ -336,9 +358,9 @@ fn a_collective_account_is_summed_up_once() {
 #[test]
 fn the_contact_gap_holds_between_rules_and_against_the_past() {
     let mut past = History::default();
-    past.add_contact(CustomerId::new("C2"), shifted(AS_OF, -2));
-    past.add_contact(CustomerId::new("C3"), shifted(AS_OF, -3));
-    past.add_contact(CustomerId::new("C3"), shifted(AS_OF, -9));
+    reminded(&mut past, "C2", 2);
+    reminded(&mut past, "C3", 3);
+    reminded(&mut past, "C3", 9);
     check(&Case {
         rules: &[("a", "where: invoice.currency != \"GBP\""), ("b", "")],
         contact_gap: 3,
@@ -356,12 +378,12 @@ fn the_contact_gap_holds_between_rules_and_against_the_past() {
             "a C1 EUR: 1 first#0 = 100.00 to [ap@c1.example]",
             "a C1 GBP: condition_false",
             "a C1 USD: 3 first#0 = 10.00 to [ap@c1.example]",
-            "a C2 EUR: contact_gap",
+            "a C2 EUR: contact_gap to r",
             "a C3 EUR: 5 first#0 = 10.00 to [] blocked by recipient_missing",
-            "b C1 EUR: contact_gap",
-            "b C1 GBP: contact_gap",
-            "b C1 USD: contact_gap",
-            "b C2 EUR: contact_gap",
+            "b C1 EUR: outranked to a",
+            "b C1 GBP: contact_gap to a",
+            "b C1 USD: outranked to a",
+            "b C2 EUR: contact_gap to r",
             // A mail that is blocked is no contact.
             "b C3 EUR: 5 first#0 = 10.00 to [] blocked by recipient_missing",
         ],
@@ -370,23 +392,23 @@ fn the_contact_gap_holds_between_rules_and_against_the_past() {
 }
 
 #[test]
-fn without_a_contact_gap_every_rule_mails() {
-    // The second contact is later than the plan's day, as in a replay of the past.
+fn without_a_contact_gap_a_day_keeps_its_one_mail_in_a_currency_and_no_other_day_does() {
+    // The contact of C2 is later than the plan's day, as in a replay of the past.
     let mut past = History::default();
-    past.add_contact(CustomerId::new("C1"), AS_OF);
-    past.add_contact(CustomerId::new("C2"), shifted(AS_OF, 1));
+    reminded(&mut past, "C1", 0);
+    reminded(&mut past, "C2", -1);
     check(&Case {
-        rules: &[("a", ""), ("b", "for_each: invoice")],
+        rules: &[("a", "")],
         ledger: "customer C1 ap@c1.example
                  customer C2 ap@c2.example
                  invoice 1 C1 EUR 100.00 10
+                 invoice 3 C1 USD 100.00 10
                  invoice 2 C2 EUR 100.00 10",
         past,
         expected: &[
-            "a C1 EUR: 1 first#0 = 100.00 to [ap@c1.example]",
+            "a C1 EUR: day_taken to r",
+            "a C1 USD: 3 first#0 = 100.00 to [ap@c1.example]",
             "a C2 EUR: 2 first#0 = 100.00 to [ap@c2.example]",
-            "b C1 1 EUR: 1 first#0 = 100.00 to [ap@c1.example]",
-            "b C2 2 EUR: 2 first#0 = 100.00 to [ap@c2.example]",
         ],
         ..Case::default()
     });
@@ -395,7 +417,7 @@ fn without_a_contact_gap_every_rule_mails() {
 #[test]
 fn a_contact_later_than_the_plans_day_is_too_near() {
     let mut past = History::default();
-    past.add_contact(CustomerId::new("C1"), shifted(AS_OF, 400));
+    reminded(&mut past, "C1", -400);
     check(&Case {
         rules: &[("a", "")],
         contact_gap: 1,
@@ -404,7 +426,7 @@ fn a_contact_later_than_the_plans_day_is_too_near() {
                  invoice 1 C1 EUR 100.00 10
                  invoice 2 C2 EUR 100.00 10",
         past,
-        expected: &["a C1 EUR: contact_gap", "a C2 EUR: 2 first#0 = 100.00 to [ap@c2.example]"],
+        expected: &["a C1 EUR: contact_gap to r", "a C2 EUR: 2 first#0 = 100.00 to [ap@c2.example]"],
         ..Case::default()
     });
 }
@@ -490,9 +512,9 @@ fn a_fault_of_a_condition_or_script_blocks_only_its_customer() {
             "a C1 EUR: 1 upcoming#0 = 13.00 to [ap@c1.example] blocked by script_error [2 not_yet_due]",
             "a C2 EUR: 3 first#0 = 10.00 to [ap@c2.example]",
             "b C1 EUR: 1 first#0 = 13.00 to [ap@c1.example] blocked by script_error [2 not_yet_due]",
-            "b C2 EUR: 3 first#0 = 10.00 to [ap@c2.example]",
+            "b C2 EUR: outranked to a",
             "c C1 EUR: 1 first#0 = 13.00 to [ap@c1.example] blocked by script_error [2 not_yet_due]",
-            "c C2 EUR: 3 first#0 = 10.00 to [ap@c2.example]",
+            "c C2 EUR: outranked to a",
             "a: Division by zero: 1 / 0.00",
             "b: `select` returned a list with a whole number; it may hold items only",
             "c: `recipients` returned a whole number, not a list or a map with `to`, `cc`, `bcc`",
@@ -552,12 +574,13 @@ fn a_plan_for_one_subject_decides_as_the_whole_plan_does_and_about_nothing_else(
     let past = History::default();
     let whole = told(&plan(&rules, &ledger, &past, AS_OF), &rules, &ledger);
     let customer = Scope::Customer(ledger.find_customer("C2").unwrap());
-    let alone = told(&plan_within(&rules, &ledger, &past, AS_OF, AS_OF, Some(customer)), &rules, &ledger);
+    let alone =
+        told(&plan_within(&rules, &ledger, &past, Question { only: Some(customer), ..Question::on(AS_OF) }), &rules, &ledger);
     let of_customer: Vec<String> = whole.into_iter().filter(|line| line.contains(" C2")).collect();
     assert_eq!(alone, of_customer);
 
     let document = Scope::Invoice(ledger.find_document("2").unwrap());
-    let plan = plan_within(&rules, &ledger, &past, AS_OF, AS_OF, Some(document));
+    let plan = plan_within(&rules, &ledger, &past, Question { only: Some(document), ..Question::on(AS_OF) });
     let mails: Vec<(u16, Decimal)> = plan.messages.iter().map(|message| (message.rule, message.total)).collect();
     assert_eq!(mails, [(0, Decimal::new(2000, 2))], "the other invoice of the customer is in no mail, nor another rule's");
     assert_eq!(plan.declined_count(), 1);

@@ -349,6 +349,7 @@ fn item(node: &Node, customer: CustomerIndex, as_of: Date, problems: &mut Proble
         disputed,
         approved: true,
         hold_until: None,
+        promised_on: None,
         row: 0,
     })
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::date::Days;
+use crate::domain::date::DayUnit;
 use crate::domain::id::{RecipientKey, RuleId, SenderId, TemplateName};
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::rule::file::{self, At, Draft, look_up};
 use crate::rule::kind::{Body, LevelDraft, ReminderDraft};
-use crate::rule::{Reminder, Rule, RuleKind, RuleSet};
+use crate::rule::{Limits, Reminder, Rule, RuleKind, RuleSet};
 use crate::script::{Condition, Library, Locate, Picker, Script};
 use crate::yaml::{Problems, Span};
 
@@ -44,8 +44,8 @@ pub struct Known {
     pub disputed_is_mapped: bool,
     /// Whether config.yaml tells which days are business days.
     pub has_calendar: bool,
-    /// The least number of days between two mails to one customer, over all rules.
-    pub contact_gap: Days,
+    /// What holds over all rules.
+    pub limits: Limits,
     /// The functions of plugins.
     pub library: Library,
     /// The pickers of plugins.
@@ -83,7 +83,7 @@ pub fn load(files: &[RuleFile], scripts: &BTreeMap<String, String>, known: &Know
         let hint = "name it in a rule (`script: …`), or remove it";
         found.push(Problem::warning("No rule uses this script").at(Place::file(path.as_str())).hint(hint));
     }
-    (RuleSet { rules, contact_gap: known.contact_gap }, found)
+    (RuleSet { rules, rivals: Vec::new(), limits: known.limits.clone() }, found)
 }
 
 /// One file on its way to a rule.
@@ -109,7 +109,7 @@ impl<'f> Sheet<'f> {
             Some(name) => scripts.of_rule(&file.path, name, &mut problems).map(|(script, text)| (Some(script), text)),
         };
         if let Some(Body::Reminder(reminder)) = &draft.body {
-            check_levels(&reminder.levels, &mut problems);
+            check_levels(&reminder.levels, known, &mut problems);
             let script = script.as_ref().and_then(|(script, _)| script.as_ref());
             check_disputed(draft.condition.as_ref(), script, draft.id.span, known, &mut problems);
         }
@@ -192,8 +192,20 @@ fn check_ids(sheets: &mut [Sheet<'_>]) {
     }
 }
 
-fn check_levels(levels: &[LevelDraft], problems: &mut Problems<'_>) {
+fn check_levels(levels: &[LevelDraft], known: &Known, problems: &mut Problems<'_>) {
+    if let Some(draft) = levels.iter().find(|draft| draft.level.unit == DayUnit::Business).filter(|_| !known.has_calendar) {
+        let message = format!("`{}` needs to know which days are business days", draft.when.value);
+        problems.error_hint(draft.when.span, message, "add `calendar: { weekend: [sat, sun] }` to config.yaml");
+    }
     for pair in levels.windows(2) {
+        // Seven days can be more than five business days or fewer: which level comes first would change from invoice to invoice.
+        let is_one_side = (pair[0].level.offset < 0) == (pair[1].level.offset < 0);
+        if is_one_side && pair[0].level.unit != pair[1].level.unit {
+            let message = format!("`{}` cannot be put in order with `{}`", pair[1].when.value, pair[0].when.value);
+            let hint = "count the levels on one side of the due date all in days, or all in business days";
+            problems.error_hint(pair[1].when.span, message, hint);
+            continue;
+        }
         if pair[1].level.offset <= pair[0].level.offset {
             let message = format!("`{}` does not come after `{}`", pair[1].when.value, pair[0].when.value);
             problems.error_hint(pair[1].when.span, message, "order the levels from the earliest to the latest");

@@ -283,9 +283,10 @@ pub(crate) const KEYS: &[Key] = &[
         Owner::Level,
         "when",
         &[REMINDER],
-        "`3 days before due`, `7 days after due`",
+        "`3 days before due`, `7 days after due`, `5 business days after due`",
         REQUIRED,
-        "From which day on the level is due.",
+        "From which day on the level is due. Business days need `calendar` in config.yaml; levels on one side of the due date are \
+         counted all in days or all in business days.",
     ),
     key(Owner::Level, "template", &[REMINDER], "a template", REQUIRED, "The template of its mail."),
     key(Owner::Level, "to", &[REMINDER], "recipients", "as the rule", "Instead of the rule's `to`."),

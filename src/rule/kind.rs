@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use crate::domain::ageing::{AgeBy, Ageing};
-use crate::domain::date::Days;
+use crate::domain::date::{DaySpan, DayUnit, Days};
 use crate::domain::id::LevelId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::Period;
@@ -164,7 +164,8 @@ fn level(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<Leve
     let (id, when) = (id?, when?);
     let spans = formerly.iter().map(|id| id.span).collect();
     let formerly = formerly.into_iter().map(|id| LevelId::new(id.value)).collect();
-    let level = Level { id: LevelId::new(&id.value), formerly, offset: offset?, template: template?, to, cc, bcc, from, repeat };
+    let (offset, unit) = offset?;
+    let level = Level { id: LevelId::new(&id.value), formerly, offset, unit, template: template?, to, cc, bcc, from, repeat };
     Some(LevelDraft { level, id: id.span, when, formerly: spans })
 }
 
@@ -183,16 +184,18 @@ fn repeat(node: &Node, problems: &mut Problems<'_>) -> Option<Repeat> {
     Some(Repeat { every: every?, at_most: u32::try_from(at_most?).ok()? })
 }
 
-/// Reads the only two spellings there are; no sign to get wrong.
-fn offset(when: &At<String>, problems: &mut Problems<'_>) -> Option<i32> {
+/// Reads days or business days, before or after; no sign to get wrong.
+fn offset(when: &At<String>, problems: &mut Problems<'_>) -> Option<(i32, DayUnit)> {
     let words: Vec<&str> = when.value.split_whitespace().collect();
     let read = match words.as_slice() {
-        [count, unit, "before", "due"] => Days::parse(&format!("{count} {unit}")).map(|days| -days.count()),
-        [count, unit, "after", "due"] => Days::parse(&format!("{count} {unit}")).map(Days::count),
+        [span @ .., "before", "due"] => DaySpan::parse(&span.join(" ")).map(|span| (-span.days.count(), span.unit)),
+        [span @ .., "after", "due"] => DaySpan::parse(&span.join(" ")).map(|span| (span.days.count(), span.unit)),
         _ => None,
     };
+    // No business day from the due date is the due date, whatever day that is: `0 days after due` says so.
+    let read = read.filter(|read| *read != (0, DayUnit::Business));
     if read.is_none() {
-        let hint = "write `3 days before due` or `7 days after due`";
+        let hint = "write `3 days before due`, `7 days after due` or `5 business days after due`";
         problems.error_hint(when.span, format!("`{}` is not a day counted from the due date", when.value), hint);
     }
     read

@@ -18,11 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::ageing::Ageing;
-use crate::domain::date::Days;
+use crate::domain::date::{DaySpan, DayUnit, Days};
 use crate::domain::header::ExtraHeader;
 use crate::domain::id::{LevelId, RuleId, SenderId, TemplateName};
 use crate::domain::money::Money;
 use crate::domain::period::Period;
+use crate::schedule::Calendar;
 use crate::script::RecipientName;
 
 pub use check::{Known, RULES_MAX, RuleFile, load};
@@ -77,6 +78,8 @@ pub struct Level {
     pub formerly: Vec<LevelId>,
     /// Days from the due date: −3 for `3 days before due`, 7 for `7 days after due`.
     pub offset: i32,
+    /// Which days these are.
+    pub unit: DayUnit,
     /// The template of its mail.
     pub template: TemplateName,
     /// Instead of the rule's `to`.
@@ -216,6 +219,11 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Returns whether `id` is its id, or was.
+    pub fn is_known_as(&self, id: &RuleId) -> bool {
+        self.id == *id || self.formerly.contains(id)
+    }
+
     /// Returns its reminder part, if it is a reminder rule.
     pub fn reminder(&self) -> Option<&Reminder> {
         match &self.kind {
@@ -225,11 +233,57 @@ impl Rule {
     }
 }
 
-/// All rules of a generation, sorted by id, and the limits that hold over all of them.
+/// On which days reminders may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReminderDays {
+    /// On every day.
+    #[default]
+    Every,
+    /// On business days alone; what is due on another day is due on the next of them.
+    Business,
+}
+
+impl ReminderDays {
+    /// The words of config.yaml, in the order of the documentation.
+    pub const WORDS: [(&str, Self); 2] = [("every_day", Self::Every), ("business_days", Self::Business)];
+}
+
+/// What holds over all rules.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// The least time between two mails to one customer, over all rules.
+    pub contact_gap: DaySpan,
+    /// On which days reminders may go.
+    pub reminder_days: ReminderDays,
+    /// Which days are business days.
+    pub calendar: Arc<Calendar>,
+}
+
+/// Rules to decide by, sorted by id, and what holds over all of them.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     /// The rules.
     pub rules: Vec<Rule>,
-    /// The least number of days between two mails to one customer, over all rules.
-    pub contact_gap: Days,
+    /// Rules that run later on the same day: nothing is decided by them now, but the mails they are about to make are weighed
+    /// against those of the rules above, and a higher one takes the day. Sorted by id, none of them above.
+    pub rivals: Vec<Rule>,
+    /// What holds over all of them.
+    pub limits: Limits,
+}
+
+impl RuleSet {
+    /// Returns these rules under the limits of this set, without rivals.
+    pub fn of(&self, rules: Vec<Rule>) -> Self {
+        Self { rules, rivals: Vec::new(), limits: self.limits.clone() }
+    }
+
+    /// Returns the set with these rules of the generation as rivals, but for those it runs itself.
+    pub fn against(mut self, rivals: impl IntoIterator<Item = Rule>) -> Self {
+        self.rivals.extend(rivals.into_iter().filter(|rival| !self.rules.iter().any(|rule| rule.id == rival.id)));
+        // A notice is weighed against nothing.
+        self.rivals.retain(|rival| !matches!(rival.kind, RuleKind::Notice(_)));
+        self.rivals.sort_by(|a, b| a.id.cmp(&b.id));
+        self.rivals.dedup_by(|a, b| a.id == b.id);
+        self
+    }
 }

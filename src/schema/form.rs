@@ -51,6 +51,8 @@ const ADDRESS: Shape = Shape::Pattern("^[^@ ]+@[^@ ]+$");
 const DURATION: Shape = Shape::Pattern("^[0-9]+ *(s|min|h|days?)$");
 /// `3 days`, `1 day`.
 const DAYS: Shape = Shape::Pattern("^ *[0-9]+ +days? *$");
+/// `3 days`, `5 business days`.
+const DAY_SPAN: Shape = Shape::Pattern("^ *[0-9]+ +(business +)?days? *$");
 /// `60/min`.
 const RATE: Shape = Shape::Pattern("^ *[0-9]+ */ *(s|min|h|day) *$");
 /// A permanent id of a rule or a level.
@@ -66,7 +68,7 @@ const CRON: Shape = Shape::Pattern("^ *(@[a-z]+|[^ ]+( +[^ ]+){4}) *$");
 /// A date pattern with `%d`, or a word.
 const DATES: Shape = Shape::Pattern("^(relative|.*%.*)$");
 /// A day counted from the due date.
-const OFFSET: Shape = Shape::Pattern("^ *[0-9]+ +days? +(before|after) +due *$");
+const OFFSET: Shape = Shape::Pattern("^ *[0-9]+ +(business +)?days? +(before|after) +due *$");
 /// A business day of the month.
 const BUSINESS_DAY: Shape = Shape::Pattern("^ *(first|last|[0-9]+(st|nd|rd|th)) business day *$");
 /// A day.
@@ -117,7 +119,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`6 h`, `2 days`", DURATION),
     ("`\"18:00-08:00\"`", Shape::Pattern("^ *[0-9]{2}:[0-9]{2} *- *[0-9]{2}:[0-9]{2} *$")),
     ("`4 h`", DURATION),
-    ("`3 days`", DAYS),
+    ("`3 days`, `3 business days`", DAY_SPAN),
     ("`14 days`", DAYS),
     ("a pattern: `\"%d.%m.%Y\"`, or `relative`", DATES),
     (
@@ -151,7 +153,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("up to 6 whole numbers, ascending", Shape::List(&Shape::From(1))),
     ("`127.0.0.1:9645`, `\"[::1]:9645\"` or `off`", Shape::Pattern("^(off|.+:[0-9]{1,5})$")),
     ("a list of documents", Shape::List(&Shape::By("^[a-z_]+$", &Shape::Text))),
-    ("`3 days before due`, `7 days after due`", OFFSET),
+    ("`3 days before due`, `7 days after due`, `5 business days after due`", OFFSET),
     // Calendar files.
     ("a date: `2027-05-06`", Shape::Pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")),
     ("a day of the year: `12-25`", Shape::Pattern("^[0-9]{2}-[0-9]{2}$")),

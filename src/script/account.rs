@@ -21,12 +21,13 @@ pub struct Account<'l> {
     pub(crate) as_of: Date,
     balance: OnceCell<Decimal>,
     overdue: OnceCell<Decimal>,
+    credit: OnceCell<Decimal>,
 }
 
 impl<'l> Account<'l> {
     /// Returns the account of a customer of `ledger` in `currency` at the end of `as_of`; it sums nothing up yet.
     pub fn new(ledger: &'l Ledger, customer: CustomerIndex, currency: Currency, as_of: Date) -> Self {
-        Self { ledger, customer, currency, as_of, balance: OnceCell::new(), overdue: OnceCell::new() }
+        Self { ledger, customer, currency, as_of, balance: OnceCell::new(), overdue: OnceCell::new(), credit: OnceCell::new() }
     }
 
     /// Returns the account that `document` stands on.
@@ -48,6 +49,16 @@ impl<'l> Account<'l> {
     /// Returns what the customer owes: open documents less payments not applied to any.
     pub fn balance(&self) -> Decimal {
         *self.balance.get_or_init(|| self.ledger.balance_on(self.customer, self.currency, self.as_of))
+    }
+
+    /// Returns open credit notes, overpaid invoices and payments not applied to any document, as a positive amount.
+    pub(crate) fn credit(&self) -> Decimal {
+        *self.credit.get_or_init(|| {
+            let documents = self.ledger.documents_of(self.customer).map(|place| DocumentIndex(place as u32));
+            let own = documents.filter(|index| self.ledger.document(*index).currency == self.currency);
+            let credit: Decimal = own.map(|index| -self.ledger.open_on(index, self.as_of).min(Decimal::ZERO)).sum();
+            credit + self.ledger.unapplied_on(self.customer, self.currency, self.as_of)
+        })
     }
 
     /// Returns what is open on overdue invoices; credits are not set against it.

@@ -74,6 +74,7 @@ impl Sample {
                 disputed,
                 approved: true,
                 hold_until: None,
+                promised_on: None,
                 row: 0,
             };
             let values = invoice_columns.iter().map(|_| "sample");

@@ -75,6 +75,7 @@ const INVOICES: &[FieldSpec] = &[
         "Whether the books have approved it: yes or no, no where empty; without such a column all are approved.",
     ),
     optional("hold_until", "No reminder for this invoice goes out up to and including this day."),
+    optional("promised_on", "The day by which the customer has promised to pay; until it has passed nobody is reminded of it."),
 ];
 
 const CREDIT_NOTES: &[FieldSpec] = &[

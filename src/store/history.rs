@@ -1,23 +1,25 @@
 //! The history a plan needs, read from the outbox.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 use rusqlite::Connection;
 
 use crate::domain::date::{Date, ISO};
 use crate::domain::id::{CustomerId, DocumentNumber, LevelId, RuleId};
 use crate::domain::money::Currency;
+use crate::outbox::intervention::RESENT;
 use crate::outbox::state::State;
-use crate::plan::history::{History, Occasion, Standing, Step};
-use crate::store::StoreError;
+use crate::plan::history::{History, MailKind, Occasion, PastMail, Standing, Step};
+use crate::store::{StoreError, holds, suppressions};
 
 /// Whether what is queued counts as history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
     /// It does: it is about to be sent.
     Counts,
-    /// It does not, nor do contacts of the days that what is queued was decided for, or of this one: what would be
-    /// planned if it were not there. Its own run's other mails, to the same customer perhaps, were weighed with it then.
-    LeftOut(Date),
+    /// It does not: what would be planned if it were not there.
+    LeftOut,
 }
 
 /// Reads what runs of `mode` have done so far.
@@ -53,23 +55,46 @@ pub fn history(connection: &Connection, mode: &str, queue: Queue) -> Result<Hist
     }
 
     add_occasions(connection, mode, queue, &mut history)?;
-    // Statements and notices ask for nothing: they count as no contact.
-    let select = "select customer_id, max(as_of) from message
-        where mode = ?1 and kind = 'reminder' and state in ('waiting', 'queued', 'sending', 'accepted', 'unknown')
-            and (?2 is null or state <> 'queued' and as_of <> ?2
-                and as_of not in (select as_of from message
-                    where state = 'queued' and reason is not 'resent' and mode = ?1 and kind = 'reminder'))
-        group by customer_id";
-    let left_out = match queue {
-        Queue::Counts => None,
-        Queue::LeftOut(day) => Some(day.to_string()),
-    };
-    let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query((mode, left_out))?;
-    while let Some(row) = rows.next()? {
-        history.add_contact(CustomerId::new(row.get::<_, String>(0)?), date(&row.get::<_, String>(1)?)?);
-    }
+    add_mails(connection, mode, queue, &mut history)?;
+    history.holds = Arc::new(holds::in_force(connection)?);
+    history.suppressions = Arc::new(suppressions::all(connection)?);
     Ok(history)
+}
+
+/// Reads the last mail to every customer, of each rule, currency and kind, and whose are blocked. Notices keep nobody away. Of what
+/// is queued or on the wire nobody knows on which day it will have left. A copy counts as the mail it is a copy of.
+fn add_mails(connection: &Connection, mode: &str, queue: Queue, history: &mut History) -> Result<(), StoreError> {
+    // With `max` alone, SQLite takes the other columns from the row that has it.
+    let select = "select customer_id, rule_id, currency, kind, max(as_of), run_id, state in ('queued', 'sending') as is_queued
+        from message
+        where mode = ?1 and kind in ('reminder', 'statement') and reason is not ?3
+            and state in ('waiting', 'queued', 'sending', 'accepted', 'unknown') and (?2 or state <> 'queued')
+        group by customer_id, rule_id, currency, kind, is_queued";
+    let mut statement = connection.prepare(select)?;
+    let mut rows = statement.query((mode, queue == Queue::Counts, RESENT))?;
+    while let Some(row) = rows.next()? {
+        let mail = PastMail {
+            rule: RuleId::new(row.get::<_, String>(1)?),
+            currency: currency(row.get(2)?)?,
+            kind: if row.get::<_, String>(3)? == "statement" { MailKind::Statement } else { MailKind::Reminder },
+            on: date(&row.get::<_, String>(4)?)?,
+            is_queued: row.get(6)?,
+            run: Some(row.get(5)?),
+        };
+        history.add_mail(CustomerId::new(row.get::<_, String>(0)?), mail);
+    }
+    let select = "select rule_id, customer_id, currency from message where mode = ?1 and kind = 'reminder' and state = 'blocked'";
+    let mut statement = connection.prepare(select)?;
+    let mut rows = statement.query((mode,))?;
+    while let Some(row) = rows.next()? {
+        let customer = CustomerId::new(row.get::<_, String>(1)?);
+        history.add_blocked(RuleId::new(row.get::<_, String>(0)?), customer, currency(row.get(2)?)?);
+    }
+    Ok(())
+}
+
+fn currency(code: String) -> Result<Currency, StoreError> {
+    Currency::parse(&code).ok_or(StoreError::Corrupt { value: code, expected: "a currency" })
 }
 
 /// Reads what statements and notices there are, and what was there before notices first ran.
@@ -83,8 +108,7 @@ fn add_occasions(connection: &Connection, mode: &str, queue: Queue, history: &mu
             continue;
         }
         let Some(standing) = standing(state) else { continue };
-        let code: String = row.get(2)?;
-        let currency = Currency::parse(&code).ok_or(StoreError::Corrupt { value: code, expected: "a currency" })?;
+        let currency = currency(row.get(2)?)?;
         let customer = CustomerId::new(row.get::<_, String>(1)?);
         let occasion = Occasion { customer, currency, name: CompactString::new(row.get::<_, String>(3)?) };
         history.add_occasion(RuleId::new(row.get::<_, String>(0)?), occasion, standing);

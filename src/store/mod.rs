@@ -7,12 +7,14 @@
 pub mod acts;
 pub mod firings;
 mod history;
+pub mod holds;
 pub mod outbox;
 pub mod person;
 pub mod run_list;
 mod runs;
 pub mod search;
 pub mod status;
+pub mod suppressions;
 pub mod thread;
 mod writer;
 
@@ -35,6 +37,7 @@ const APPLICATION_ID: i32 = 0x4455_4e4c;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_daemon.sql"),
+    include_str!("migrations/0003_decisions.sql"),
     include_str!("migrations/0007_threads.sql"),
     include_str!("migrations/0009_delivery.sql"),
 ];

@@ -416,7 +416,7 @@ pub fn runs_with_mails_left(connection: &Connection) -> Result<Vec<i64>, StoreEr
 }
 
 /// Lets the steps of a message that never left be taken by another.
-fn free_steps(connection: &Connection, id: i64) -> Result<(), StoreError> {
+pub(crate) fn free_steps(connection: &Connection, id: i64) -> Result<(), StoreError> {
     connection.prepare_cached("update message_item set claimed = 0 where message_id = ?1")?.execute((id,))?;
     Ok(())
 }

@@ -148,6 +148,8 @@ pub struct DecisionCount {
     pub verdict: String,
     /// Why.
     pub reason: String,
+    /// The rule that these stand back for, where they stand back for one.
+    pub yields_to: Option<String>,
     /// How many.
     pub count: u64,
 }
@@ -219,12 +221,18 @@ fn view(connection: &Connection, row: &Row<'_>) -> Result<RunView, StoreError> {
 /// # Errors
 /// Why the database could not be read.
 pub fn decision_counts(connection: &Connection, run_id: i64) -> Result<Vec<DecisionCount>, StoreError> {
-    let select = "select rule_id, verdict, reason, count(*) from decision where run_id = ?1
-        group by rule_id, verdict, reason order by rule_id, count(*) desc, verdict, reason";
+    let select = "select rule_id, verdict, reason, yields_to, count(*) from decision where run_id = ?1
+        group by rule_id, verdict, reason, yields_to order by rule_id, count(*) desc, verdict, reason, yields_to";
     let mut statement = connection.prepare(select)?;
     let rows = statement.query_map((run_id,), |row| {
-        let count: i64 = row.get(3)?;
-        Ok(DecisionCount { rule: row.get(0)?, verdict: row.get(1)?, reason: row.get(2)?, count: count as u64 })
+        let count: i64 = row.get(4)?;
+        Ok(DecisionCount {
+            rule: row.get(0)?,
+            verdict: row.get(1)?,
+            reason: row.get(2)?,
+            yields_to: row.get(3)?,
+            count: count as u64,
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -114,6 +114,8 @@ pub struct DecisionRow<'a> {
     pub reason: &'a str,
     /// The message it led to.
     pub message_id: Option<i64>,
+    /// The rule that it stands back for.
+    pub yields_to: Option<&'a str>,
 }
 
 /// A run being written; nothing of it is seen before it is whole.
@@ -232,8 +234,9 @@ impl RunTransaction<'_> {
     /// # Errors
     /// A second decision about one subject, or why it could not be stored.
     pub fn add_decision(&mut self, decision: &DecisionRow<'_>) -> Result<(), StoreError> {
-        let insert = "insert into decision (run_id, rule_id, customer_id, currency, document, verdict, reason, message_id)
-            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let insert =
+            "insert into decision (run_id, rule_id, customer_id, currency, document, verdict, reason, message_id, yields_to)
+            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         self.connection.prepare_cached(insert)?.execute((
             self.run_id,
             decision.rule_id,
@@ -243,6 +246,7 @@ impl RunTransaction<'_> {
             decision.verdict,
             decision.reason,
             decision.message_id,
+            decision.yields_to,
         ))?;
         Ok(())
     }

@@ -231,6 +231,7 @@ async fn a_run_is_stored_whole_or_not_at_all() {
         verdict: "declined",
         reason: "held",
         message_id: None,
+        yields_to: None,
     };
     let twice = store.write_run(run_row(), move |run| {
         run.add_message(&message("k1", "1", State::Queued))?;

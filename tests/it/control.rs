@@ -111,7 +111,10 @@ fn a_run_is_shown_with_what_it_decided_and_what_stands_still() {
     }
     let whole = workspace.dunlin(&["runs", "show", "1", "--json"]).json();
     assert_eq!(whole["run"]["generation"].as_str().unwrap().len(), 16);
-    assert_eq!(whole["decisions"][0], json!({ "rule": "overdue", "verdict": "due", "reason": "level_due", "count": 2 }));
+    assert_eq!(
+        whole["decisions"][0],
+        json!({ "rule": "overdue", "verdict": "due", "reason": "level_due", "yields_to": null, "count": 2 })
+    );
     for (filter, expected) in [
         (&["--rule", "overdue"][..], 1),
         (&["--rule", "other"], 0),
@@ -207,7 +210,9 @@ fn one_reminder_by_hand_is_about_that_subject_alone() {
     assert_eq!(counts(&only("customer:C0003").json()), "accepted=1");
     let run = workspace.dunlin(&["runs", "--limit", "1", "--json"]).json();
     assert_eq!((&run["rule"], &run["only"]), (&json!("overdue"), &json!({ "customer": "C0003" })));
-    assert_eq!(counts(&workspace.run()), "accepted=1", "the rest of C0002 goes with everybody's run");
+    assert_eq!(counts(&workspace.run()), "", "C0002 has had its reminder of the day");
+    let next = workspace.dunlin(&["run", "--as-of", "2026-03-11", "--json"]).json();
+    assert_eq!(counts(&next), "accepted=1", "the rest of it goes with everybody's run of the next");
 }
 
 #[test]
@@ -330,6 +335,7 @@ impl Daemon {
                     let context = Context {
                         generations: RunGenerations::new(workspace.clone()),
                         paused: BTreeSet::new(),
+                        schedules: dunlin::engine::act::Schedules::Kept,
                         parts: parts.clone(),
                         ledger: None,
                         report: Arc::new(|_, _| {}),

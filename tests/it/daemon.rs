@@ -440,3 +440,36 @@ async fn mails_of_a_sender_that_is_gone_wait_without_keeping_the_daemon_busy() {
     assert!(taken < 60, "{taken}");
     daemon.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_that_fire_at_different_hours_send_a_customer_one_reminder_the_highest() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 1);
+    // At eight the lower one, at ten the higher one; at nine one that is paused, however high.
+    let rule = workspace.read("rules/overdue.yaml");
+    let with = |id: &str, hour: &str, level: &str, more: &str| {
+        let rule = rule.replace("id: overdue", &format!("id: {id}")).replace("0 9 * * *", &format!("0 {hour} * * *"));
+        rule.replace("when: 7 days after due", level) + more
+    };
+    std::fs::remove_file(workspace.path().join("rules/overdue.yaml")).unwrap();
+    workspace.write("rules/low.yaml", &with("low", "8", "when: 7 days after due", ""));
+    workspace.write("rules/high.yaml", &with("high", "10", "when: 8 days after due", ""));
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T06:59:00Z")).await;
+    workspace.write("rules/highest.yaml", &with("highest", "9", "when: 1 days after due", "misspelt: true\n"));
+    daemon.nudge().await;
+
+    daemon.clock_to("2026-03-10T07:00:01Z").await;
+    daemon.until(|status| status.firings.iter().any(|firing| firing.rule == "low")).await;
+    let yields = "select rule_id || ' ' || reason || ' ' || coalesce(yields_to, '') from decision order by run_id";
+    assert_eq!(rows(&workspace, yields), ["low outranked high"]);
+    daemon.clock_to("2026-03-10T09:00:01Z").await;
+    arrivals(&server, 1);
+    daemon.until(|status| status.firings.iter().any(|firing| firing.rule == "high")).await;
+    assert_eq!(rows(&workspace, yields), ["low outranked high", "high level_due "]);
+
+    // The next day the lower one has its turn.
+    daemon.clock_to("2026-03-11T07:00:01Z").await;
+    arrivals(&server, 2);
+    daemon.stop().await;
+    assert_eq!(rows(&workspace, yields)[2], "low level_due ");
+}

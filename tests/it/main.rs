@@ -9,6 +9,7 @@ mod doctor;
 mod faults;
 mod guarantees;
 mod headers;
+mod holds;
 mod init;
 mod kill;
 mod main_job;

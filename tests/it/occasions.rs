@@ -88,7 +88,7 @@ fn a_statement_goes_once_a_period() {
 }
 
 #[test]
-fn a_statement_is_no_contact_and_no_step_of_a_reminder() {
+fn a_statement_keeps_reminders_away_for_the_gap_and_no_statement() {
     let server = Server::willing();
     let workspace = workspace(server.port, STATEMENT);
     let payments = "  payments: { csv: payments.csv }\nlimits: { contact_gap: 9 days }\n";
@@ -97,8 +97,10 @@ fn a_statement_is_no_contact_and_no_step_of_a_reminder() {
     let reminder = "id: overdue\nkind: reminder\nlevels: [{ id: first, when: 7 days after due, template: note }]\nstart: to_age\n\
                     from: receivables\nto: [billing]\n";
     workspace.write("rules/reminder.yaml", reminder);
-    assert_eq!(run(&workspace, AS_OF), "accepted=2");
-    // The other way round: a reminder keeps the next statement away as little.
+    assert_eq!(run(&workspace, AS_OF), "");
+    assert_eq!(run(&workspace, "2026-03-18"), "");
+    assert_eq!(run(&workspace, "2026-03-26"), "accepted=2", "no step of a reminder is lost");
+    // The other way round: a statement waits for nothing.
     assert_eq!(run(&workspace, "2026-04-01"), "accepted=2");
 }
 

@@ -106,3 +106,28 @@ fn business_days_without_a_calendar_are_an_error_that_tells_what_to_add() {
     assert!(checked.out.contains("`shift` needs to know which days are business days"), "{}", checked.out);
     assert!(checked.out.contains("add `calendar: { weekend: [sat, sun] }` to config.yaml"), "{}", checked.out);
 }
+
+#[test]
+fn statements_so_close_that_no_day_is_left_for_a_reminder_are_warned_of() {
+    let statement = |cron: &str| {
+        format!(
+            "id: monthly\nkind: statement\ntemplate: note\nfrom: receivables\nto: [billing]\nschedule: {{ cron: \"{cron}\" }}\n"
+        )
+    };
+    for (cron, gap, is_crowded) in [
+        ("0 6 1 * *", "14 days", false),
+        ("0 6 * * 1", "6 days", false),
+        ("0 6 * * 1", "7 days", true),
+        ("0 6 * * *", "0 days", false),
+        ("0 6 * * 1", "5 business days", true),
+    ] {
+        let workspace = scheduled();
+        let more =
+            format!("calendar: {{ weekend: [sat, sun], holidays: calendars/de.yaml }}\nlimits: {{ contact_gap: {gap} }}\n");
+        workspace.write("config.yaml", &Workspace::config(9, &more));
+        workspace.write("rules/monthly.yaml", &statement(cron));
+        let checked = workspace.dunlin(&["check"]).out;
+        let said = checked.contains("The statements of the rule `monthly` leave no day for a reminder");
+        assert_eq!(said, is_crowded, "{cron} {gap}: {checked}");
+    }
+}

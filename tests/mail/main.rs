@@ -19,6 +19,7 @@ use dunlin::domain::customer::Customer;
 use dunlin::domain::date::{Date, shifted};
 use dunlin::domain::document::{Document, DocumentKind, Payment};
 use dunlin::domain::header::ExtraHeader;
+use dunlin::domain::hold::Holds;
 use dunlin::domain::id::{CustomerId, DocumentNumber, Language, LevelId, RuleId, SenderId, TemplateName};
 use dunlin::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, LedgerBuilder};
 use dunlin::domain::mailbox::{Recipient, RecipientRole, Sender};
@@ -102,6 +103,7 @@ fn invoice(number: &str, customer: CustomerIndex, issued_on: Date, total: Decima
         disputed: false,
         approved: true,
         hold_until: None,
+        promised_on: (number == "R-2027-0042").then_some(date(2027, 4, 9)),
         row: 0,
     }
 }
@@ -244,6 +246,7 @@ impl Setting {
                 Tells::Receipt => Content::Notice(ledger.payment_indexes_of(customer).next()),
                 Tells::Invoice => Content::Notice(None),
             },
+            holds: &Holds::default(),
             level: &level,
             template: &TemplateName::new(self.template),
             sender: &self.sender,
@@ -460,7 +463,7 @@ fn every_variable_of_the_table_is_there_and_no_other() {
     let templates = templates(&[("a.subject.txt", "S"), ("a.txt", &body)]);
     let text = Setting::new("C-1", "a").compose(&templates).unwrap().text;
     let expected = "C-1\nHarbour & Sons Ltd\nen\n['net30']\nNorth\nR-2027-0042\n26 February 2027\n12 March 2027\n€1,190.00\n\
-        €690.00\n24\nFalse\na\nPO 7781\nR-2027-0057\n[]\nR-2027-0071\n€777.50\n€777.50\n€0.00\n€250.00\n€1,027.50\n€40.00\n€987.50\nEUR\na\n3\n0\n\
+        €690.00\n24\nFalse\n9 April 2027\na\nPO 7781\nR-2027-0057\n[]\nR-2027-0071\n€777.50\n€777.50\n€0.00\n€250.00\n€1,027.50\n€40.00\n€987.50\nEUR\na\n3\n0\n\
         overdue\nFriendly first, firm later\nACME Receivables\nar@acme.example\nar-team@acme.example\n5 April 2027\nen\n12 April 2027";
     assert_eq!(text, expected);
 }
@@ -477,7 +480,7 @@ fn what_only_statements_and_receipts_have_is_there_and_no_other() {
         |setting: Setting, body: &str| setting.compose(&templates(&[("a.subject.txt", "S"), ("a.txt", body)])).unwrap().text;
     assert_eq!(
         text(Setting::statement("C-1", "a"), &every(message::STATEMENTS)),
-        "1 March 2027\n31 March 2027\ninvoice\nR-2027-0042\n26 February 2027\n12 March 2027\n19\n€1,190.00\n€690.00\nFalse\n\
+        "1 March 2027\n31 March 2027\ninvoice\nR-2027-0042\n26 February 2027\n12 March 2027\n19\n€1,190.00\n€690.00\nFalse\n9 April 2027\n\
          1–30\n€987.50\n€777.50\n-€40.00\ndue\ncurrent\n1\n0\n€250.00"
     );
     let receipt = Setting { tells: Tells::Receipt, ..Setting::new("C-1", "a") };

@@ -33,6 +33,7 @@ fn invoice(number: &str, customer: CustomerIndex, total: Decimal) -> Document {
         disputed: false,
         approved: true,
         hold_until: None,
+        promised_on: None,
         row: 0,
     }
 }

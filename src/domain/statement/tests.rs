@@ -42,6 +42,7 @@ fn ledger(text: &str) -> Ledger {
                 disputed: more.contains(&"disputed"),
                 approved: true,
                 hold_until: None,
+                promised_on: None,
                 row: 0,
             }
         };

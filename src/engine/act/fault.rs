@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::domain::date::Date;
 use crate::domain::problem::Problem;
+use crate::engine::act::REASON_CHARACTERS_MAX;
 use crate::engine::only::OnlyFault;
 use crate::outbox::intervention::Intervention;
 use crate::outbox::state::State;
@@ -89,6 +90,51 @@ pub enum ActFault {
         /// Those that do not allow it.
         misfits: Vec<Meant>,
     },
+    /// No such hold.
+    #[error("There is no hold {hold}")]
+    HoldMissing {
+        /// What was asked for.
+        hold: i64,
+    },
+    /// It has ended before.
+    #[error("Hold {hold} has ended")]
+    HoldOver {
+        /// The hold.
+        hold: i64,
+    },
+    /// It would have ended before it began.
+    #[error("{until} has passed, and a hold up to it would hold nothing")]
+    HoldPast {
+        /// The day.
+        until: Date,
+    },
+    /// No reason was given.
+    #[error("No reason was given")]
+    ReasonMissing,
+    /// The reason is too long.
+    #[error("The reason has {count} characters; at most {REASON_CHARACTERS_MAX} are kept")]
+    ReasonTooLong {
+        /// How many.
+        count: usize,
+    },
+    /// Not an address.
+    #[error("`{address}` is not an e-mail address")]
+    NoAddress {
+        /// What was given.
+        address: String,
+    },
+    /// It is suppressed already.
+    #[error("`{address}` is suppressed already")]
+    SuppressedAlready {
+        /// The address.
+        address: String,
+    },
+    /// It is not suppressed.
+    #[error("`{address}` is not suppressed")]
+    NotSuppressed {
+        /// The address.
+        address: String,
+    },
     /// Only a daemon can do it, and this is none.
     #[error("No daemon runs here")]
     NoDaemon,
@@ -112,6 +158,12 @@ impl ActFault {
             Self::NothingChosen => "name ids, or a state and a further filter",
             Self::NothingMatches => "`dunlin outbox` lists them",
             Self::Misfits { intervention, misfits } => return Some(way_out(*intervention, misfits)),
+            Self::HoldMissing { .. } | Self::HoldOver { .. } => "`dunlin hold list --all` lists them",
+            Self::HoldPast { .. } => "name today or a later day",
+            Self::ReasonMissing => "say in a few words why: `--reason \"goods came damaged\"`",
+            Self::ReasonTooLong { .. } => "say it in fewer words",
+            Self::NoAddress { .. } => "write `name@example.com` and nothing else",
+            Self::SuppressedAlready { .. } | Self::NotSuppressed { .. } => "`dunlin suppress list` lists them",
             Self::NoDaemon => "start one with `dunlin serve`",
             Self::Store(_) => return None,
         };

@@ -13,12 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::control;
 use crate::domain::date::Date;
+use crate::domain::hold::HoldKind;
 use crate::outbox::intervention::Intervention;
 use crate::outbox::state::State;
+use crate::store::holds::{HoldSubject, HoldView};
 use crate::store::person::Meant;
 
 pub use crate::engine::act::fault::ActFault;
-pub use crate::engine::act::perform::{Context, perform, without_database};
+pub use crate::engine::act::perform::{Context, REASON_CHARACTERS_MAX, Schedules, perform, without_database};
 
 /// Which messages an act is about; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +81,34 @@ pub enum Act {
         /// With which.
         chosen: Chosen,
     },
+    /// Leave a customer or an invoice alone for a while.
+    AddHold {
+        /// A customer's id or an invoice's number.
+        subject: String,
+        /// Why, in one word.
+        kind: HoldKind,
+        /// The last day.
+        until: Date,
+        /// Why, in the person's words.
+        reason: String,
+    },
+    /// End a hold before its day, or take note of a broken promise.
+    EndHold {
+        /// The hold.
+        hold: i64,
+    },
+    /// Send nothing to an address any more.
+    Suppress {
+        /// The address.
+        address: String,
+        /// Why, in the person's words.
+        reason: String,
+    },
+    /// Let mail go to an address again.
+    Unsuppress {
+        /// The address.
+        address: String,
+    },
     /// Look at the files now. Only the daemon does it.
     Reload,
     /// Tell how the daemon stands. Only the daemon does it.
@@ -94,9 +124,20 @@ impl Act {
             Self::StopRun { .. } => "stop",
             Self::CloseRun { .. } => "close",
             Self::Intervene { intervention, .. } => intervention.as_str(),
+            Self::AddHold { .. } => "hold",
+            Self::EndHold { .. } => "end_hold",
+            Self::Suppress { .. } => "suppress",
+            Self::Unsuppress { .. } => "unsuppress",
             Self::Reload => "reload",
             Self::Status => "status",
         }
+    }
+}
+
+impl Act {
+    /// Returns whether it can do nothing where nothing has run yet, and so needs no database to be made for it.
+    pub fn needs_past(&self) -> bool {
+        !matches!(self, Self::Run { .. } | Self::AddHold { .. } | Self::Suppress { .. })
     }
 }
 
@@ -108,7 +149,12 @@ impl Done {
             | Self::StartRun { run, .. }
             | Self::StopRun { run, .. }
             | Self::CloseRun { run, .. } => Some(*run),
-            Self::Intervene { .. } | Self::Told { .. } => None,
+            Self::Intervene { .. }
+            | Self::AddHold { .. }
+            | Self::EndHold { .. }
+            | Self::Suppress { .. }
+            | Self::Unsuppress { .. }
+            | Self::Told { .. } => None,
         }
     }
 }
@@ -153,6 +199,40 @@ pub enum Done {
         /// Which, with their states before.
         mails: Vec<Meant>,
     },
+    /// A hold was set.
+    AddHold {
+        /// Its id.
+        hold: i64,
+        /// Whom it is on.
+        subject: HoldSubject,
+        /// Why.
+        kind: HoldKind,
+        /// The last day.
+        until: Date,
+        /// How many mails that waited or were queued were taken back.
+        withdrawn: usize,
+        /// How many are on the wire and end by themselves.
+        under_way: usize,
+    },
+    /// A hold was ended.
+    EndHold {
+        /// The hold.
+        hold: HoldView,
+        /// Whether it was a broken promise, of which a person has taken note.
+        settled: bool,
+    },
+    /// An address was suppressed.
+    Suppress {
+        /// The address.
+        address: String,
+        /// How many mails that waited or were queued were taken back.
+        withdrawn: usize,
+    },
+    /// Mail may go to an address again.
+    Unsuppress {
+        /// The address.
+        address: String,
+    },
     /// What the daemon has to tell about itself.
     Told {
         /// Its own shape.
@@ -175,6 +255,8 @@ pub struct RunDone {
     pub left_over: usize,
     /// Queued messages of earlier runs that were withdrawn as no longer due.
     pub withdrawn: usize,
+    /// Holds whose day the run found passed.
+    pub ended_holds: Vec<HoldView>,
 }
 
 /// What the daemon answers.
@@ -225,6 +307,21 @@ mod tests {
                 Act::Intervene { intervention: Intervention::Accept, chosen },
                 r#"{"act":"intervene","intervention":"accept","chosen":{"ids":[3],"run_id":null,"customer_id":null,"rule_id":null,"state":"unknown","from":null,"until":null,"text":null}}"#,
             ),
+            (
+                Act::AddHold {
+                    subject: "R-1".into(),
+                    kind: HoldKind::Promise,
+                    until: "2026-12-01".parse().unwrap(),
+                    reason: "said so".into(),
+                },
+                r#"{"act":"add_hold","subject":"R-1","kind":"promise","until":"2026-12-01","reason":"said so"}"#,
+            ),
+            (Act::EndHold { hold: 7 }, r#"{"act":"end_hold","hold":7}"#),
+            (
+                Act::Suppress { address: "ap@abc.example".into(), reason: "left".into() },
+                r#"{"act":"suppress","address":"ap@abc.example","reason":"left"}"#,
+            ),
+            (Act::Unsuppress { address: "ap@abc.example".into() }, r#"{"act":"unsuppress","address":"ap@abc.example"}"#),
             (Act::Reload, r#"{"act":"reload"}"#),
             (Act::Status, r#"{"act":"status"}"#),
         ] {

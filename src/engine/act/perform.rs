@@ -4,18 +4,25 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::domain::date::{Date, Timestamp};
+use crate::domain::hold::HoldKind;
 use crate::domain::id::RuleId;
 use crate::domain::ledger::Ledger;
+use crate::domain::mailbox::is_address;
 use crate::engine::act::{Act, ActFault, Chosen, Done, RunDone};
+use crate::engine::agenda::still_to_fire;
 use crate::engine::generation::RunGenerations;
 use crate::engine::only::Only;
 use crate::engine::recheck::PlanDay;
 use crate::engine::run::{Cause, ComposeProgress, Order, Parts, commit, mode_word, settle_leftovers};
 use crate::outbox::intervention::Intervention;
 use crate::rule::RuleSet;
+use crate::store::holds::{EndedHold, HoldSubject, NewHold};
 use crate::store::person::{self, Intervened, Meant, Steer, Steered};
 use crate::store::search::MessageFilter;
 use crate::store::status::run_counts;
+
+/// The longest reason a person may give for a hold or a suppression, in characters.
+pub const REASON_CHARACTERS_MAX: usize = 500;
 
 /// What acts are performed with.
 #[derive(Clone)]
@@ -24,12 +31,23 @@ pub struct Context {
     pub generations: Arc<RunGenerations>,
     /// Rules that are broken or gone and so are not to run, though the last good generation has them.
     pub paused: BTreeSet<RuleId>,
+    /// Whether rules fire by themselves here.
+    pub schedules: Schedules,
     /// The outbox, open for writing, and the time. No act sends: servers are not needed.
     pub parts: Parts,
     /// The ledger as of the act's day, where it has been read already.
     pub ledger: Option<Arc<Ledger>>,
     /// Is told how composing goes on.
     pub report: Arc<ComposeProgress>,
+}
+
+/// Whether rules fire by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedules {
+    /// A daemon keeps them: a rule that fires later today is a rival of one that a person runs now.
+    Kept,
+    /// Nobody does: what is not run by hand does not run.
+    Idle,
 }
 
 /// Performs an act for a person, and records it with its effect. What it queues is not sent here: whoever delivers, does
@@ -52,6 +70,18 @@ pub async fn perform(context: &Context, act: Act, person: &str) -> Result<Done, 
             Ok(Done::CloseRun { run, cancelled, under_way })
         }
         Act::Intervene { intervention, chosen } => intervene(context, intervention, chosen, person).await,
+        Act::AddHold { subject, kind, until, reason } => add_hold(context, &subject, kind, until, &reason, person).await,
+        Act::EndHold { hold } => match context.parts.store.end_hold(hold, person.to_owned(), now).await? {
+            EndedHold::Done(hold) => Ok(Done::EndHold { hold, settled: false }),
+            EndedHold::Settled(hold) => Ok(Done::EndHold { hold, settled: true }),
+            EndedHold::Missing => Err(ActFault::HoldMissing { hold }),
+            EndedHold::Over => Err(ActFault::HoldOver { hold }),
+        },
+        Act::Suppress { address, reason } => suppress(context, address, &reason, person).await,
+        Act::Unsuppress { address } => match context.parts.store.unsuppress(address.clone(), person.to_owned(), now).await? {
+            true => Ok(Done::Unsuppress { address }),
+            false => Err(ActFault::NotSuppressed { address }),
+        },
         Act::Reload | Act::Status => Err(ActFault::NoDaemon),
     }
 }
@@ -59,7 +89,9 @@ pub async fn perform(context: &Context, act: Act, person: &str) -> Result<Done, 
 /// Returns why an act on what earlier runs left can do nothing where nothing has run yet.
 pub fn without_database(act: &Act) -> ActFault {
     match act {
-        Act::Run { .. } | Act::Reload | Act::Status => ActFault::NoDaemon,
+        Act::Run { .. } | Act::AddHold { .. } | Act::Suppress { .. } | Act::Reload | Act::Status => ActFault::NoDaemon,
+        Act::EndHold { hold } => ActFault::HoldMissing { hold: *hold },
+        Act::Unsuppress { address } => ActFault::NotSuppressed { address: address.clone() },
         Act::StartRun { run, .. } | Act::StopRun { run } | Act::CloseRun { run } => ActFault::RunMissing { run: *run },
         Act::Intervene { chosen, .. } if chosen.ids.is_empty() => ActFault::NothingMatches,
         Act::Intervene { intervention, chosen } => {
@@ -92,6 +124,9 @@ async fn run(
         if rules.rules.is_empty() {
             return Err(ActFault::RuleUnknown { rule: id.clone() });
         }
+        if context.schedules == Schedules::Kept {
+            rules = rules.against(still_to_fire(&workspace, &context.paused, parts.clock.now()));
+        }
     }
     let ledger = ledger(context, as_of).await?;
     let only = only.map(|name| Only::find(&ledger, &name)).transpose()?;
@@ -113,7 +148,55 @@ async fn run(
         declined: committed.plan.declined_count(),
         left_over: committed.left_over,
         withdrawn: committed.withdrawn,
+        ended_holds: committed.ended_holds,
     }))
+}
+
+/// Sets a hold on somebody who is in the ledger, and takes back what was to go to them.
+async fn add_hold(
+    context: &Context,
+    subject: &str,
+    kind: HoldKind,
+    until: Date,
+    reason: &str,
+    person: &str,
+) -> Result<Done, ActFault> {
+    let (workspace, parts) = (context.generations.current(), &context.parts);
+    let now = parts.clock.now();
+    let today = workspace.today(now);
+    if until < today {
+        return Err(ActFault::HoldPast { until });
+    }
+    let reason = given_reason(reason)?;
+    let subject = match Only::find(&*ledger(context, today).await?, subject)? {
+        Only::Customer(id) => HoldSubject::Customer(id),
+        Only::Invoice(number) => HoldSubject::Invoice(number),
+    };
+    let hold = NewHold { subject: subject.clone(), kind, until, reason };
+    let (hold, withdrawn, under_way) = parts.store.add_hold(hold, person.to_owned(), now).await?;
+    Ok(Done::AddHold { hold, subject, kind, until, withdrawn, under_way })
+}
+
+async fn suppress(context: &Context, address: String, reason: &str, person: &str) -> Result<Done, ActFault> {
+    let parts = &context.parts;
+    if !is_address(&address) {
+        return Err(ActFault::NoAddress { address });
+    }
+    let reason = given_reason(reason)?;
+    match parts.store.suppress(address.clone(), reason, person.to_owned(), parts.clock.now()).await? {
+        Some(withdrawn) => Ok(Done::Suppress { address, withdrawn }),
+        None => Err(ActFault::SuppressedAlready { address }),
+    }
+}
+
+/// Returns the reason a person gives, on one line.
+fn given_reason(reason: &str) -> Result<String, ActFault> {
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    match reason.chars().count() {
+        0 => Err(ActFault::ReasonMissing),
+        count if count > REASON_CHARACTERS_MAX => Err(ActFault::ReasonTooLong { count }),
+        _ => Ok(reason),
+    }
 }
 
 /// Lets the mails go that a run holds back, but for those that the ledger shows to be no longer due.

@@ -70,6 +70,10 @@ pub enum ReasonKind {
     UnknownWaits,
     /// Mails wait in the queue for long.
     QueueOld,
+    /// A promise to pay was broken, and nobody has seen to it.
+    PromiseBroken,
+    /// Mails would go to suppressed addresses alone.
+    RecipientSuppressed,
 }
 
 /// What a reason means and what to do about it, in words for people.
@@ -83,7 +87,7 @@ pub struct Advice {
 
 impl ReasonKind {
     /// All, the worst first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::LoopStuck,
         Self::StoreFailed,
         Self::StoreUnreadable,
@@ -96,6 +100,8 @@ impl ReasonKind {
         Self::FiringLate,
         Self::UnknownWaits,
         Self::QueueOld,
+        Self::PromiseBroken,
+        Self::RecipientSuppressed,
     ];
 
     /// Returns the word metrics and JSON use.
@@ -113,6 +119,8 @@ impl ReasonKind {
             Self::FiringLate => "firing_late",
             Self::UnknownWaits => "unknown_waits",
             Self::QueueOld => "queue_old",
+            Self::PromiseBroken => "promise_broken",
+            Self::RecipientSuppressed => "recipient_suppressed",
         }
     }
 
@@ -173,6 +181,14 @@ impl ReasonKind {
             Self::QueueOld => (
                 "Mails have waited in the queue for more than an hour.",
                 "A rate limit with a long queue explains it; otherwise `dunlin outbox --state queued` and `outbox show` tell what the server said.",
+            ),
+            Self::PromiseBroken => (
+                "A customer had promised to pay by a day that has passed, and it is still open. Reminding goes on.",
+                "`dunlin hold list` shows it. Speak with the customer; `dunlin hold end ID` once you have seen to it.",
+            ),
+            Self::RecipientSuppressed => (
+                "A mail is due, but every address it would go to is suppressed. It is not sent and not forgotten.",
+                "`dunlin outbox --state blocked` shows it. Find another address, or `dunlin suppress remove ADDRESS`.",
             ),
         };
         Advice { meaning, remedy }
@@ -237,6 +253,18 @@ pub(crate) fn reasons(status: &Status, unread: Option<String>) -> Vec<Reason> {
                 add(ReasonKind::QueueOld, words);
             }
             _ => {}
+        }
+    }
+    if let Some(asked) = &status.asked {
+        if asked.broken_promises > 0 {
+            add(
+                ReasonKind::PromiseBroken,
+                format!("{} nobody has seen to", counted(asked.broken_promises as usize, "broken promise")),
+            );
+        }
+        if asked.suppressed_mails > 0 {
+            let mails = counted(asked.suppressed_mails as usize, "mail");
+            add(ReasonKind::RecipientSuppressed, format!("{mails} for suppressed addresses alone"));
         }
     }
     reasons.sort_by_key(|reason| reason.kind);

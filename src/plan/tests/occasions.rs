@@ -49,7 +49,7 @@ fn one_rule(text: &str, script: Option<&str>) -> RuleSet {
         senders: vec![SenderId::new("receivables")],
         recipient_keys: vec![RecipientKey::new("billing"), RecipientKey::new("manager")],
         templates: vec![TemplateName::new("reminder")],
-        contact_gap: Days::new(3).unwrap(),
+        limits: Limits { contact_gap: Days::new(3).unwrap().into(), ..Limits::default() },
         ..Known::default()
     };
     let (rules, problems) = crate::rule::load(&files, &scripts, &known);
@@ -178,24 +178,41 @@ fn a_statement_rule_asks_about_the_account_on_the_last_day_of_its_period() {
 }
 
 #[test]
-fn statements_and_reminders_do_not_keep_each_other_away() {
+fn reminders_wait_for_statements_and_statements_for_nothing() {
     let mut set = rules(&[("r", "")], &[], 3);
     set.rules.extend(one_rule(STATEMENT, None).rules);
     let ledger = ledger("customer C1 ap@c1.example\ninvoice 1 C1 EUR 100.00 10");
     let mut past = History::default();
     let both = |past: &History| told(&plan(&set, &ledger, past, AS_OF), &set, &ledger);
-    assert_eq!(both(&past)[0], "r C1 EUR: 1 first#0 = 100.00 to [ap@c1.example]");
+    assert_eq!(both(&past)[0], "r C1 EUR: contact_gap to s");
     assert_eq!(both(&past)[1], "s C1 EUR: 1 2028-01-01/2028-01-31#0 = 100.00 to [ap@c1.example]");
-    past.add_contact(CustomerId::new("C1"), AS_OF);
-    assert_eq!(both(&past)[0], "r C1 EUR: contact_gap");
-    let march = told(&plan(&set, &ledger, &past, DAY), &set, &ledger);
-    assert_eq!(march[1], "s C1 EUR: 1 2028-02-01/2028-02-29#0 = 100.00 to [ap@c1.example]");
+    // Two days before as well; three days after, the gap is over.
+    let statement = PastMail { kind: MailKind::Statement, ..mail("s", "EUR", AS_OF) };
+    past.add_mail(CustomerId::new("C1"), statement);
+    past.add_occasion(RuleId::new("s"), occasion("C1", "EUR", "2028-01-01/2028-01-31"), Standing::Accepted);
+    past.add_occasion(RuleId::new("s"), occasion("C1", "EUR", "2028-02-01/2028-02-29"), Standing::Accepted);
+    let on = |days: i32, past: &History| told(&plan(&set, &ledger, past, shifted(AS_OF, days)), &set, &ledger);
+    assert_eq!(on(2, &past), ["r C1 EUR: contact_gap to s", "s C1 EUR: already_sent"]);
+    assert_eq!(on(3, &past)[0], "r C1 EUR: 1 first#0 = 100.00 to [ap@c1.example]");
+    // A statement whose rule fires later on the day counts too, and is not in the answer.
+    let rivals = one_rule(STATEMENT, None).rules;
+    let alone = set.of(set.rules[..1].to_vec()).against(rivals);
+    assert_eq!(told(&plan(&alone, &ledger, &History::default(), AS_OF), &alone, &ledger), ["r C1 EUR: contact_gap to s"]);
+    // A reminder keeps no statement away.
+    let mut past = History::default();
+    reminded(&mut past, "C1", 0);
+    assert_eq!(both(&past)[1], "s C1 EUR: 1 2028-01-01/2028-01-31#0 = 100.00 to [ap@c1.example]");
 }
 
 #[test]
 fn the_period_is_counted_from_the_scheduled_day_and_nothing_else() {
     let (rules, ledger) = (one_rule(STATEMENT, None), ledger("customer C1 ap@c1.example\ninvoice 1 C1 EUR 100.00 40"));
-    let made_up_for = plan_within(&rules, &ledger, &History::default(), shifted(DAY, 3), shifted(DAY, -1), None);
+    let made_up_for = plan_within(
+        &rules,
+        &ledger,
+        &History::default(),
+        Question { scheduled_on: shifted(DAY, -1), ..Question::on(shifted(DAY, 3)) },
+    );
     assert_eq!(made_up_for.as_of, shifted(DAY, 3));
     assert_eq!(told(&made_up_for, &rules, &ledger), ["s C1 EUR: 1 2028-01-01/2028-01-31#0 = 100.00 to [ap@c1.example]"]);
 }

@@ -1,7 +1,7 @@
 //! Rule files: what they become, and every problem with its place.
 
 use super::*;
-use crate::domain::date::Date;
+use crate::domain::date::{Date, DayUnit, Days};
 use crate::domain::id::LevelId;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::money::{Currency, Money};
@@ -22,7 +22,7 @@ fn known() -> Known {
         customer_attributes: Some(vec![]),
         disputed_is_mapped: false,
         has_calendar: true,
-        contact_gap: Days::new(3).unwrap(),
+        limits: Limits { contact_gap: Days::new(3).unwrap().into(), ..Limits::default() },
         ..Known::default()
     }
 }
@@ -63,6 +63,7 @@ fn level(id: &str, offset: i32) -> Level {
         id: LevelId::new(id),
         formerly: vec![],
         offset,
+        unit: DayUnit::Calendar,
         template: TemplateName::new(id),
         to: None,
         cc: None,
@@ -82,7 +83,7 @@ fn the_least_rule_has_the_written_defaults() {
     let rule = &set.rules[0];
     assert_eq!((&rule.to, &rule.cc, &rule.bcc), (&vec![key("billing")], &vec![], &vec![]));
     assert!(rule.condition.is_none() && rule.script.is_none() && !rule.attaches && !rule.approve);
-    assert_eq!(set.contact_gap, Days::new(3).unwrap());
+    assert_eq!(set.limits.contact_gap, Days::new(3).unwrap().into());
 }
 
 #[test]
@@ -133,6 +134,40 @@ fn the_shipped_script_chooses_recipients_and_gives_two_variables() {
 }
 
 #[test]
+fn levels_in_business_days_need_a_calendar_and_one_unit_on_each_side_of_the_due_date() {
+    let levels = |levels: &str| {
+        let text = LEAST.replace("[{ id: first, when: 7 days after due, template: first }]", levels);
+        move |known: &Known| load_texts(&[("rules/a.yaml", &text)], &[], known)
+    };
+    let both = levels(
+        "\n  - { id: a, when: 3 days before due, template: upcoming }\n  - { id: b, when: 1 business day after due, template: first }\n  \
+         - { id: c, when: 5 business days after due, template: second }",
+    );
+    let (set, problems) = both(&known());
+    assert_eq!(problems, [""; 0]);
+    let read: Vec<_> = reminder(&set).levels.iter().map(|level| (level.offset, level.unit)).collect();
+    assert_eq!(read, [(-3, DayUnit::Calendar), (1, DayUnit::Business), (5, DayUnit::Business)]);
+    let (_, problems) = both(&Known { has_calendar: false, ..known() });
+    assert_eq!(
+        problems,
+        ["rules/a.yaml:5:20: `1 business day after due` needs to know which days are business days; add `calendar: { weekend: \
+          [sat, sun] }` to config.yaml"]
+    );
+    let (_, problems) = levels(
+        "\n  - { id: b, when: 5 business days after due, template: first }\n  - { id: c, when: 9 days after due, template: second }",
+    )(&known());
+    assert_eq!(
+        problems,
+        [
+            "rules/a.yaml:5:20: `9 days after due` cannot be put in order with `5 business days after due`; count the levels on one \
+          side of the due date all in days, or all in business days"
+        ]
+    );
+    let (_, problems) = levels("[{ id: b, when: 0 business days after due, template: first }]")(&known());
+    assert!(problems[0].contains("`0 business days after due` is not a day counted from the due date"), "{problems:?}");
+}
+
+#[test]
 fn every_problem_of_a_file_is_found_in_one_pass() {
     let text = "\
 id: Overdue!
@@ -161,9 +196,9 @@ colour: red
             "rules/a.yaml:6:19: There is no function `contans`; did you mean `contains`?",
             "rules/a.yaml:7:12: `EURO` is not a currency code; write three letters: EUR",
             "rules/a.yaml:7:27: `-1` is not a least amount; write an amount above zero: 20.00",
-            "rules/a.yaml:9:24: `-3` is not a day counted from the due date; write `3 days before due` or `7 days after due`",
+            "rules/a.yaml:9:24: `-3` is not a day counted from the due date; write `3 days before due`, `7 days after due` or `5 business days after due`",
             "rules/a.yaml:9:38: There is no template `frist`; did you mean `first`?",
-            "rules/a.yaml:10:25: `due + 7 days` is not a day counted from the due date; write `3 days before due` or `7 days after due`",
+            "rules/a.yaml:10:25: `due + 7 days` is not a day counted from the due date; write `3 days before due`, `7 days after due` or `5 business days after due`",
             "rules/a.yaml:10:74: `0 days` is not a number of days; write `14 days`",
             "rules/a.yaml:10:91: `0` is not a number allowed here; write a whole number from 1 to 100",
             "rules/a.yaml:11:42: Unknown field `tmplate`; did you mean `template`?",
@@ -402,6 +437,7 @@ fn two_customers() -> Ledger {
             disputed: false,
             approved: true,
             hold_until: None,
+            promised_on: None,
             row: 0,
         };
         builder.add_invoice(document, [].into_iter()).unwrap();

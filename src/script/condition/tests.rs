@@ -378,6 +378,7 @@ fn ledger(documents: &[(u8, i64, i32, bool, u8)]) -> Ledger {
             disputed: *disputed,
             approved: true,
             hold_until: None,
+            promised_on: None,
             row: 0,
         };
         builder.add_invoice(document, [["", "A", "vip", "EUR"][usize::from(*text)]].into_iter()).unwrap();

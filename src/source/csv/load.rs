@@ -246,8 +246,9 @@ impl Loader {
         let Some(layout) = file.table.as_ref().map(|table| &table.layout) else { return };
         let required = ["number", "customer", "issued_on", "total"].map(|field| layout.column(field));
         let [Some(number), Some(customer), Some(issued_on), Some(total)] = required else { return };
-        let [due_on, open, currency, settled_on, disputed, approved, hold_until] =
-            ["due_on", "open", "currency", "settled_on", "disputed", "approved", "hold_until"].map(|field| layout.column(field));
+        let [due_on, open, currency, settled_on, disputed, approved, hold_until, promised_on] =
+            ["due_on", "open", "currency", "settled_on", "disputed", "approved", "hold_until", "promised_on"]
+                .map(|field| layout.column(field));
         self.rows(file, progress, |loader, row| {
             let number_text = row.required(number);
             let customer_id = row.required(customer);
@@ -266,6 +267,7 @@ impl Loader {
                 // Where the books know of no approval, none is missing.
                 approved: approved.is_none() || row.answer(approved),
                 hold_until: row.date(hold_until),
+                promised_on: row.date(promised_on),
                 row: 0,
             };
             if row.is_good {
@@ -301,6 +303,7 @@ impl Loader {
                 disputed: false,
                 approved: true,
                 hold_until: None,
+                promised_on: None,
                 row: 0,
             };
             loader.check_owner(row, invoice, applies_to, customer_index);

@@ -129,6 +129,7 @@ fn every_field_of_every_file_arrives() {
         disputed: false,
         approved: true,
         hold_until: None,
+        promised_on: None,
         row: 1,
     };
     let credit_note = Document {
@@ -151,6 +152,7 @@ fn every_field_of_every_file_arrives() {
         disputed: true,
         approved: true,
         hold_until: Some(date(2026, 11, 30)),
+        promised_on: None,
         row: 0,
         ..plain.clone()
     };
@@ -285,7 +287,7 @@ fn a_mapping_is_held_against_the_header() {
             "config.yaml:7:9: invoices.csv has no column `Zahlungsziel`; its columns are `InvoiceNo`, `Cust`, `total`, ``, `total`",
             "config.yaml:7:9: The field `number` is mapped twice; keep one of the two columns",
             "config.yaml:7:9: The invoices' file has no field `contacts.billing`; the fields are number, customer, issued_on, \
-             due_on, total, open, currency, settled_on, disputed, approved, hold_until",
+             due_on, total, open, currency, settled_on, disputed, approved, hold_until, promised_on",
             "invoices.csv: No column is mapped to `customer`; map it: `columns: { customer: … }`; its columns are `InvoiceNo`, \
              `Cust`, `total`, ``, `total`",
             "invoices.csv: No column is mapped to `issued_on`; map it: `columns: { issued_on: … }`; its columns are `InvoiceNo`, \

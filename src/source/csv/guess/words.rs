@@ -216,6 +216,7 @@ const HEADINGS: &[(Kind, &str, &[&str])] = &[
     ),
     (Kind::Invoices, "disputed", &["disputed", "dispute", "indispute", "strittig", "reklamation", "litige"]),
     (Kind::Invoices, "hold_until", &["holduntil", "mahnsperrebis", "gesperrtbis"]),
+    (Kind::Invoices, "promised_on", &["promisedon", "promisetopay", "promisedate", "zahlungszusage", "zugesagtzum"]),
 ];
 
 /// The words of a heading that only say that addresses stand below it.

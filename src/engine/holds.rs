@@ -1,0 +1,48 @@
+//! Holds and suppressions, for faces: what stands, and what became of it. Setting and ending them are acts (`engine::act`).
+
+use rusqlite::Connection;
+
+use crate::engine::workspace::Workspace;
+use crate::store::suppressions::{suppressed, unknown_addresses};
+use crate::store::{StoreError, holds, open_reader};
+
+pub use crate::store::holds::{HoldSubject, HoldView, Outcome};
+pub use crate::store::suppressions::{SuppressionView, UnknownAddress};
+
+/// A view of a workspace's holds and suppressions.
+#[derive(Debug)]
+pub struct Holds(Connection);
+
+impl Holds {
+    /// Opens those of a workspace; `None` where there is no database yet.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn open(workspace: &Workspace) -> Result<Option<Self>, StoreError> {
+        Ok(open_reader(&workspace.database_path())?.map(Self))
+    }
+
+    /// Returns the holds that stand and the promises that were broken, or all there ever were.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn list(&self, all: bool) -> Result<Vec<HoldView>, StoreError> {
+        holds::holds(&self.0, all)
+    }
+
+    /// Returns the suppressed addresses.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn suppressed(&self) -> Result<Vec<SuppressionView>, StoreError> {
+        suppressed(&self.0)
+    }
+
+    /// Returns the addresses that a server refused for good as unknown.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn unknown_addresses(&self) -> Result<Vec<UnknownAddress>, StoreError> {
+        unknown_addresses(&self.0)
+    }
+}
