@@ -151,7 +151,7 @@ fn clear(out: &Path) -> Result<PathBuf, Exit> {
 
 /// Returns whether a demo writes files of this name; people may have put files of their own beside them.
 fn is_left_by_demo(name: &str) -> bool {
-    let is_database = name.strip_prefix(DATABASE).is_some_and(|rest| ["", "-wal", "-shm", ".lock"].contains(&rest));
+    let is_database = name.strip_prefix(DATABASE).is_some_and(|rest| ["", "-wal", "-shm", ".lock", ".seal"].contains(&rest));
     // As `write_mails` names them: number, level, customer.
     let mut parts = name.splitn(3, '-');
     let is_number = |part: &str| part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_digit());

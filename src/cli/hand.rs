@@ -26,7 +26,8 @@ pub(crate) fn done(workspace: &Arc<Workspace>, act: Act) -> Result<Done, Exit> {
         if let Some(done) = by_daemon(workspace, &act).await? {
             return Ok(done);
         }
-        if act.needs_past() && !workspace.database_path().exists() {
+        let is_adopted = matches!(act, Act::Adopt { .. }) && workspace.away.is_some();
+        if act.needs_past() && !workspace.database_path().exists() && !is_adopted {
             // Where nothing has run yet there is nothing to change, and no database to make for it.
             return Err(refused(without_database(&act)));
         }

@@ -3,6 +3,8 @@
 //! Results go to standard output, everything said on the way (progress, problems, advice) to standard error, so
 //! that `--json` can be piped.
 
+mod adopt;
+mod backup;
 mod check;
 mod demo;
 mod dkim;
@@ -30,6 +32,7 @@ mod send;
 mod serve;
 mod session;
 mod smtp;
+mod store;
 mod suppress;
 
 use std::path::PathBuf;
@@ -129,6 +132,12 @@ enum Verb {
     Hold(hold::HoldArgs),
     /// Addresses that nothing is sent to
     Suppress(suppress::SuppressArgs),
+    /// Copy the database into a file, while others go on writing to it
+    Backup(backup::BackupArgs),
+    /// Make the place where the database is its home: after it was moved or restored
+    Adopt(adopt::AdoptArgs),
+    /// Look after the database: check it whole, move what is over into the archive
+    Store(store::StoreArgs),
     /// Write, list, check and test plugins
     Plugin(plugin::PluginArgs),
     /// Print the JSON Schema of config.yaml or of rules, by which editors complete and check
@@ -161,6 +170,9 @@ pub fn main() -> ExitCode {
         Verb::Doctor(args) => doctor::doctor(common, &args),
         Verb::Hold(args) => hold::hold(common, &args),
         Verb::Suppress(args) => suppress::suppress(common, &args),
+        Verb::Backup(args) => backup::backup(common, &args),
+        Verb::Adopt(args) => adopt::adopt(common, &args),
+        Verb::Store(args) => store::store(common, &args),
         Verb::Plugin(args) => plugin::plugin(common, &args),
         Verb::Schema(args) => schema::schema(common, &args),
         Verb::Completions(args) => manual::completions(common, &args),
@@ -184,7 +196,7 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 40] = [
+    const LINES: [&str; 45] = [
         "demo",
         "init somewhere",
         "check",
@@ -222,6 +234,11 @@ mod tests {
         "suppress add ap@abc.example --reason=so",
         "suppress list",
         "suppress remove ap@abc.example",
+        "backup a",
+        "adopt",
+        "store check a",
+        "store check",
+        "store prune",
         "schema",
         "completions bash",
         "man",

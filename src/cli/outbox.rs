@@ -98,6 +98,8 @@ pub(crate) const REASONS: &[(&str, &str)] = &[
     ("run_guard", "its run was larger than `run_guard` allows"),
     ("dry", "the mode `dry` only composes"),
     ("interrupted", "its run ended while it was on its way"),
+    ("restored", "it may have gone before the database was restored"),
+    ("not_adopted", "its database was away from home, and whom it goes to was decided elsewhere"),
     ("no_longer_due", "the ledger changed before it was sent"),
     ("renewed", "a person gave it back to the next run"),
     ("by_person", "on a person's word"),

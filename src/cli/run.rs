@@ -68,6 +68,7 @@ fn running(common: &Common, args: &RunArgs) -> Result<Exit, Exit> {
     let exit = runtime()?.block_on(async {
         let mut view = RunView::of(0);
         view.checks = Some(found);
+        view.away.clone_from(&workspace.away);
         if let Some(Done::Run(done)) = by_daemon(&workspace, &act).await? {
             view.decided(&done);
             tell_withdrawn(view.withdrawn);

@@ -19,6 +19,7 @@ use crate::engine::act::RunDone;
 use crate::engine::checks::Checks;
 use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport};
 use crate::engine::holds::{HoldView, Outcome};
+use crate::engine::home::Away;
 use crate::engine::outbox::{MessageFilter, Outbox, StoreError, queued_count};
 use crate::engine::recheck::LedgerState;
 use crate::engine::run::{ComposeProgress, Counts, Parts, counts, send};
@@ -46,6 +47,9 @@ pub(crate) struct RunView {
     /// Holds whose day the run found passed.
     pub(crate) ended_holds: Vec<HoldView>,
     pub(crate) server_faults: Vec<ServerFaultView>,
+    /// In what the database is not at home; nothing where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) away: Option<Away>,
     /// What was found before it started; none with `runs start`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) checks: Option<Checks>,
@@ -66,6 +70,7 @@ impl RunView {
             interrupted: 0,
             ended_holds: Vec::new(),
             server_faults: Vec::new(),
+            away: None,
             checks: None,
         }
     }

@@ -27,8 +27,19 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Loads the workspace and tells its problems; a config.yaml with errors ends the command.
+    /// Loads the workspace and tells its problems, and whether its database is away from home; a config.yaml with errors
+    /// ends the command.
     pub(crate) fn open(common: &Common) -> Result<Self, Exit> {
+        let session = Self::quiet(common)?;
+        if let Some(away) = &session.workspace.away {
+            say(format!("warning: {}", away.words()));
+            say("hint: if this is the database that is to send from now on, `dunlin adopt` says so\n");
+        }
+        Ok(session)
+    }
+
+    /// Loads the workspace and tells its problems, for commands that send nothing.
+    pub(crate) fn quiet(common: &Common) -> Result<Self, Exit> {
         let loaded = load(&common.workspace);
         let has_errors = loaded.has_errors();
         let Loaded { workspace, problems } = loaded;

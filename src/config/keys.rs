@@ -55,7 +55,18 @@ pub const KEYS: &[Key] = &[
         "`live`",
         "`live`: mails go to the customers. `redirect`: all go to `redirect_to`. `dry`: they are composed and recorded, no server is spoken to",
     ),
-    key("redirect_to", "an address", "none", "Who gets every mail in the mode `redirect`"),
+    key(
+        "redirect_to",
+        "an address",
+        "none",
+        "Who gets every mail in the mode `redirect`, and in any mode while the database is not at home and not adopted",
+    ),
+    key(
+        "redirect_allow",
+        "an address or `\"*@example.com\"`, or a list",
+        "nobody",
+        "Who gets their mails themselves in the mode `redirect`; everybody else's go to `redirect_to`, with whom they are for in the subject",
+    ),
     key(
         "time_zone",
         "a place: `Europe/Berlin`, or `UTC`",
@@ -364,6 +375,30 @@ pub const KEYS: &[Key] = &[
     ),
     key("retry.most", "`4 h`", "`4 h`", "The longest wait"),
     key("retry.give_up_after", "`24 h`", "`24 h`", "When no more attempts are made"),
+    key(
+        "retention",
+        "keys",
+        "for ever",
+        "How long what is over is kept in the database. What the guarantee rests on stays for ever",
+    ),
+    key(
+        "retention.archive",
+        "a path",
+        "required",
+        "The folder that what is removed is written to first, as lines of JSON, a file a month",
+    ),
+    key(
+        "retention.decisions",
+        "`400 days`",
+        "for ever",
+        "How long decisions are kept, firings, and runs that made no mail; 31 days at least",
+    ),
+    key(
+        "retention.mails",
+        "`800 days`",
+        "for ever",
+        "How long the texts of mails that are done with are kept, and the attempts to send them; 31 days at least",
+    ),
     key("daemon", "keys", "none", "How `dunlin serve` shows itself"),
     key(
         "daemon.listen",

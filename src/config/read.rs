@@ -9,9 +9,11 @@ use crate::config::calendar::calendar;
 use crate::config::daemon::daemon;
 use crate::config::dkim::{check_keys, dkim};
 use crate::config::ledger::ledger;
+use crate::config::redirect::allowed;
+use crate::config::retention::retention;
 use crate::config::secret::concealed;
 use crate::config::server::{self, rate};
-use crate::config::{CalendarSettings, Config, DkimKey, Mode, Retry, Role, Secrets, Server};
+use crate::config::{CalendarSettings, Config, DkimKey, Mode, Redirect, Retry, Role, Secrets, Server};
 use crate::domain::date::{DaySpan, DayUnit};
 use crate::domain::header::is_help_address;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
@@ -126,10 +128,16 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         choice(&[("live", ModeWord::Live), ("redirect", ModeWord::Redirect), ("dry", ModeWord::Dry)])(node, problems)
     });
     let redirect_to = fields.optional("redirect_to", problems, address);
-    let mode = match (word.unwrap_or(ModeWord::Live), redirect_to) {
+    let allow = fields.optional("redirect_allow", problems, one_or_list(allowed)).unwrap_or_default();
+    if redirect_to.is_none() && fields.node("redirect_to").is_none() && !allow.is_empty() {
+        let span = fields.key_span("redirect_allow").unwrap_or(fields.span());
+        problems.error_hint(span, "`redirect_allow` needs `redirect_to`", "add `redirect_to: you@example.com`");
+    }
+    let redirect = redirect_to.map(|to| Redirect { to, allow });
+    let mode = match (word.unwrap_or(ModeWord::Live), &redirect) {
         (ModeWord::Live, _) => Some(Mode::Live),
         (ModeWord::Dry, _) => Some(Mode::Dry),
-        (ModeWord::Redirect, Some(to)) => Some(Mode::Redirect { to }),
+        (ModeWord::Redirect, Some(redirect)) => Some(Mode::Redirect(redirect.clone())),
         (ModeWord::Redirect, None) => {
             if fields.node("redirect_to").is_none() {
                 let span = fields.key_span("mode").unwrap_or(fields.span());
@@ -151,6 +159,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let alert_plugin = fields.optional("alerts", problems, alerts).flatten();
     let retry = fields.optional("retry", problems, retry).unwrap_or(RETRY);
     let database = fields.optional("database", problems, file_path).unwrap_or_else(|| DATABASE.to_owned());
+    let retention = fields.optional("retention", problems, retention);
     let daemon = fields.optional("daemon", problems, daemon).unwrap_or_default();
     fields.close(problems);
     let (senders, rates): (Vec<Sender>, Vec<Vec<Rate>>) = senders?.into_iter().unzip();
@@ -159,6 +168,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     Some(Config {
         instance: instance?,
         mode: mode?,
+        redirect,
         time_zone: time_zone?,
         servers: servers?.ready,
         senders,
@@ -174,6 +184,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         retry,
         alert_plugin,
         database,
+        retention,
         daemon,
     })
 }

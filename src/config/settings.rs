@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use compact_str::CompactString;
-
-use crate::config::{Auth, CalendarSettings, Daemon, DkimKey};
+use crate::config::{Auth, CalendarSettings, Daemon, DkimKey, Redirect, Retention};
 use crate::domain::date::DaySpan;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::Sender;
@@ -23,6 +21,8 @@ pub struct Config {
     pub instance: String,
     /// What becomes of composed mails.
     pub mode: Mode,
+    /// Where mails go that must not go to customers, whatever the mode is now.
+    pub redirect: Option<Redirect>,
     /// By whose clock days begin and schedules run, where a rule names no other.
     pub time_zone: TimeZoneName,
     /// The servers that can send, in the order of the file; never empty.
@@ -53,6 +53,8 @@ pub struct Config {
     pub alert_plugin: Option<(String, Place)>,
     /// The database's file, relative to the workspace unless absolute.
     pub database: String,
+    /// How long what is over is kept in it; `None`: for ever.
+    pub retention: Option<Retention>,
     /// How the daemon shows itself.
     pub daemon: Daemon,
 }
@@ -62,11 +64,8 @@ pub struct Config {
 pub enum Mode {
     /// They go to the customers.
     Live,
-    /// They all go to this address instead.
-    Redirect {
-        /// The address; `is_address` holds.
-        to: CompactString,
-    },
+    /// They all go to one address instead, but for those that are allowed.
+    Redirect(Redirect),
     /// They are composed and recorded; no server is spoken to.
     Dry,
 }

@@ -87,7 +87,11 @@ fn everything_that_can_be_written_is_read() {
     expected.sort_by_key(|message| warned.iter().position(|warned| warned == message));
     assert_eq!(warned, expected);
     let found = found.unwrap();
-    assert_eq!(found.mode, Mode::Redirect { to: "test@abc.example".into() });
+    let allow = vec![Allowed::Domain("abc.example".into()), Allowed::Address("boss@other.example".into())];
+    assert_eq!(found.mode, Mode::Redirect(Redirect { to: "test@abc.example".into(), allow }));
+    let days = |count: &str| crate::domain::date::Days::parse(count);
+    let retention = Retention { archive: "archive".into(), decisions: days("400 days"), mails: days("800 days") };
+    assert_eq!(found.retention, Some(retention));
     // What the accounts of the others are read as: `every_way_to_sign_in_has_its_keys`.
     let servers: Vec<String> = found.servers[..3].iter().map(|server| format!("{server:?}")).collect();
     assert_eq!(
@@ -737,6 +741,23 @@ fn known_at(path: &str) -> BTreeSet<String> {
     let hint = unknown.unwrap_or_else(|| panic!("{text}{problems:#?}")).hint.clone().unwrap();
     let keys = hint.split_once(" has: ").expect("no key is near that one").1;
     keys.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_kept_is_kept_long_enough_and_who_is_allowed_is_somebody() {
+    let with = |more: &str| problems(&format!("{LEAST}{more}"));
+    for (more, told) in [
+        ("retention: { archive: a, mails: 30 days }\n", "30 days are too few"),
+        ("retention: { mails: 90 days }\n", "`archive`"),
+        (
+            "redirect_allow: [\"*@seller\", nobody]\nredirect_to: me@abc.example\n",
+            "`nobody` is neither an address nor all of a domain",
+        ),
+        ("redirect_allow: me@abc.example\n", "`redirect_allow` needs `redirect_to`"),
+    ] {
+        let found = with(more).join("\n");
+        assert!(found.contains(told), "{more}: {found}");
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ use crate::engine::door::{Asked, Door};
 use crate::engine::outbox::StoreError;
 use crate::engine::readiness::ServiceManager;
 use crate::engine::reload::{LiveWorkspace, Look, Reading, Reloaded, Watch};
+use crate::engine::retention::{Pruned, prune};
 use crate::engine::run::{Parts, mode_word, recover};
 use crate::engine::status::{BEAT_EVERY, FaultKind, FiringOutcome, Live, PausedRule, RunCause, Source};
 use crate::engine::workspace::StartFault;
@@ -41,6 +42,8 @@ use crate::web;
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// When what failed for a reason outside is tried again: a ledger that cannot be read, a store that cannot be written.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
+/// How often it is looked for what is over and may leave the database.
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 /// How long work that has begun may take to end once a stop is asked for, over and above what sending takes.
 const STOP_GRACE: Duration = Duration::from_secs(35);
 
@@ -82,6 +85,8 @@ enum Event {
     Asked(Box<Asked>),
     /// A piece of work is done.
     Worked(Done),
+    /// What is over has left the database, or could not.
+    Pruned(Result<Pruned, String>),
     /// Sending has ended.
     Delivered(Result<DeliveryReport, String>),
     /// The service manager wants something.
@@ -114,9 +119,12 @@ pub struct Daemon {
     may_have_mail: bool,
     /// Not before then, after a delivery that could do nothing.
     delivery_rests_until: Option<Timestamp>,
+    pruning: Option<JoinHandle<Result<Pruned, String>>>,
+    pruned_at: Option<Timestamp>,
     looking: Option<JoinHandle<Option<Box<Reading>>>>,
     looks_again: bool,
     looked_at: Timestamp,
+    told_away: bool,
     told_problems: Vec<Problem>,
     told_paused: Vec<PausedRule>,
     alerts: Alerts,
@@ -172,9 +180,12 @@ impl Daemon {
             delivery: None,
             may_have_mail: true,
             delivery_rests_until: None,
+            pruning: None,
+            pruned_at: None,
             looking: None,
             looks_again: false,
             looked_at: now,
+            told_away: false,
             told_problems: Vec::new(),
             told_paused: Vec::new(),
             alerts: Alerts::default(),
@@ -232,6 +243,7 @@ impl Daemon {
                 }
                 Event::Asked(asked) => self.hear(*asked),
                 Event::Worked(done) => self.take_work(done, now).await,
+                Event::Pruned(result) => self.take_pruned(result, now),
                 Event::Delivered(report) => self.take_delivery(report, now).await,
                 Event::Nudged(Nudge::Reload) => self.look(),
                 Event::Nudged(Nudge::Stop) => break,
@@ -243,6 +255,7 @@ impl Daemon {
             self.fire(now).await;
             self.start_work();
             self.start_delivery(now).await;
+            self.keep_pruned(now);
         }
         manager.stopping("mails under way end first");
         tracing::info!("Stopping: mails under way end first");
@@ -264,6 +277,7 @@ impl Daemon {
                 tracing::error!(%error, "Reading the files ended in a panic; the last good generation stays");
                 None
             })),
+            pruned = ended(&mut self.pruning) => Event::Pruned(pruned.unwrap_or_else(|error| Err(error.to_string()))),
             report = delivery::ended(&mut self.delivery) => Event::Delivered(report),
             asked = self.door.next() => Event::Asked(Box::new(asked)),
             () = self.watch.hinted() => Event::Hint,
@@ -401,7 +415,12 @@ impl Daemon {
                 }
                 self.tell_next();
             }
-            Done::Acted { has_run } => {
+            Done::Acted { has_run, is_home_now } => {
+                if is_home_now {
+                    // The mode is another now, though no file has changed.
+                    self.workspace.read_anew();
+                    self.look();
+                }
                 if has_run {
                     self.live.run_finished(RunCause::Person);
                 }
@@ -435,12 +454,47 @@ impl Daemon {
                 self.look();
                 tokio::spawn(asked.answer(Answer::Done(ActDone::Told { body: serde_json::json!({ "reload": "begun" }) })));
             }
+            Act::Prune if self.workspace.current().config.retention.is_some() => {
+                tracing::info!(person = asked.person, "A person asks for what is over to be archived");
+                self.pruned_at = None;
+                self.keep_pruned(self.clock.now());
+                tokio::spawn(asked.answer(Answer::Done(ActDone::Told { body: serde_json::json!({ "prune": "begun" }) })));
+            }
             // Whoever saved a rule and asks for a run means the rule as it is saved.
             Act::Run { .. } => {
                 self.look();
                 self.jobs.push_back(Job::Act(Box::new(asked)));
             }
             _ => self.jobs.push_back(Job::Act(Box::new(asked))),
+        }
+    }
+
+    /// Begins to move what is over into the archive, where it is time for it; beside everything else.
+    fn keep_pruned(&mut self, now: Timestamp) {
+        let is_due = self.pruned_at.is_none_or(|at| now.duration_since(at).unsigned_abs() >= PRUNE_EVERY);
+        let current = self.workspace.current();
+        let Some(retention) = current.config.retention.clone().filter(|_| is_due && self.pruning.is_none()) else { return };
+        self.pruned_at = Some(now);
+        let parts = self.parts.clone();
+        self.pruning =
+            Some(tokio::spawn(async move { prune(&current, &retention, &parts).await.map_err(|error| error.to_string()) }));
+    }
+
+    /// Takes in what has left the database.
+    fn take_pruned(&mut self, result: Result<Pruned, String>, now: Timestamp) {
+        self.pruning = None;
+        match result {
+            Ok(pruned) => {
+                if pruned != Pruned::default() {
+                    let Pruned { decisions, firings, runs, mails } = pruned;
+                    tracing::info!(decisions, firings, runs, mails, "What is over was moved into the archive");
+                }
+                self.live.mended(FaultKind::ArchiveFailed, "");
+            }
+            Err(fault) => {
+                tracing::error!(fault, "What is over could not be archived; it stays in the database");
+                self.live.fault(FaultKind::ArchiveFailed, "", &fault, now);
+            }
         }
     }
 
@@ -487,7 +541,7 @@ impl Daemon {
         let mode = mode_word(&current.config.mode);
         if outcome == Reloaded::Swapped {
             self.follow(now, now).await;
-            if before.config_text != current.config_text {
+            if before.config_text != current.config_text || before.config.mode != current.config.mode {
                 self.live.mode(mode);
                 self.live.quiet(current.quiet());
                 self.change_servers(&current);
@@ -536,6 +590,10 @@ impl Daemon {
     async fn stop(&mut self) {
         if let Some(delivery) = &self.delivery {
             delivery.stop();
+        }
+        // A step that was begun is done anew by the next process.
+        if let Some(pruning) = self.pruning.take() {
+            pruning.abort();
         }
         let all = async {
             if self.delivery.is_some() {

@@ -4,11 +4,19 @@ use crate::daemon::Daemon;
 use crate::domain::date::Timestamp;
 use crate::domain::problem::Severity;
 use crate::engine::alert::{Alert, AlertSeverity};
+use crate::engine::home::Away;
 use crate::engine::status::NextFiring;
 
 impl Daemon {
     pub(crate) fn tell_generation(&mut self, now: Timestamp) {
         let current = self.workspace.current();
+        self.live.away(current.away.as_ref().map(Away::public_words));
+        match &current.away {
+            Some(away) => tracing::error!(words = away.words(), "The database is not at home; `dunlin adopt` ends that"),
+            None if self.told_away => tracing::warn!("The database is at home now; mails go where config.yaml says"),
+            None => {}
+        }
+        self.told_away = current.away.is_some();
         let problems = self.workspace.problems().to_vec();
         for problem in problems.iter().filter(|problem| !self.told_problems.contains(problem)) {
             match problem.severity {

@@ -27,7 +27,12 @@ pub(crate) enum Done {
     /// Each firing with its run; `Ok(None)`: it had been decided before.
     Fired(Vec<Fired>),
     /// What a person asked was done, or refused; the person knows.
-    Acted { has_run: bool },
+    Acted {
+        /// It was a run.
+        has_run: bool,
+        /// It gave the database its home.
+        is_home_now: bool,
+    },
     /// A defect of the program.
     Panicked,
 }
@@ -100,9 +105,10 @@ impl Work {
                     }
                 }
                 let has_run = matches!(done, Ok(ActDone::Run(_)));
+                let is_home_now = matches!(done, Ok(ActDone::Adopt { .. }));
                 // In a task, so that a caller that does not take its answer holds up nobody.
                 tokio::spawn(asked.answer(Answer::from(done)));
-                Done::Acted { has_run }
+                Done::Acted { has_run, is_home_now }
             }
         }
     }

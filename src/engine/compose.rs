@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 
-use crate::config::Mode;
+use crate::config::{Mode, Redirect};
 use crate::domain::date::Timestamp;
 use crate::domain::id::LevelId;
 use crate::domain::ledger::{DocumentIndex, Ledger};
@@ -53,7 +53,7 @@ impl Composer<'_> {
     pub fn key(&self, message: &PlannedMessage) -> MessageKey {
         let audience = match self.workspace.config.mode {
             Mode::Live => Audience::Customers,
-            Mode::Redirect { .. } => Audience::Redirected,
+            Mode::Redirect(_) => Audience::Redirected,
             Mode::Dry => Audience::Nobody,
         };
         message.key(self.plan, self.rules, self.ledger, audience)
@@ -81,10 +81,11 @@ impl Composer<'_> {
         let figures = self.figures(message);
         let variables = self.variables(message, &items)?;
         let (meant, _) = self.recipients(message);
-        let recipients = match &self.workspace.config.mode {
-            Mode::Redirect { to } => vec![Recipient { address: to.clone(), role: RecipientRole::To }],
-            Mode::Live | Mode::Dry => meant.clone(),
+        let (recipients, redirected) = match &self.workspace.config.mode {
+            Mode::Redirect(redirect) => redirected(redirect, &meant),
+            Mode::Live | Mode::Dry => (meant, Vec::new()),
         };
+        let subject_lead = subject_lead(&redirected);
         let key = self.key(message);
         let letter = Letter {
             ledger: self.ledger,
@@ -104,6 +105,7 @@ impl Composer<'_> {
             template: message.template(self.rules),
             sender,
             recipients: &recipients,
+            subject_lead: &subject_lead,
             variables: &variables,
             holds: &self.plan.holds,
             message_id: key.as_str(),
@@ -115,8 +117,8 @@ impl Composer<'_> {
         let attachments = self.attachments.of(&rule.attach_plugins, key.as_str()).map_err(missing)?;
         let composed = compose_with(&letter, &attachments, &self.workspace.templates);
         let mut composed = composed.map_err(|fault| blocked(&fault))?;
-        if let Mode::Redirect { .. } = self.workspace.config.mode {
-            composed.bytes = with_original_recipients(&meant, composed.bytes);
+        if !redirected.is_empty() {
+            composed.bytes = with_original_recipients(&redirected, composed.bytes);
         }
         Ok(composed)
     }
@@ -255,6 +257,26 @@ fn blocked(fault: &ComposeFault) -> Blocked {
 /// Returns a script fault's place and words.
 pub(crate) fn fault_words(fault: &ScriptFault) -> String {
     format!("{}: {}", fault.place, fault.message)
+}
+
+/// Returns to whom a mail goes in the mode `redirect`, and whom it was meant for instead: whoever is allowed gets it in their
+/// own role, and one address stands for all others.
+fn redirected(redirect: &Redirect, meant: &[Recipient]) -> (Vec<Recipient>, Vec<Recipient>) {
+    let (mut goes, redirected): (Vec<_>, Vec<_>) =
+        meant.iter().cloned().partition(|recipient| redirect.allows(&recipient.address));
+    if !redirected.is_empty() {
+        goes.push(Recipient { address: redirect.to.clone(), role: RecipientRole::To });
+    }
+    (goes, redirected)
+}
+
+/// Returns what the subject of a redirected mail begins with: `[for ap@customer.example +2] `.
+fn subject_lead(redirected: &[Recipient]) -> String {
+    match redirected {
+        [] => String::new(),
+        [only] => format!("[for {}] ", only.address),
+        [first, rest @ ..] => format!("[for {} +{}] ", first.address, rest.len()),
+    }
 }
 
 /// Puts a header line in front that says whom a redirected mail was meant for.

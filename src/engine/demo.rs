@@ -88,5 +88,7 @@ pub fn redirect(workspace: &mut Workspace, port: u16, database: String) {
     // Nobody out there looks up the demo's mails.
     workspace.config.dkim = Vec::new();
     workspace.config.mode = Mode::Live;
+    // The demo's own, made anew each time.
+    workspace.away = None;
     workspace.config.database = database;
 }

@@ -49,6 +49,8 @@ pub struct LiveWorkspace {
     /// How the files looked before they were last read.
     stamps: Stamps,
     is_refused: bool,
+    /// What a generation depends on besides the files has changed.
+    is_unread: bool,
     /// The generation in force is the first one, and lacks rules that had errors.
     is_partial: bool,
 }
@@ -133,6 +135,7 @@ impl LiveWorkspace {
             problems: reading.loaded.problems,
             stamps,
             is_refused,
+            is_unread: false,
             is_partial: is_refused,
         };
         live.pause(&reading.left_out, PauseReason::Broken);
@@ -176,8 +179,13 @@ impl LiveWorkspace {
 
     /// Returns the next look at the files.
     pub fn look(&self) -> Look {
-        let seen = (!self.is_refused).then(|| self.stamps.clone());
+        let seen = (!self.is_refused && !self.is_unread).then(|| self.stamps.clone());
         Look { root: self.root.clone(), others: self.current().other_files(), seen }
+    }
+
+    /// Has the next look read the files whatever they look like: something beside them has changed.
+    pub fn read_anew(&mut self) {
+        self.is_unread = true;
     }
 
     /// Takes in what was read: a new generation if all of it is right.
@@ -185,6 +193,7 @@ impl LiveWorkspace {
         let Reading { stamps, mut loaded, left_out } = reading;
         let current = self.current();
         self.stamps = stamps;
+        self.is_unread = false;
         if let Some(workspace) = &loaded.workspace
             && (workspace.config.instance != current.config.instance || workspace.config.database != current.config.database)
         {
@@ -209,7 +218,7 @@ impl LiveWorkspace {
         let vanished: Vec<_> = vanished.map(|rule| (rule.id.clone(), rule.file.to_string())).collect();
         self.pause(&vanished, PauseReason::Vanished);
         // The texts may be the same and a rule right now that was not: the ledger has got a column that it asks for.
-        if workspace.generation == current.generation && !self.is_partial {
+        if workspace.generation == current.generation && workspace.away == current.away && !self.is_partial {
             return Reloaded::Unchanged;
         }
         self.is_partial = false;

@@ -18,6 +18,7 @@ use crate::domain::ledger::{DocumentIndex, Ledger};
 use crate::engine::attach::{Attachments, fetch};
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryReport, OnAttempt, Recheck};
+use crate::engine::doubt::is_doubtful;
 use crate::engine::generation::RunGenerations;
 use crate::engine::only::Only;
 use crate::engine::recheck::{LedgerRecheck, LedgerState, PlanDay, RecheckCounts, recheck};
@@ -33,6 +34,7 @@ use crate::port::{Clock, Transport};
 use crate::rule::{RuleKind, RuleSet};
 use crate::store::firings::FiringRow;
 use crate::store::holds::{HoldSubject, HoldView, Outcome};
+use crate::store::home::doubt_until;
 use crate::store::status::run_counts;
 use crate::store::{DecisionRow, Queue, RunRow, RunTransaction, Store, StoreError, history};
 
@@ -80,7 +82,7 @@ pub struct Parts {
 pub fn mode_word(mode: &Mode) -> &'static str {
     match mode {
         Mode::Live => "live",
-        Mode::Redirect { .. } => "redirect",
+        Mode::Redirect(_) => "redirect",
         Mode::Dry => "dry",
     }
 }
@@ -89,7 +91,7 @@ pub fn mode_word(mode: &Mode) -> &'static str {
 pub fn history_mode(mode: &Mode) -> &'static str {
     match mode {
         Mode::Live | Mode::Dry => "live",
-        Mode::Redirect { .. } => "redirect",
+        Mode::Redirect(_) => "redirect",
     }
 }
 
@@ -133,10 +135,17 @@ enum RuleStarts {
 /// Turns what was under way when the last process died into `unknown`, and returns how many mails there were. To be
 /// called once, before anything is sent.
 ///
+/// Where the database is away from home, what a rehearsal left queued is withdrawn besides: its recipients were decided elsewhere.
+///
 /// # Errors
 /// Why it could not be stored.
 pub async fn recover(parts: &Parts) -> Result<usize, StoreError> {
-    parts.store.recover(parts.clock.now()).await
+    let now = parts.clock.now();
+    let withdrawn = parts.store.withdraw_rehearsed(now).await?;
+    if withdrawn > 0 {
+        tracing::warn!(count = withdrawn, "Mails of rehearsals were withdrawn, since the database is not at home");
+    }
+    parts.store.recover(now).await
 }
 
 /// Decides and stores a run: after this, what is due is in the outbox, and nothing has been sent.
@@ -162,7 +171,10 @@ pub async fn commit(
     };
     let left = settle_leftovers(generations, &ledger, day, parts).await?;
 
-    let past = history(&store.reader()?, history_mode(&workspace.config.mode), Queue::Counts)?;
+    let reader = store.reader()?;
+    let past = history(&reader, history_mode(&workspace.config.mode), Queue::Counts)?;
+    let doubt_until = if workspace.is_live() { doubt_until(&reader)? } else { None };
+    drop(reader);
     let scope = only.as_ref().map(|only| only.scope(&ledger));
     let plan = Arc::new(match scope {
         // It is not in this ledger: no rule has anything to say of it.
@@ -203,7 +215,7 @@ pub async fn commit(
         .write_run(row, move |run| {
             let composer =
                 Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now, attachments: &attachments };
-            store_plan(run, &composer, starts, &*report)?;
+            store_plan(run, &composer, starts, doubt_until, &*report)?;
             if let Some(person) = &person {
                 run.add_asked(person, None)?;
             }
@@ -329,6 +341,7 @@ fn store_plan(
     run: &mut RunTransaction<'_>,
     composer: &Composer<'_>,
     starts: RuleStarts,
+    doubt_until: Option<Date>,
     report: &ComposeProgress,
 ) -> Result<(), StoreError> {
     let (plan, rules, config) = (composer.plan, composer.rules, &composer.workspace.config);
@@ -338,6 +351,8 @@ fn store_plan(
     let waits = |message: &PlannedMessage| {
         if config.mode == Mode::Dry {
             Some("dry")
+        } else if doubt_until.is_some_and(|until| is_doubtful(message, plan, rules, composer.ledger, until)) {
+            Some("restored")
         } else if is_beyond_guard {
             Some("run_guard")
         } else if message.rule(rules).approve {

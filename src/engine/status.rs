@@ -159,12 +159,20 @@ pub enum FaultKind {
     RefreshTokenUnkept,
     /// A plugin does not do what it is for.
     PluginFailed,
+    /// What is over cannot be moved into the archive.
+    ArchiveFailed,
 }
 
 impl FaultKind {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 5] =
-        [Self::StoreFailed, Self::LedgerUnreadable, Self::ServerFault, Self::RefreshTokenUnkept, Self::PluginFailed];
+    pub const ALL: [Self; 6] = [
+        Self::StoreFailed,
+        Self::LedgerUnreadable,
+        Self::ServerFault,
+        Self::RefreshTokenUnkept,
+        Self::PluginFailed,
+        Self::ArchiveFailed,
+    ];
 
     /// Returns the word metrics and pages use.
     pub fn as_str(self) -> &'static str {
@@ -174,6 +182,7 @@ impl FaultKind {
             Self::ServerFault => "server_fault",
             Self::RefreshTokenUnkept => "refresh_token_unkept",
             Self::PluginFailed => "plugin_failed",
+            Self::ArchiveFailed => "archive_failed",
         }
     }
 }
@@ -228,6 +237,8 @@ pub struct Status {
     pub instance: String,
     /// `live`, `redirect` or `dry`.
     pub mode: &'static str,
+    /// In what the database is not where it belongs; `None`: it is at home.
+    pub away: Option<String>,
     /// The program's version.
     pub version: &'static str,
     /// The instant this was taken at.
@@ -331,6 +342,7 @@ struct Told {
     instance: String,
     mode: &'static str,
     quiet: Option<Quiet>,
+    away: Option<String>,
     version: &'static str,
     started_at: Timestamp,
     beat_at: Timestamp,
@@ -357,6 +369,7 @@ impl Live {
             quiet: None,
             instance: instance.into(),
             mode,
+            away: None,
             version,
             started_at,
             beat_at: started_at,
@@ -401,6 +414,11 @@ impl Live {
     /// Notes the hours in which no mail may leave: what waits for their end does not wait long.
     pub fn quiet(&self, quiet: Option<Quiet>) {
         self.told().quiet = quiet;
+    }
+
+    /// Notes in what the database is not where it belongs, without an address; `None`: it is at home.
+    pub fn away(&self, words: Option<String>) {
+        self.told().away = words;
     }
 
     /// Notes a look at the changed files: whether a new generation came of it, and every problem found.
@@ -510,6 +528,7 @@ impl Live {
             mode: told.mode,
             quiet_until: told.quiet.as_ref().and_then(|quiet| quiet.until(now)),
             quiet_ended_at: told.quiet.as_ref().and_then(|quiet| quiet.last_end(now)),
+            away: told.away.clone(),
             version: told.version,
             now,
             started_at: told.started_at,

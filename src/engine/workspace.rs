@@ -13,6 +13,7 @@ use crate::domain::id::{RecipientKey, RuleId};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::engine::deliver::pace::Rates;
+use crate::engine::home::Away;
 use crate::engine::run::{Parts, history_mode};
 use crate::engine::signing::Signing;
 use crate::message::known_names;
@@ -30,7 +31,7 @@ use crate::smtp::tls::TlsFault;
 pub use crate::source::csv::FileChange;
 use crate::source::csv::{CsvLedger, CsvSource, CsvTable};
 use crate::store::thread::thread;
-use crate::store::{Queue, Store, StoreError, history, open_reader};
+use crate::store::{Queue, StoreError, history, open_reader};
 use crate::template::{LentFilter, TemplateFile, Templates};
 
 /// How many coming statements of a rule are looked at for days between them: a year of monthly ones.
@@ -41,8 +42,10 @@ const STATEMENTS_LOOKED_AT: usize = 12;
 pub struct Workspace {
     /// The folder.
     pub root: PathBuf,
-    /// config.yaml.
+    /// config.yaml; its mode is not `live` while the database is away from home.
     pub config: Config,
+    /// In what the database is not where it belongs; `None`: it is at home.
+    pub away: Option<Away>,
     /// The rules that are right, sorted by id.
     pub rules: RuleSet,
     /// The templates.
@@ -101,9 +104,12 @@ impl StartFault {
             Self::Store(StoreError::InUse { .. }) => {
                 Some("if it is `dunlin run`, wait until it has ended; a daemon is asked with `dunlin run`, `runs` and `outbox`")
             }
-            Self::Store(StoreError::OtherInstance { .. }) => {
-                Some("set `instance` back, or name another `database` for this workspace")
-            }
+            Self::Store(StoreError::Damaged { .. }) => Some(
+                "stop all that uses it, keep the file, put a backup in its place and `dunlin adopt` it: docs/operating.md, \"Restoring a backup\"",
+            ),
+            Self::Store(StoreError::Linked { .. }) => Some("remove the other name, or move the database to a folder of its own"),
+            Self::Store(StoreError::Network { .. }) => Some("name a `database` on a disk of this machine"),
+            Self::Store(StoreError::Strayed { .. }) => Some("begin again; `dunlin adopt` tells what is other than it was"),
             Self::Store(_) | Self::Tls(_) => None,
             Self::Missing(problem) => problem.hint.as_deref(),
         }
@@ -201,6 +207,7 @@ pub fn load(root: &Path) -> Loaded {
     // Without the business days nobody could tell when rules run, so a faulty calendar stops them all, like config.yaml.
     let workspace = calendar.map(|ReadCalendar { calendar, last_dates }| Workspace {
         root: root.to_owned(),
+        away: None,
         config,
         rules,
         templates,
@@ -210,6 +217,7 @@ pub fn load(root: &Path) -> Loaded {
         config_text,
         generation,
     });
+    let workspace = workspace.map(Workspace::seen_at_home);
     Loaded { workspace, problems }
 }
 
@@ -390,8 +398,8 @@ impl Workspace {
     /// # Errors
     /// Why it cannot be opened.
     pub fn parts_without_servers(&self, clock: Arc<dyn Clock>) -> Result<Parts, StoreError> {
-        let store = Store::open(&self.database_path(), &self.config.instance, clock.now())?;
-        Ok(Parts { store: Arc::new(store), clock, transports: Vec::new(), signing: Arc::default() })
+        let store = self.open_store(clock.now())?;
+        Ok(Parts { store, clock, transports: Vec::new(), signing: Arc::default() })
     }
 
     /// Opens the store and sets up a transport for every server.
@@ -399,7 +407,7 @@ impl Workspace {
     /// # Errors
     /// Why sending cannot start.
     pub fn parts(&self, clock: Arc<dyn Clock>) -> Result<Parts, StartFault> {
-        let store = Arc::new(Store::open(&self.database_path(), &self.config.instance, clock.now())?);
+        let store = self.open_store(clock.now())?;
         let transports = self.transports(&clock)?;
         let signing = self.signing()?;
         Ok(Parts { store, clock, transports, signing })

@@ -75,6 +75,8 @@ pub struct Letter<'a> {
     pub sender: &'a Sender,
     /// Who it goes to; at least one with the role `To`.
     pub recipients: &'a [Recipient],
+    /// What stands before the subject: empty, but where the mail does not go to whom it is for.
+    pub subject_lead: &'a str,
     /// What the rule's script returned from `variables()`.
     pub variables: &'a BTreeMap<String, Variable>,
     /// The message key: letters, digits, `-`, `_` and `.`; the left part of the Message-ID.
@@ -204,7 +206,8 @@ pub fn compose_with(letter: &Letter<'_>, attachments: &[Attachment], templates: 
     }
     let language = letter.ledger.customer(letter.customer).language.as_ref();
     let choice = templates.choose(letter.template, language)?;
-    let rendered = choice.render(&context(letter, &choice))?;
+    let mut rendered = choice.render(&context(letter, &choice))?;
+    rendered.subject.insert_str(0, letter.subject_lead);
     if rendered.text.trim().is_empty() {
         return Err(ComposeFault::BodyEmpty { template: letter.template.to_string() });
     }

@@ -88,6 +88,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`[{ plugin: name }]`", Shape::OneOrMany(&Shape::Keys(&[("plugin", Shape::Name)]))),
     ("an address", ADDRESS),
     ("an address, or a list", Shape::OneOrMany(&ADDRESS)),
+    ("an address or `\"*@example.com\"`, or a list", Shape::OneOrMany(&ADDRESS)),
     ("a place: `Europe/Berlin`, or `UTC`", TIME_ZONE),
     ("a time zone", TIME_ZONE),
     ("a path", Shape::Name),
@@ -121,6 +122,8 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`4 h`", DURATION),
     ("`3 days`, `3 business days`", DAY_SPAN),
     ("`14 days`", DAYS),
+    ("`400 days`", DAYS),
+    ("`800 days`", DAYS),
     ("a pattern: `\"%d.%m.%Y\"`, or `relative`", DATES),
     (
         "`comma`, `point`, `space` or `apostrophe`",

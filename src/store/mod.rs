@@ -5,11 +5,18 @@
 //! database keeps a second process from writing (and from taking the first one's mails under way for lost).
 
 pub mod acts;
+pub mod adopt;
+mod archive;
+pub mod backup;
+pub mod check;
+mod file_system;
 pub mod firings;
 mod history;
 pub mod holds;
+pub mod home;
 pub mod outbox;
 pub mod person;
+pub mod prune;
 pub mod run_list;
 mod runs;
 pub mod search;
@@ -26,6 +33,8 @@ use thiserror::Error;
 
 use crate::domain::date::Timestamp;
 
+use crate::store::home::Difference;
+
 pub use crate::store::history::{Queue, history};
 pub use crate::store::runs::{DecisionRow, ItemRow, MessageRow, RunRow, RunTransaction};
 pub use crate::store::writer::Store;
@@ -38,9 +47,14 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_daemon.sql"),
     include_str!("migrations/0003_decisions.sql"),
+    include_str!("migrations/0005_home.sql"),
+    include_str!("migrations/0006_archive.sql"),
     include_str!("migrations/0007_threads.sql"),
     include_str!("migrations/0009_delivery.sql"),
 ];
+
+/// How large SQLite's log stays on disk once its content is in the database.
+const LOG_BYTES_MAX: i64 = 16 << 20;
 
 /// Why the store cannot be used.
 #[derive(Debug, Error)]
@@ -83,13 +97,47 @@ pub enum StoreError {
         /// The newest schema this release knows.
         known: usize,
     },
-    /// It belongs to another instance.
-    #[error("The database belongs to instance `{own}`, config.yaml says `{asked}`")]
-    OtherInstance {
-        /// The instance in the database.
-        own: String,
-        /// The instance in config.yaml.
-        asked: String,
+    /// The file has two names, under each of which SQLite would keep another log.
+    #[error("{path} has a further name (a hard link), and would be damaged if it were used under both")]
+    Linked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It lies on a file system over which two machines can reach it.
+    #[error("{path} lies on a network drive ({kind}), where SQLite's log does not hold")]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// The kind of file system.
+        kind: &'static str,
+    },
+    /// What it holds is damaged.
+    #[error("The database {path} is damaged: {words}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's account, the beginning of it.
+        words: String,
+    },
+    /// It was put in the place of another between two looks.
+    #[error("The database {path} is not at home any more")]
+    Strayed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file beside it cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's account.
+        source: std::io::Error,
+    },
+    /// A backup would overwrite what is no backup.
+    #[error("{path} is there and is no dunlin database, so it is not written over")]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
     },
     /// A statement failed.
     #[error("Database: {0}")]
@@ -103,6 +151,12 @@ pub enum StoreError {
     /// A message that was to be sent is no longer queued.
     #[error("Message {id} is not queued")]
     NotQueued {
+        /// The message.
+        id: i64,
+    },
+    /// The text of a message has left the database.
+    #[error("The text of mail {id} is in the archive; it cannot be sent again from here")]
+    Archived {
         /// The message.
         id: i64,
     },
@@ -134,10 +188,7 @@ pub fn open_reader(path: &Path) -> Result<Option<Connection>, StoreError> {
     if !path.exists() {
         return Ok(None);
     }
-    let open = |source| StoreError::Open { path: path.to_owned(), source };
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(open)?;
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    let connection = open_plain_reader(path)?;
     let version = match check_owner(&connection, path) {
         // From the first commit on the file is in WAL mode. A journal to roll back is of a process that died while it made the
         // file: nothing is in it, and only who writes may roll it back.
@@ -151,11 +202,39 @@ fn has_interrupted_start(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
+/// Opens a file for reading only, whatever it holds.
+fn open_plain_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags);
+    let connection = connection.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    Ok(connection)
+}
+
+/// A database opened for writing.
+struct Opened {
+    connection: Connection,
+    lock: File,
+    /// In what it is not where it belongs.
+    differences: Vec<Difference>,
+}
+
 /// Opens or creates the database for writing and brings it to the newest schema.
-fn open_writer(path: &Path, instance: &str, now: Timestamp) -> Result<(Connection, File), StoreError> {
+fn open_writer(path: &Path, instance: &str, now: Timestamp) -> Result<Opened, StoreError> {
+    file_system::check(path)?;
     let lock = lock(path)?;
+    open_locked(path, lock, instance, now).map_err(|error| match error {
+        StoreError::Sql(source) | StoreError::Open { source, .. } if check::is_damage(&source) => {
+            StoreError::Damaged { path: path.to_owned(), words: source.to_string() }
+        }
+        other => other,
+    })
+}
+
+fn open_locked(path: &Path, lock: File, instance: &str, now: Timestamp) -> Result<Opened, StoreError> {
     let open = |source| StoreError::Open { path: path.to_owned(), source };
     keep_private(path)?;
+    check_links(path)?;
     let mut connection = Connection::open(path).map_err(open)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     // Before anything is changed: a foreign file stays as it is.
@@ -165,7 +244,9 @@ fn open_writer(path: &Path, instance: &str, now: Timestamp) -> Result<(Connectio
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
     connection.set_prepared_statement_cache_capacity(64);
+    check::at_start(&mut connection, path)?;
 
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
@@ -175,12 +256,18 @@ fn open_writer(path: &Path, instance: &str, now: Timestamp) -> Result<(Connectio
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     let insert = "insert into instance (only, id, created_at_ms) values (1, ?1, ?2) on conflict do nothing";
     transaction.execute(insert, (instance, now.as_millisecond()))?;
-    let own: String = transaction.query_row("select id from instance", (), |row| row.get(0))?;
-    if own != instance {
-        return Err(StoreError::OtherInstance { own, asked: instance.to_owned() });
-    }
+    let differences = home::settle(&transaction, path, instance)?;
     transaction.commit()?;
-    Ok((connection, lock))
+    Ok(Opened { connection, lock, differences })
+}
+
+/// Refuses a file with two names: the lock and SQLite's log go by the name.
+fn check_links(path: &Path) -> Result<(), StoreError> {
+    #[cfg(unix)]
+    if std::fs::metadata(path).is_ok_and(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) > 1) {
+        return Err(StoreError::Linked { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// Makes a new database's file one that only its owner reads: every customer's mail is in it. One that is there keeps the
@@ -200,9 +287,7 @@ fn keep_private(path: &Path) -> Result<(), StoreError> {
 
 /// Takes the lock beside the database, held until the file is dropped.
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = one_name(path).into_os_string();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
+    let lock_path = beside(path, ".lock");
     let failed = |source| StoreError::Lock { path: lock_path.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
     match file.try_lock() {
@@ -210,6 +295,13 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Returns the file beside a database that has its name and this ending.
+fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut name = one_name(database).into_os_string();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// Returns the one name of a file, whatever links lead to it, so that everybody locks the same thing.

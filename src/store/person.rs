@@ -83,6 +83,12 @@ impl Store {
         self.write(move |connection| {
             let meant = meant(connection, &chosen)?;
             let is_misfit = |meant: &&Meant| meant.state.is_none_or(|state| !intervention.states().contains(&state));
+            if intervention.next().is_none()
+                && let Some(archived) = meant.iter().find(|meant| !has_bytes(connection, meant.id).unwrap_or(true))
+                && !is_misfit(&archived)
+            {
+                return Err(StoreError::Archived { id: archived.id });
+            }
             let misfits: Vec<Meant> = meant.iter().filter(is_misfit).copied().collect();
             if !misfits.is_empty() {
                 return Ok(Intervened::Refused(misfits));
@@ -175,6 +181,11 @@ impl Store {
         })
         .await
     }
+}
+
+fn has_bytes(connection: &Connection, id: i64) -> Result<bool, StoreError> {
+    let select = "select exists (select 1 from message_body where message_id = ?1)";
+    Ok(connection.prepare_cached(select)?.query_row((id,), |row| row.get(0))?)
 }
 
 fn put(connection: &Connection, id: i64, next: State, reason: &str, now: Timestamp) -> Result<(), StoreError> {

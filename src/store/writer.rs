@@ -6,18 +6,27 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use crate::domain::date::Timestamp;
-use crate::store::{StoreError, open_reader, open_writer};
+use crate::store::home::{Difference, Seal, move_on};
+use crate::store::{Opened, StoreError, open_reader, open_writer};
 
 /// The most operations in one commit; bounds how long one waits for the others.
 const GROUP_MAX: usize = 256;
+
+/// How often the seal moves on while something is written: an older state is noticed if it is older than that.
+const SEAL_EVERY: Duration = Duration::from_secs(1);
+
+/// After how long without a write SQLite's log is put into the database and cut off.
+const REST_AFTER: Duration = Duration::from_secs(30);
 
 /// Why nothing of a group is stored.
 #[derive(Clone, Debug)]
@@ -84,6 +93,8 @@ pub struct Store {
     path: PathBuf,
     jobs: Option<Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
+    differences: Mutex<Vec<Difference>>,
+    is_at_home: Arc<AtomicBool>,
     /// The messages that this process put into `sending` and has no result of yet.
     own: Mutex<HashSet<i64>>,
     _lock: File,
@@ -93,15 +104,37 @@ impl Store {
     /// Opens or creates the database at `path` for `instance` and starts the writer.
     ///
     /// # Errors
-    /// As [`StoreError`] says: in use, foreign, newer, another instance, or not to be opened.
+    /// As [`StoreError`] says: in use, foreign, newer, damaged, or not to be opened.
     pub fn open(path: &Path, instance: &str, now: Timestamp) -> Result<Self, StoreError> {
-        let (connection, lock) = open_writer(path, instance, now)?;
+        let Opened { connection, lock, differences } = open_writer(path, instance, now)?;
         let (jobs, waiting) = channel();
+        let is_at_home = Arc::new(AtomicBool::new(differences.is_empty()));
+        let sealer = Sealer::new(path, is_at_home.clone());
         let thread = std::thread::Builder::new()
             .name("dunlin-store".into())
-            .spawn(move || write_groups(&connection, &waiting))
+            .spawn(move || write_groups(&connection, &waiting, sealer))
             .map_err(|source| StoreError::Lock { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), jobs: Some(jobs), thread: Some(thread), own: Mutex::default(), _lock: lock })
+        let (path, differences) = (path.to_owned(), Mutex::new(differences));
+        let (jobs, thread, own) = (Some(jobs), Some(thread), Mutex::default());
+        Ok(Self { path, jobs, thread, differences, is_at_home, own, _lock: lock })
+    }
+
+    /// Returns in what the database is not where it belongs; while there is anything, nothing of it goes to a customer.
+    pub fn differences(&self) -> Vec<Difference> {
+        self.differences.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns where the database is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Notes that the database has got this place as its home, and seals it.
+    pub(crate) async fn settle_in(&self) -> Result<(), StoreError> {
+        self.differences.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.is_at_home.store(true, Ordering::SeqCst);
+        // The first commit from now on moves the seal.
+        self.write(|_| Ok(())).await
     }
 
     /// Opens a further connection for reading.
@@ -142,24 +175,129 @@ impl Drop for Store {
     }
 }
 
-fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>) {
-    while let Ok(first) = waiting.recv() {
+/// Keeps the seal beside the database close behind it.
+struct Sealer {
+    database: PathBuf,
+    is_at_home: Arc<AtomicBool>,
+    moved_at: Option<Instant>,
+    /// Something was committed since the seal last moved.
+    is_behind: bool,
+    has_failed: bool,
+}
+
+impl Sealer {
+    fn new(database: &Path, is_at_home: Arc<AtomicBool>) -> Self {
+        Self { database: database.to_owned(), is_at_home, moved_at: None, is_behind: false, has_failed: false }
+    }
+
+    /// Moves the epoch on within the transaction, where it is time for it.
+    fn move_on(&self, connection: &Connection) -> Result<Option<Seal>, rusqlite::Error> {
+        let is_due = self.moved_at.is_none_or(|at| at.elapsed() >= SEAL_EVERY);
+        // Away from home the seal, if there is one, speaks of what was here.
+        if is_due && self.is_at_home.load(Ordering::SeqCst) { move_on(connection).map(Some) } else { Ok(None) }
+    }
+
+    /// Writes the seal after the commit; never before it, or a crash would leave it ahead.
+    fn committed(&mut self, seal: Option<Seal>) {
+        let Some(seal) = seal else {
+            self.is_behind = true;
+            return;
+        };
+        self.moved_at = Some(Instant::now());
+        self.is_behind = false;
+        match seal.write(&self.database) {
+            Ok(()) => self.has_failed = false,
+            Err(error) if !self.has_failed => {
+                self.has_failed = true;
+                tracing::error!(%error, "The seal beside the database cannot be written; an older state put here would not be noticed");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Returns after how long without a write the seal is to move up; `None` where it need not.
+    fn pause(&self) -> Option<Duration> {
+        (self.is_behind && self.is_at_home.load(Ordering::SeqCst)).then_some(SEAL_EVERY)
+    }
+
+    /// Moves the seal up to the last commit.
+    fn end(&mut self, connection: &Connection) {
+        if !self.is_behind || !self.is_at_home.load(Ordering::SeqCst) {
+            return;
+        }
+        // A transaction of its own, since only a commit that says so is one: on a full disk the statement by itself would not.
+        let moved = || -> Result<Seal, rusqlite::Error> {
+            connection.execute_batch("begin immediate")?;
+            let seal = move_on(connection)?;
+            connection.execute_batch("commit").map(|()| seal)
+        };
+        let moved = moved().inspect_err(|_| {
+            if !connection.is_autocommit() {
+                // Where even that fails, the next transaction says so.
+                drop(connection.execute_batch("rollback"));
+            }
+        });
+        match moved {
+            Ok(seal) => self.committed(Some(seal)),
+            Err(error) => {
+                // Moved with the next commit; not tried over and over.
+                self.is_behind = false;
+                self.moved_at = None;
+                tracing::warn!(%error, "The seal could not be moved");
+            }
+        }
+    }
+}
+
+fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut sealer: Sealer) {
+    // Whether the log may hold anything that the database does not.
+    let mut has_log = true;
+    loop {
+        let first = match sealer.pause().or(has_log.then_some(REST_AFTER)) {
+            None => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(pause) => waiting.recv_timeout(pause),
+        };
+        let first = match first {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) if sealer.is_behind => {
+                sealer.end(connection);
+                continue;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                has_log = false;
+                // Somebody who reads holds it up; then the next rest does it.
+                if let Err(error) = connection.execute_batch("pragma wal_checkpoint(truncate)") {
+                    tracing::debug!(%error, "The database's log could not be cut off");
+                }
+                continue;
+            }
+        };
+        has_log = true;
         let mut group = vec![first];
-        let committed = write_group(connection, &mut group, waiting);
+        let committed = write_group(connection, &mut group, waiting, &sealer);
         if committed.is_err() && !connection.is_autocommit() {
             // The failed commit may have rolled back by itself; if not, this must.
             if let Err(error) = connection.execute_batch("rollback") {
                 tracing::error!(%error, "A failed commit could not be rolled back");
             }
         }
+        // Before anybody acts on what is stored: the seal is to know of it.
+        let committed = committed.map(|seal| sealer.committed(seal));
         for job in group {
             job.finish(committed.clone());
         }
     }
+    sealer.end(connection);
 }
 
-/// Runs the first job of `group` and whatever is waiting behind it in one transaction.
-fn write_group(connection: &Connection, group: &mut Vec<Box<dyn Job>>, waiting: &Receiver<Box<dyn Job>>) -> Result<(), Unstored> {
+/// Runs the first job of `group` and whatever is waiting behind it in one transaction; returns what the seal is to say.
+fn write_group(
+    connection: &Connection,
+    group: &mut Vec<Box<dyn Job>>,
+    waiting: &Receiver<Box<dyn Job>>,
+    sealer: &Sealer,
+) -> Result<Option<Seal>, Unstored> {
     let words = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Unstored::Busy,
         _ => Unstored::Failed(error.to_string()),
@@ -173,7 +311,9 @@ fn write_group(connection: &Connection, group: &mut Vec<Box<dyn Job>>, waiting: 
         group.push(job);
         ran?;
     }
-    step(connection, "commit").map_err(words)
+    let seal = sealer.move_on(connection).map_err(words)?;
+    step(connection, "commit").map_err(words)?;
+    Ok(seal)
 }
 
 /// Takes one step of a transaction; the few there are stay prepared.

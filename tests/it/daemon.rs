@@ -303,13 +303,13 @@ async fn an_export_that_somebody_is_still_writing_is_not_read() {
 }
 
 /// The real program as a daemon; its log is read line by line.
-struct Process {
-    child: Child,
+pub struct Process {
+    pub child: Child,
     log: std::io::Lines<BufReader<std::process::ChildStderr>>,
 }
 
 impl Process {
-    fn start(workspace: &Workspace) -> Self {
+    pub fn start(workspace: &Workspace) -> Self {
         let mut child = workspace.start(&["serve", "-v"]);
         let log = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut process = Self { child, log };
@@ -318,7 +318,7 @@ impl Process {
     }
 
     /// Reads the log until a line has `words`.
-    fn wait_for(&mut self, words: &str) -> String {
+    pub fn wait_for(&mut self, words: &str) -> String {
         let mut seen = String::new();
         for line in self.log.by_ref() {
             let line = line.unwrap();
@@ -331,7 +331,7 @@ impl Process {
     }
 
     /// Sends a signal by its name.
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap().success());
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
+mod care;
 mod control;
 mod daemon;
 mod dns;
@@ -10,9 +11,11 @@ mod faults;
 mod guarantees;
 mod headers;
 mod holds;
+mod home;
 mod init;
 mod kill;
 mod main_job;
+mod migrations;
 mod occasions;
 mod outbox;
 mod plugins;

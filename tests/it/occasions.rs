@@ -13,12 +13,12 @@ use dunlin::store::firings::FiringRow;
 use crate::server::Server;
 use crate::workspace::{AS_OF, Workspace, counts};
 
-const STATEMENT: &str = "id: monthly\nkind: statement\ntemplate: account\nfrom: receivables\nto: [billing]\n";
+pub const STATEMENT: &str = "id: monthly\nkind: statement\ntemplate: account\nfrom: receivables\nto: [billing]\n";
 
-const NOTICE: &str = "id: receipt\nkind: notice\nfor_each: payment\ntemplate: receipt\nfrom: receivables\nto: [billing]\n";
+pub const NOTICE: &str = "id: receipt\nkind: notice\nfor_each: payment\ntemplate: receipt\nfrom: receivables\nto: [billing]\n";
 
 /// Returns a workspace with two customers and one rule.
-fn workspace(port: u16, rule: &str) -> Workspace {
+pub fn workspace(port: u16, rule: &str) -> Workspace {
     let workspace = Workspace::new(port, 2);
     workspace.write("rules/overdue.yaml", rule);
     let payments = "  payments: { csv: payments.csv }\n";

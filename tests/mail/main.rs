@@ -247,6 +247,7 @@ impl Setting {
                 Tells::Invoice => Content::Notice(None),
             },
             holds: &Holds::default(),
+            subject_lead: "",
             level: &level,
             template: &TemplateName::new(self.template),
             sender: &self.sender,

@@ -135,6 +135,21 @@ pub enum ActFault {
         /// The address.
         address: String,
     },
+    /// It is where it belongs.
+    #[error("The database is at home here; there is nothing to adopt")]
+    AtHome,
+    /// Nobody can vouch that nothing was sent.
+    #[error("This is not the last state of the database that was here, so something may have been sent since")]
+    Lost,
+    /// It is not where it belongs.
+    #[error("The database is not at home, so nothing of it is sent again")]
+    Away,
+    /// Nothing has run yet.
+    #[error("There is no database yet")]
+    NoDatabase,
+    /// config.yaml keeps everything for ever.
+    #[error("config.yaml says nothing of how long things are kept")]
+    NoRetention,
     /// Only a daemon can do it, and this is none.
     #[error("No daemon runs here")]
     NoDaemon,
@@ -164,6 +179,11 @@ impl ActFault {
             Self::ReasonTooLong { .. } => "say it in fewer words",
             Self::NoAddress { .. } => "write `name@example.com` and nothing else",
             Self::SuppressedAlready { .. } | Self::NotSuppressed { .. } => "`dunlin suppress list` lists them",
+            Self::AtHome => return None,
+            Self::Lost => "`dunlin adopt` without `--moved` holds back what may have gone",
+            Self::Away => "`dunlin adopt` tells why, and ends it",
+            Self::NoDatabase => "the first run makes it",
+            Self::NoRetention => "write `retention`; `dunlin schema config` and docs/reference/config.md tell its keys",
             Self::NoDaemon => "start one with `dunlin serve`",
             Self::Store(_) => return None,
         };

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::control;
 use crate::domain::date::Date;
 use crate::domain::hold::HoldKind;
+use crate::engine::home::{Difference, Since};
+use crate::engine::retention::Pruned;
 use crate::outbox::intervention::Intervention;
 use crate::outbox::state::State;
 use crate::store::holds::{HoldSubject, HoldView};
@@ -109,6 +111,13 @@ pub enum Act {
         /// The address.
         address: String,
     },
+    /// Give the database this place as its home.
+    Adopt {
+        /// What is known of the time since its state was copied.
+        since: Since,
+    },
+    /// Move what is over into the archive.
+    Prune,
     /// Look at the files now. Only the daemon does it.
     Reload,
     /// Tell how the daemon stands. Only the daemon does it.
@@ -128,6 +137,8 @@ impl Act {
             Self::EndHold { .. } => "end_hold",
             Self::Suppress { .. } => "suppress",
             Self::Unsuppress { .. } => "unsuppress",
+            Self::Adopt { .. } => "adopt",
+            Self::Prune => "prune",
             Self::Reload => "reload",
             Self::Status => "status",
         }
@@ -154,6 +165,8 @@ impl Done {
             | Self::EndHold { .. }
             | Self::Suppress { .. }
             | Self::Unsuppress { .. }
+            | Self::Adopt { .. }
+            | Self::Prune(_)
             | Self::Told { .. } => None,
         }
     }
@@ -233,6 +246,15 @@ pub enum Done {
         /// The address.
         address: String,
     },
+    /// The database is at home here.
+    Adopt {
+        /// In what it had not been.
+        differences: Vec<Difference>,
+        /// How many mails became `unknown`.
+        unknown: usize,
+    },
+    /// What is over was moved into the archive.
+    Prune(Pruned),
     /// What the daemon has to tell about itself.
     Told {
         /// Its own shape.
@@ -322,6 +344,8 @@ mod tests {
                 r#"{"act":"suppress","address":"ap@abc.example","reason":"left"}"#,
             ),
             (Act::Unsuppress { address: "ap@abc.example".into() }, r#"{"act":"unsuppress","address":"ap@abc.example"}"#),
+            (Act::Adopt { since: Since::Nothing }, r#"{"act":"adopt","since":"nothing"}"#),
+            (Act::Prune, r#"{"act":"prune"}"#),
             (Act::Reload, r#"{"act":"reload"}"#),
             (Act::Status, r#"{"act":"status"}"#),
         ] {

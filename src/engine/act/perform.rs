@@ -11,11 +11,14 @@ use crate::domain::mailbox::is_address;
 use crate::engine::act::{Act, ActFault, Chosen, Done, RunDone};
 use crate::engine::agenda::still_to_fire;
 use crate::engine::generation::RunGenerations;
+use crate::engine::home::{Since, doubt_until};
 use crate::engine::only::Only;
 use crate::engine::recheck::PlanDay;
+use crate::engine::retention::prune;
 use crate::engine::run::{Cause, ComposeProgress, Order, Parts, commit, mode_word, settle_leftovers};
 use crate::outbox::intervention::Intervention;
 use crate::rule::RuleSet;
+use crate::store::adopt::Adopted;
 use crate::store::holds::{EndedHold, HoldSubject, NewHold};
 use crate::store::person::{self, Intervened, Meant, Steer, Steered};
 use crate::store::search::MessageFilter;
@@ -82,6 +85,11 @@ pub async fn perform(context: &Context, act: Act, person: &str) -> Result<Done, 
             true => Ok(Done::Unsuppress { address }),
             false => Err(ActFault::NotSuppressed { address }),
         },
+        Act::Adopt { since } => adopt(context, since, person, now).await,
+        Act::Prune => match &context.generations.current().config.retention {
+            Some(retention) => Ok(Done::Prune(prune(&context.generations.current(), retention, &context.parts).await?)),
+            None => Err(ActFault::NoRetention),
+        },
         Act::Reload | Act::Status => Err(ActFault::NoDaemon),
     }
 }
@@ -92,6 +100,7 @@ pub fn without_database(act: &Act) -> ActFault {
         Act::Run { .. } | Act::AddHold { .. } | Act::Suppress { .. } | Act::Reload | Act::Status => ActFault::NoDaemon,
         Act::EndHold { hold } => ActFault::HoldMissing { hold: *hold },
         Act::Unsuppress { address } => ActFault::NotSuppressed { address: address.clone() },
+        Act::Adopt { .. } | Act::Prune => ActFault::NoDatabase,
         Act::StartRun { run, .. } | Act::StopRun { run } | Act::CloseRun { run } => ActFault::RunMissing { run: *run },
         Act::Intervene { chosen, .. } if chosen.ids.is_empty() => ActFault::NothingMatches,
         Act::Intervene { intervention, chosen } => {
@@ -225,9 +234,22 @@ async fn steer(context: &Context, steer: Steer, run: i64, person: &str, now: Tim
     }
 }
 
+/// Makes the place where the database is its home.
+async fn adopt(context: &Context, since: Since, person: &str, now: Timestamp) -> Result<Done, ActFault> {
+    let (store, instance) = (&context.parts.store, context.generations.current().config.instance.clone());
+    match store.adopt(instance, since, doubt_until(now), person.to_owned(), now).await? {
+        Adopted::Done { differences, unknown } => Ok(Done::Adopt { differences, unknown }),
+        Adopted::AtHome => Err(ActFault::AtHome),
+        Adopted::Lost => Err(ActFault::Lost),
+    }
+}
+
 async fn intervene(context: &Context, intervention: Intervention, chosen: Chosen, person: &str) -> Result<Done, ActFault> {
     if chosen == Chosen::default() {
         return Err(ActFault::NothingChosen);
+    }
+    if intervention == Intervention::Resend && !context.parts.store.differences().is_empty() {
+        return Err(ActFault::Away);
     }
     let chosen = match chosen.ids.is_empty() {
         true => person::Chosen::Matching(chosen.filter()),

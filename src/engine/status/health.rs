@@ -52,6 +52,8 @@ pub enum ReasonKind {
     StoreFailed,
     /// The database cannot be read.
     StoreUnreadable,
+    /// The database is not where it belongs, so no customer gets anything.
+    NotAdopted,
     /// The ledger cannot be read.
     LedgerUnreadable,
     /// A server takes nothing from us.
@@ -74,6 +76,8 @@ pub enum ReasonKind {
     PromiseBroken,
     /// Mails would go to suppressed addresses alone.
     RecipientSuppressed,
+    /// What is over cannot be moved into the archive.
+    ArchiveFailed,
 }
 
 /// What a reason means and what to do about it, in words for people.
@@ -87,10 +91,11 @@ pub struct Advice {
 
 impl ReasonKind {
     /// All, the worst first.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::LoopStuck,
         Self::StoreFailed,
         Self::StoreUnreadable,
+        Self::NotAdopted,
         Self::LedgerUnreadable,
         Self::ServerFault,
         Self::RefreshTokenUnkept,
@@ -102,6 +107,7 @@ impl ReasonKind {
         Self::QueueOld,
         Self::PromiseBroken,
         Self::RecipientSuppressed,
+        Self::ArchiveFailed,
     ];
 
     /// Returns the word metrics and JSON use.
@@ -110,6 +116,7 @@ impl ReasonKind {
             Self::LoopStuck => "loop_stuck",
             Self::StoreFailed => "store_failed",
             Self::StoreUnreadable => "store_unreadable",
+            Self::NotAdopted => "not_adopted",
             Self::LedgerUnreadable => "ledger_unreadable",
             Self::ServerFault => "server_fault",
             Self::RefreshTokenUnkept => "refresh_token_unkept",
@@ -121,13 +128,14 @@ impl ReasonKind {
             Self::QueueOld => "queue_old",
             Self::PromiseBroken => "promise_broken",
             Self::RecipientSuppressed => "recipient_suppressed",
+            Self::ArchiveFailed => "archive_failed",
         }
     }
 
     /// Returns how bad it is.
     pub fn health(self) -> Health {
         match self {
-            Self::LoopStuck | Self::StoreFailed | Self::StoreUnreadable => Health::Failing,
+            Self::LoopStuck | Self::StoreFailed | Self::StoreUnreadable | Self::NotAdopted => Health::Failing,
             _ => Health::Degraded,
         }
     }
@@ -146,6 +154,10 @@ impl ReasonKind {
             Self::StoreUnreadable => (
                 "The database cannot be read, so nobody can tell how the outbox stands.",
                 "Look at the message: a wrong owner of the file, a full disk, another program that keeps it locked.",
+            ),
+            Self::NotAdopted => (
+                "The database is not where it belongs: it was copied, moved or put back to an older state. No customer gets anything; mails go to `redirect_to`, or nowhere.",
+                "Find out why. If this is the database that is to send from now on, `dunlin adopt` says so; it tells what is other than it was, and what then becomes of mails that may have gone.",
             ),
             Self::LedgerUnreadable => (
                 "The receivables cannot be read as a whole. A ledger with one bad row is no ledger: no rule runs, nothing queued is sent.",
@@ -190,6 +202,10 @@ impl ReasonKind {
                 "A mail is due, but every address it would go to is suppressed. It is not sent and not forgotten.",
                 "`dunlin outbox --state blocked` shows it. Find another address, or `dunlin suppress remove ADDRESS`.",
             ),
+            Self::ArchiveFailed => (
+                "What is older than `retention` says could not be written to the archive, so it stays in the database.",
+                "Make room in the archive's folder, or mend its rights. It is tried again within the hour.",
+            ),
         };
         Advice { meaning, remedy }
     }
@@ -216,6 +232,9 @@ pub(crate) fn reasons(status: &Status, unread: Option<String>) -> Vec<Reason> {
     }
     if let Some(words) = unread {
         add(ReasonKind::StoreUnreadable, words);
+    }
+    if let Some(words) = &status.away {
+        add(ReasonKind::NotAdopted, words.clone());
     }
     for fault in &status.faults {
         let about = if fault.about.is_empty() { String::new() } else { format!("{}: ", fault.about) };
@@ -280,6 +299,7 @@ impl FaultKind {
             Self::ServerFault => ReasonKind::ServerFault,
             Self::RefreshTokenUnkept => ReasonKind::RefreshTokenUnkept,
             Self::PluginFailed => ReasonKind::PluginFailed,
+            Self::ArchiveFailed => ReasonKind::ArchiveFailed,
         }
     }
 }
