@@ -57,6 +57,11 @@ pub trait Transport: Send + Sync {
     /// Returns how many messages may be under way at once, those whose result is being stored included.
     fn concurrency(&self) -> usize;
 
+    /// Returns how many may be under way before the server has taken any: what is wrong with it is found out few times.
+    fn concurrency_at_first(&self) -> usize {
+        self.concurrency()
+    }
+
     /// Makes one attempt; never fails otherwise than in the [`Attempt`].
     ///
     /// Dropping the future closes its connection; where the gate had been passed, the caller must then take the

@@ -127,7 +127,8 @@ fn changed(remark: &str, folder: &Path) {
     if let Some(file) = remark.strip_prefix("copy: ") {
         let path = folder.join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::copy(page(file), path).unwrap();
+        fs::copy(page(file), &path).unwrap();
+        rest(&path);
         return;
     }
     let (file, change) = remark.split_once(": ").expect("a remark names a file");
@@ -135,7 +136,14 @@ fn changed(remark: &str, folder: &Path) {
     let path = folder.join(file);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(this), "{file}: `{this}` is not there");
-    fs::write(path, text.replace(this, &that.replace("\\n", "\n"))).unwrap();
+    fs::write(&path, text.replace(this, &that.replace("\\n", "\n"))).unwrap();
+    rest(&path);
+}
+
+/// Makes a file look as if its reader had taken a minute to read on: an export is read once it has been left alone.
+fn rest(path: &Path) {
+    let file = fs::File::options().append(true).open(path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
 }
 
 /// What doing a page has counted.
@@ -173,7 +181,8 @@ fn walk(text: &str, server: &str, folder: &Path) -> (String, Done) {
         if let Some(name) = line.strip_prefix("**`").and_then(|rest| rest.split('`').next()) {
             let path = folder.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, block(&lines, place + 2).0).unwrap();
+            fs::write(&path, block(&lines, place + 2).0).unwrap();
+            rest(&path);
             count.files += 1;
         } else if let Some(verb) = line.strip_prefix("<!-- not yet: ").and_then(|rest| rest.strip_suffix(" -->")) {
             let is_there = commands_page().contains(&format!("\n## dunlin {verb}\n"));

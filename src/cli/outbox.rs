@@ -96,6 +96,8 @@ enum OutboxVerb {
 pub(crate) const REASONS: &[(&str, &str)] = &[
     ("approval", "its rule asks for a person (approve: true)"),
     ("run_guard", "its run was larger than `run_guard` allows"),
+    ("unusual", "its rule has far more mails than it usually has (`run_guard.times_usual`)"),
+    ("refusals", "its run was stopped, since too many of its mails were refused (`run_guard.refused_percent`)"),
     ("dry", "the mode `dry` only composes"),
     ("interrupted", "its run ended while it was on its way"),
     ("restored", "it may have gone before the database was restored"),

@@ -54,7 +54,7 @@ fn running(common: &Common, args: &RunArgs) -> Result<Exit, Exit> {
     let as_of = session.day(args.as_of);
     check_day(as_of, session.day(None), &session.workspace)?;
     tell(&session.workspace.history_problems(), Severity::Warning);
-    let (ledger, read_from) = session.ledger_with_state(as_of)?;
+    let (ledger, read_from) = session.ledger_to_send_by(as_of)?;
     let workspace = Arc::new(session.workspace);
     let wanted = Wanted { rules: &rules, only: args.only.as_deref(), as_of };
     let found = checks(&workspace, &ledger, &wanted).map_err(refused)?;

@@ -9,7 +9,8 @@ use serde_json::json as object;
 
 use crate::cli::hand::{by_daemon, done as act_done, following, refused};
 use crate::cli::outbox::{act_lines, failed, look_at, reason_sentence};
-use crate::cli::print::{counted, fail, json, number, out, say, table};
+use crate::cli::plan::customer;
+use crate::cli::print::{counted, fail, few, json, number, out, say, table};
 use crate::cli::send::{
     RunView as SentView, runtime, send_and_tell, tell_interrupted, tell_what_stands_still, tell_withdrawn, words,
 };
@@ -20,7 +21,7 @@ use crate::domain::date::Date;
 use crate::engine::act::{Act, Context, Done, Schedules, perform, person, without_database};
 use crate::engine::generation::RunGenerations;
 use crate::engine::run::recover;
-use crate::engine::runs::{RunFile, RunFilter, RunState, RunView, Runs};
+use crate::engine::runs::{RunFile, RunFilter, RunState, RunView, Runs, WaitingFile};
 
 #[derive(Args, Debug)]
 pub(crate) struct RunsArgs {
@@ -148,12 +149,12 @@ fn list(common: &Common, runs: &Runs, args: &ListArgs) -> Result<Exit, Exit> {
 }
 
 fn show(common: &Common, session: &Session, runs: &Runs, id: i64) -> Result<Exit, Exit> {
-    let Some(RunFile { run, decisions, acts }) = runs.find(id).map_err(failed)? else {
+    let Some(RunFile { run, decisions, acts, waiting }) = runs.find(id).map_err(failed)? else {
         fail(format!("There is no run {id}"), Some("`dunlin runs` lists them"));
         return Err(Exit::Failed);
     };
     if common.json {
-        json(&object!({ "run": run, "decisions": decisions, "acts": acts }));
+        json(&object!({ "run": run, "decisions": decisions, "acts": acts, "waiting": waiting }));
         return Ok(Exit::Done);
     }
     out(format!("Run {id}: {}, {}", run.state.as_str(), run.state.sentence()));
@@ -174,8 +175,57 @@ fn show(common: &Common, session: &Session, runs: &Runs, id: i64) -> Result<Exit
         out(format!("  rule {}: {} {}{why}", line.rule, line.count, line.verdict));
     }
     act_lines(&acts);
+    if let Some(waiting) = &waiting {
+        show_waiting(id, waiting);
+    }
     tell_what_stands_still(&session.workspace, id).map_err(failed)?;
     Ok(Exit::Done)
+}
+
+/// Tells what would go if a person let it.
+fn show_waiting(id: i64, waiting: &WaitingFile) {
+    let WaitingFile { mails, usual } = waiting;
+    let all: u64 = mails.reasons.values().sum();
+    let why = mails.reasons.iter().map(|(reason, count)| format!("{count}: {}", reason_sentence(reason)));
+    out(format!("\nWaiting for you: {}", counted(all as usize, "mail", "mails")));
+    why.for_each(|why| out(format!("  {why}")));
+    let mut rows = table(&["Rule", "Level", "Mails", "About"]);
+    for group in &mails.groups {
+        let level = if group.level.is_empty() { "-" } else { &group.level };
+        rows.add_row([
+            group.rule.clone().into(),
+            level.into(),
+            number(group.count),
+            number(format!("{} {}", group.sum, group.currency)),
+        ]);
+    }
+    out(rows.to_string());
+    let sums: Vec<String> = mails.sums.iter().map(|(currency, sum)| format!("{sum} {currency}")).collect();
+    out(format!("  together about {}", sums.join(" and ")));
+    for rule in &mails.rules {
+        let past = match usual.get(&rule.rule) {
+            Some(usual) => format!("usually {usual}"),
+            None if rule.before.is_empty() => "no run before it had any".to_owned(),
+            None => format!("runs before it had {}", few(&rule.before.iter().map(u64::to_string).collect::<Vec<_>>(), 5)),
+        };
+        out(format!("  rule {}: {}; {past}", rule.rule, counted(rule.count as usize, "mail", "mails")));
+    }
+    out("The largest:");
+    let mut rows = table(&["Mail", "Customer", "Level", "About", "To", "Subject"]);
+    for sample in &mails.samples {
+        rows.add_row([
+            number(sample.id),
+            customer(&sample.customer, &sample.customer_name).into(),
+            sample.level.clone().into(),
+            number(format!("{} {}", sample.total, sample.currency)),
+            sample.to.join("\n").into(),
+            sample.subject.clone().into(),
+        ]);
+    }
+    out(rows.to_string());
+    say(format!(
+        "hint: `dunlin outbox show MAIL` shows one whole; `dunlin runs start {id}` lets all go that is still due, `dunlin runs close {id}` none"
+    ));
 }
 
 fn firings(common: &Common, runs: &Runs, rule: Option<&str>, limit: Option<u32>) -> Result<Exit, Exit> {
@@ -217,7 +267,7 @@ fn start(common: &Common, session: Session, run: i64, as_of: Option<Date>, wait:
         if !session.workspace.database_path().exists() {
             return Err(refused(without_database(&act)));
         }
-        let (ledger, read_from) = session.ledger_with_state(today)?;
+        let (ledger, read_from) = session.ledger_to_send_by(today)?;
         let workspace = Arc::new(session.workspace);
         let parts = workspace.parts(Arc::new(SystemClock)).map_err(|fault| {
             fail(fault.to_string(), fault.hint());

@@ -340,8 +340,16 @@ pub(crate) fn tell_end(report: &DeliveryReport) -> Exit {
         };
         fail(format!("Server `{server}` takes nothing from us: {fault}"), Some(&hint));
     }
+    for (run_id, words) in &report.halted {
+        fail(
+            format!("Run {run_id} was stopped: {words}"),
+            Some(&format!(
+                "`dunlin runs show {run_id}` tells more; `dunlin runs start {run_id}` lets the rest go, `runs close` does not"
+            )),
+        );
+    }
     match &report.end {
-        DeliveryEnd::Drained if report.server_faults.is_empty() => Exit::Done,
+        DeliveryEnd::Drained if report.server_faults.is_empty() && report.halted.is_empty() => Exit::Done,
         DeliveryEnd::Drained => Exit::Failed,
         DeliveryEnd::Stopped => {
             say("note: stopped; what is queued goes with the next run");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::SignedDuration;
 
 use crate::cli::print::{fail, say};
 use crate::cli::problems::{Colour, render};
@@ -12,11 +13,18 @@ use crate::clock::SystemClock;
 use crate::domain::date::Date;
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Problem, Severity, nearest};
+use crate::engine::act::ActFault;
 use crate::engine::left_out::left_out;
+use crate::engine::reading::{self, Reading, Unread};
 use crate::engine::recheck::LedgerState;
 use crate::engine::workspace::{Loaded, Workspace, load};
 use crate::port::Clock;
 use crate::rule::RuleSet;
+
+/// How long a command waits for an export that somebody is writing.
+const WHOLE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A loaded workspace and what was wrong with it.
 pub(crate) struct Session {
@@ -58,23 +66,43 @@ impl Session {
         asked.unwrap_or_else(|| self.workspace.today(SystemClock.now()))
     }
 
-    /// Reads the ledger, and tells how its files stood before.
-    pub(crate) fn ledger_with_state(&self, as_of: Date) -> Result<(Arc<Ledger>, LedgerState), Exit> {
-        let state = LedgerState::of(&self.workspace);
-        Ok((self.ledger(as_of)?, state))
+    /// Reads the ledger to send by it, and tells how its files stood. Waits while somebody writes to them.
+    pub(crate) fn ledger_to_send_by(&self, as_of: Date) -> Result<(Arc<Ledger>, LedgerState), Exit> {
+        let began_at = SystemClock.now();
+        let mut is_told = false;
+        loop {
+            let bar = bar("Reading the ledger", "{bytes} of {total_bytes}");
+            let read = reading::read(&self.workspace, as_of, SystemClock.now(), &mut progress(&bar));
+            bar.finish_and_clear();
+            match read {
+                Ok(Reading { ledger, files }) => {
+                    warn_of_nothing(&ledger);
+                    return Ok((ledger, LedgerState::read(files, SystemClock.now())));
+                }
+                Err(Unread::Problems(problems)) => {
+                    tell(&problems, Severity::Warning);
+                    return Err(Exit::Problems);
+                }
+                Err(unread) if unread.is_passing() && SystemClock.now().duration_since(began_at) < WHOLE_WITHIN => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        say(format!("note: {unread}; waiting until it is left alone"));
+                    }
+                    std::thread::sleep(LOOK_EVERY);
+                }
+                Err(unread) => {
+                    fail(unread.to_string(), ActFault::Ledger(unread.clone()).hint().as_deref());
+                    return Err(Exit::Failed);
+                }
+            }
+        }
     }
 
     /// Reads the ledger, showing progress, and tells its problems.
     pub(crate) fn ledger(&self, as_of: Date) -> Result<Arc<Ledger>, Exit> {
         let bar = bar("Reading the ledger", "{bytes} of {total_bytes}");
-        let read = self.workspace.read_ledger(as_of, &mut |done, all| {
-            bar.set_length(all);
-            bar.set_position(done);
-        });
+        let read = self.workspace.read_ledger(as_of, &mut progress(&bar));
         bar.finish_and_clear();
-        if read.as_ref().is_ok_and(|ledger| ledger.documents().is_empty()) {
-            say("warning: the ledger has no invoices; if there should be some, the export is empty or was cut short");
-        }
+        read.iter().for_each(warn_of_nothing);
         read.map(Arc::new).map_err(|problems| {
             tell(&problems, Severity::Warning);
             Exit::Problems
@@ -110,6 +138,20 @@ impl Session {
         };
         fail(format!("There is no rule `{id}`"), hint.as_deref());
         Exit::Failed
+    }
+}
+
+/// Returns what shows how far a reading has come.
+fn progress(bar: &ProgressBar) -> impl FnMut(u64, u64) {
+    |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    }
+}
+
+fn warn_of_nothing(ledger: &Ledger) {
+    if ledger.documents().is_empty() {
+        say("warning: the ledger has no invoices; if there should be some, the export is empty or was cut short");
     }
 }
 

@@ -9,15 +9,6 @@ use crate::config::server::preset_words;
 use crate::schema::{Need, Row, file_schema};
 use crate::source::field::Kind;
 
-/// Whether a key does anything in this release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It does what its meaning says.
-    Now,
-    /// It is read and checked, and a warning says that nothing acts on it.
-    NotYet,
-}
-
 /// One key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -29,16 +20,10 @@ pub struct Key {
     pub default: &'static str,
     /// What it does.
     pub meaning: &'static str,
-    /// Whether it does it.
-    pub effect: Effect,
 }
 
 pub(crate) const fn key(path: &'static str, form: &'static str, default: &'static str, meaning: &'static str) -> Key {
-    Key { path, form, default, meaning, effect: Effect::Now }
-}
-
-const fn not_yet(path: &'static str, form: &'static str, default: &'static str, meaning: &'static str) -> Key {
-    Key { path, form, default, meaning, effect: Effect::NotYet }
+    Key { path, form, default, meaning }
 }
 
 /// All keys, each after the one it stands under.
@@ -246,7 +231,18 @@ pub const KEYS: &[Key] = &[
         "required",
         "The currency of rows that name none. There is no default: a figure in the wrong currency is a wrong reminder",
     ),
-    not_yet("ledger.max_age", "`24 h`", "none", "How old the data may be for a run to start"),
+    key(
+        "ledger.max_age",
+        "`24 h`",
+        "none",
+        "How old the data may be: how long ago the file of the ledger that has lain longest was last written to. With older data no run starts and nothing queued is sent",
+    ),
+    key(
+        "ledger.recheck_after",
+        "`1 h`",
+        "`1 h`",
+        "How long a reading of the ledger holds: before a mail goes that was planned on an older one, or on another day, it is planned again, and withdrawn if it is no longer due. Whenever the files change, that is done at the next minute anyway",
+    ),
     key("ledger.customers", "a file", "made from the invoices", "Who owes"),
     key("ledger.invoices", "a file", "required", "What is owed"),
     key("ledger.credit_notes", "a file", "none", "What was credited"),
@@ -362,9 +358,26 @@ pub const KEYS: &[Key] = &[
     ),
     key("limits.run_guard", "keys", "none", "When a run waits for a person instead of sending"),
     key("limits.run_guard.messages", "1 or more", "none", "A run of more messages waits"),
-    not_yet("limits.run_guard.times_usual", "2 to 1000", "none", "A run of so many times the usual number waits"),
+    key(
+        "limits.run_guard.times_usual",
+        "2 to 1000",
+        "none",
+        "A rule's messages wait where they are more than so many times what it usually has: the median of its last 20 runs that had any, once there are 5",
+    ),
+    key(
+        "limits.run_guard.refused_percent",
+        "1 to 100",
+        "25",
+        "A run stops, and waits for a person, once more than so many in a hundred of its mails were refused, after 20; 100: it never does",
+    ),
     key("alerts", "keys", "none", "Who is told when something needs a person"),
-    not_yet("alerts.to", "an address, or a list", "none", "By mail"),
+    key(
+        "alerts.to",
+        "an address, or a list",
+        "none",
+        "By mail; in the mode `redirect` it goes to `redirect_to`, in the mode `dry` none goes",
+    ),
+    key("alerts.from", "a sender", "the first sender", "Who these mails are from, and through which servers they go"),
     key("alerts.plugin", "a plugin", "none", "By the program of a plugin; see plugins.md"),
     key("retry", "keys", "none", "When a mail that a server put off is tried again"),
     key(
@@ -426,9 +439,8 @@ pub fn reference() -> String {
             section = title;
         }
         let form = form(key, &presets);
-        let note = if key.effect == Effect::NotYet { " **Read, but not enforced by this release.**" } else { "" };
         let Key { path, default, meaning, .. } = key;
-        line(&mut page, &format!("| `{path}` | {form} | {default} | {meaning}.{note} |"));
+        line(&mut page, &format!("| `{path}` | {form} | {default} | {meaning}. |"));
     }
     page.push_str(CALENDAR_FILES);
     for Key { path, form, default, meaning, .. } in CALENDAR {

@@ -1,21 +1,24 @@
 //! The ledger of config.yaml: which CSV files hold the receivables, and which column holds what.
 
-use crate::config::Role;
-use crate::config::read::not_enforced;
+use std::time::Duration;
+
+use crate::config::{Freshness, Role};
 use crate::domain::money::Currency;
 use crate::domain::problem::{Problem, nearest};
 use crate::source::csv::{AmountFormat, ColumnName, CsvLedger, CsvTable, DateFormat, DecimalMark, Encoding, ThousandsMark};
 use crate::source::field::{CONTACTS, Kind, fields as fields_of};
 use crate::yaml::{Fields, Node, Problems, choice, duration, map, text};
 
+/// How long a reading of the ledger holds where config.yaml does not say.
+const RECHECK_AFTER: Duration = Duration::from_secs(3_600);
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// Reads `ledger:`; `roles` are the recipient keys a customer's address can have.
-pub(crate) fn ledger(node: &Node, roles: &[Role], problems: &mut Problems<'_>) -> Option<CsvLedger> {
+pub(crate) fn ledger(node: &Node, roles: &[Role], problems: &mut Problems<'_>) -> Option<(CsvLedger, Freshness)> {
     let mut fields = Fields::open(node, "a ledger", problems)?;
     let currency = fields.required("currency", problems, currency);
-    fields.optional("max_age", problems, duration);
-    if fields.node("max_age").is_some() {
-        not_enforced("ledger.max_age", fields.key_span("max_age"), problems);
-    }
+    let max_age = fields.optional("max_age", problems, at_least_a_minute);
+    let recheck_after = fields.optional("recheck_after", problems, at_least_a_minute).unwrap_or(RECHECK_AFTER);
     let mut plain = |kind: Kind, problems: &mut Problems<'_>| {
         fields.optional(kind.key(), problems, |node, problems| table(node, kind, roles, problems))
     };
@@ -24,7 +27,18 @@ pub(crate) fn ledger(node: &Node, roles: &[Role], problems: &mut Problems<'_>) -
     let payments = plain(Kind::Payments, problems);
     let invoices = fields.required("invoices", problems, |node, problems| table(node, Kind::Invoices, roles, problems));
     fields.close(problems);
-    Some(CsvLedger { currency: currency?, customers, invoices: invoices?, credit_notes, payments })
+    let files = CsvLedger { currency: currency?, customers, invoices: invoices?, credit_notes, payments };
+    Some((files, Freshness { max_age, recheck_after }))
+}
+
+/// Reads a span of time that is not shorter than the pause between two looks at the files.
+fn at_least_a_minute(node: &Node, problems: &mut Problems<'_>) -> Option<Duration> {
+    let found = duration(node, problems)?;
+    if found < MINUTE {
+        problems.error_hint(node.span, "The ledger's files are looked at once a minute", "write `1 min` or more");
+        return None;
+    }
+    Some(found)
 }
 
 fn currency(node: &Node, problems: &mut Problems<'_>) -> Option<Currency> {

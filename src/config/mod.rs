@@ -21,13 +21,13 @@ pub use calendar::keys::calendar_schema;
 pub use calendar::{CALENDAR_FILES_MAX, CalendarSettings, ReadCalendar};
 pub use daemon::Daemon;
 pub use dkim::{DKIM_KEYS_MAX, DkimKey};
-pub use keys::{Effect, KEYS, Key, reference, schema};
+pub use keys::{KEYS, Key, reference, schema};
 pub use read::{ConfigNames, calendar_settings, names, read};
 pub use redirect::{Allowed, Redirect};
 pub use retention::Retention;
 pub use secret::{SECRET_BYTES_MAX, SecretRef, SecretSource, Secrets, SystemSecrets};
 pub use server::CA_FILE_BYTES_MAX;
-pub use settings::{CaFile, Config, Mode, Retry, Role, Server};
+pub use settings::{Alerts, CaFile, Config, Freshness, Mode, Retry, Role, RunGuard, Server};
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::config::redirect::allowed;
 use crate::config::retention::retention;
 use crate::config::secret::concealed;
 use crate::config::server::{self, rate};
-use crate::config::{CalendarSettings, Config, DkimKey, Mode, Redirect, Retry, Role, Secrets, Server};
+use crate::config::{Alerts, CalendarSettings, Config, DkimKey, Mode, Redirect, Retry, Role, RunGuard, Secrets, Server};
 use crate::domain::date::{DaySpan, DayUnit};
 use crate::domain::header::is_help_address;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
@@ -37,6 +37,11 @@ const RETRY: Retry = Retry {
 };
 /// What may stand between a return path's mailbox and the message key.
 const DELIMITERS: [(&str, Option<char>); 4] = [("plus", Some('+')), ("minus", Some('-')), ("equals", Some('=')), ("none", None)];
+/// The share of refused mails at which a run stops where config.yaml does not say. One address in a hundred is usual;
+/// one in four says that the list, or the sender's name with the receiver, is not what it was.
+const REFUSED_PERCENT: u64 = 25;
+/// The most addresses that alerts go to.
+pub const ALERT_ADDRESSES_MAX: usize = 20;
 /// The name of an installation that config.yaml gives none.
 const INSTANCE: &str = "default";
 /// The database's file where config.yaml does not say.
@@ -156,7 +161,8 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let calendar = fields.optional("calendar", problems, calendar);
     let has_calendar = fields.node("calendar").is_some();
     let limits = fields.optional("limits", problems, |node, problems| limits(node, has_calendar, problems)).unwrap_or_default();
-    let alert_plugin = fields.optional("alerts", problems, alerts).flatten();
+    let alerts =
+        fields.optional("alerts", problems, |node, problems| alerts(node, senders.as_deref(), problems)).unwrap_or_default();
     let retry = fields.optional("retry", problems, retry).unwrap_or(RETRY);
     let database = fields.optional("database", problems, file_path).unwrap_or_else(|| DATABASE.to_owned());
     let retention = fields.optional("retention", problems, retention);
@@ -165,6 +171,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let (senders, rates): (Vec<Sender>, Vec<Vec<Rate>>) = senders?.into_iter().unzip();
     let sender_rates = senders.iter().zip(rates).filter(|(_, rates)| !rates.is_empty());
     let sender_rates = sender_rates.map(|(sender, rates)| (sender.id.clone(), rates)).collect();
+    let (files, freshness) = ledger?;
     Some(Config {
         instance: instance?,
         mode: mode?,
@@ -175,14 +182,15 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         sender_rates,
         dkim,
         recipient_keys: roles?,
-        ledger: ledger?,
+        ledger: files,
+        freshness,
         calendar,
         contact_gap: limits.contact_gap,
         quiet_hours: limits.quiet_hours,
         reminder_days: limits.reminder_days,
-        run_guard_messages: limits.run_guard_messages,
+        run_guard: limits.run_guard,
         retry,
-        alert_plugin,
+        alerts,
         database,
         retention,
         daemon,
@@ -328,12 +336,18 @@ fn recipient_keys(node: &Node, problems: &mut Problems<'_>) -> Option<Vec<Role>>
     Some(found)
 }
 
-#[derive(Default)]
 struct Limits {
     contact_gap: DaySpan,
     reminder_days: ReminderDays,
     quiet_hours: Option<QuietHours>,
-    run_guard_messages: Option<u64>,
+    run_guard: RunGuard,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let run_guard = RunGuard { messages: None, times_usual: None, refused_percent: REFUSED_PERCENT };
+        Self { contact_gap: DaySpan::default(), reminder_days: ReminderDays::default(), quiet_hours: None, run_guard }
+    }
 }
 
 fn limits(node: &Node, has_calendar: bool, problems: &mut Problems<'_>) -> Option<Limits> {
@@ -349,9 +363,9 @@ fn limits(node: &Node, has_calendar: bool, problems: &mut Problems<'_>) -> Optio
         }
     }
     let quiet_hours = fields.optional("quiet_hours", problems, quiet_hours);
-    let run_guard_messages = fields.optional("run_guard", problems, run_guard).flatten();
+    let run_guard = fields.optional("run_guard", problems, run_guard).unwrap_or(Limits::default().run_guard);
     fields.close(problems);
-    Some(Limits { contact_gap, reminder_days, quiet_hours, run_guard_messages })
+    Some(Limits { contact_gap, reminder_days, quiet_hours, run_guard })
 }
 
 fn quiet_hours(node: &Node, problems: &mut Problems<'_>) -> Option<QuietHours> {
@@ -364,23 +378,39 @@ fn quiet_hours(node: &Node, problems: &mut Problems<'_>) -> Option<QuietHours> {
     hours
 }
 
-fn run_guard(node: &Node, problems: &mut Problems<'_>) -> Option<Option<u64>> {
+fn run_guard(node: &Node, problems: &mut Problems<'_>) -> Option<RunGuard> {
     let mut fields = Fields::open(node, "a guard on runs", problems)?;
     let messages = fields.optional("messages", problems, whole(1, 100_000_000));
-    fields.optional("times_usual", problems, whole(2, 1_000));
-    not_enforced("limits.run_guard.times_usual", fields.node("times_usual").and(fields.key_span("times_usual")), problems);
+    let times_usual = fields.optional("times_usual", problems, whole(2, 1_000));
+    let refused_percent = fields.optional("refused_percent", problems, whole(1, 100)).unwrap_or(REFUSED_PERCENT);
     fields.close(problems);
-    Some(messages)
+    Some(RunGuard { messages, times_usual, refused_percent })
 }
 
-/// Reads who is told; returns the plugin and where it is named.
-fn alerts(node: &Node, problems: &mut Problems<'_>) -> Option<Option<(String, Place)>> {
+/// Reads who is told; `senders` are those that mails can be from.
+fn alerts(node: &Node, senders: Option<&[(Sender, Vec<Rate>)]>, problems: &mut Problems<'_>) -> Option<Alerts> {
     let mut fields = Fields::open(node, "a set of alerts", problems)?;
-    fields.optional("to", problems, one_or_list(address));
-    not_enforced("alerts.to", fields.node("to").and(fields.key_span("to")), problems);
+    let to = fields.optional("to", problems, one_or_list(address)).unwrap_or_default();
+    let from = fields.optional("from", problems, |node, problems| {
+        let id = text(node, problems)?;
+        let ids = || senders.unwrap_or_default().iter().map(|(sender, _)| sender.id.as_str());
+        if senders.is_some() && !ids().any(|known| known == id) {
+            let hint = match nearest(&id, ids()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the senders are: {}", ids().collect::<Vec<_>>().join(", ")),
+            };
+            problems.error_hint(node.span, format!("`{id}` is not a sender under `senders`"), hint);
+        }
+        Some((SenderId::new(&id), problems.place(node.span)))
+    });
     let plugin = fields.optional("plugin", problems, |node, problems| Some((text(node, problems)?, problems.place(node.span))));
+    if to.len() > ALERT_ADDRESSES_MAX {
+        let span = fields.key_span("to").unwrap_or(node.span);
+        let message = format!("Alerts go to {} addresses, more than {ALERT_ADDRESSES_MAX}", to.len());
+        problems.error_hint(span, message, "write to one address that hands on to all");
+    }
     fields.close(problems);
-    Some(plugin)
+    Some(Alerts { to, from, plugin })
 }
 
 fn retry(node: &Node, problems: &mut Problems<'_>) -> Option<Retry> {
@@ -453,12 +483,4 @@ pub(crate) fn is_key(key: &str, span: Span, what: &str, problems: &mut Problems<
         problems.error_hint(span, format!("`{key}` cannot name {what}"), hint);
     }
     is_right
-}
-
-/// Notes that the key at `span`, if there is one, changes nothing yet: better said than found out.
-pub(crate) fn not_enforced(path: &str, span: Option<Span>, problems: &mut Problems<'_>) {
-    if let Some(span) = span {
-        let message = format!("`{path}` is read, but not enforced by this release");
-        problems.push(Problem::warning(message).at(problems.place(span)));
-    }
 }

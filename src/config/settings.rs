@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use compact_str::CompactString;
+
 use crate::config::{Auth, CalendarSettings, Daemon, DkimKey, Redirect, Retention};
 use crate::domain::date::DaySpan;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
@@ -45,18 +47,51 @@ pub struct Config {
     pub reminder_days: ReminderDays,
     /// When no mail may leave, by the clock of `time_zone`; `None`: never.
     pub quiet_hours: Option<QuietHours>,
-    /// A run of more messages waits for a person; `None`: none does.
-    pub run_guard_messages: Option<u64>,
+    /// How old the ledger may be.
+    pub freshness: Freshness,
+    /// When a run waits for a person, or stops.
+    pub run_guard: RunGuard,
     /// When a message that a server put off is tried again.
     pub retry: Retry,
-    /// The plugin whose program tells a person, and where it is named.
-    pub alert_plugin: Option<(String, Place)>,
+    /// Who is told when something needs a person.
+    pub alerts: Alerts,
     /// The database's file, relative to the workspace unless absolute.
     pub database: String,
     /// How long what is over is kept in it; `None`: for ever.
     pub retention: Option<Retention>,
     /// How the daemon shows itself.
     pub daemon: Daemon,
+}
+
+/// How old the ledger may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// How long ago its files may have been written to; `None`: however long.
+    pub max_age: Option<Duration>,
+    /// How long a reading of it holds: before a mail goes that was planned on an older one, it is planned again.
+    pub recheck_after: Duration,
+}
+
+/// When a run waits for a person, or stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunGuard {
+    /// A run of more messages waits; `None`: none does.
+    pub messages: Option<u64>,
+    /// A rule's messages wait where they are more than so many times what it usually has; `None`: they do not.
+    pub times_usual: Option<u64>,
+    /// A run of which more than so many in a hundred are refused stops; 100: none does.
+    pub refused_percent: u64,
+}
+
+/// Who is told when something needs a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alerts {
+    /// The addresses that are written to; empty: nobody is.
+    pub to: Vec<CompactString>,
+    /// The sender they are written from, and where it is named; `None`: the first one.
+    pub from: Option<(SenderId, Place)>,
+    /// The plugin whose program is told, and where it is named.
+    pub plugin: Option<(String, Place)>,
 }
 
 /// What becomes of composed mails.

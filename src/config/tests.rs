@@ -63,8 +63,13 @@ fn what_is_not_written_has_its_default() {
     };
     assert_eq!(found.ledger, ledger);
     assert_eq!((found.instance.as_str(), &found.mode, found.database.as_str()), ("acme", &Mode::Live, "dunlin.db"));
-    assert_eq!((found.contact_gap.days.count(), found.run_guard_messages), (0, None));
+    assert_eq!(
+        (found.contact_gap.days.count(), found.run_guard),
+        (0, RunGuard { messages: None, times_usual: None, refused_percent: 25 })
+    );
     assert_eq!(found.daemon.listen, Some("127.0.0.1:9645".parse().unwrap()));
+    assert_eq!(found.freshness, Freshness { max_age: None, recheck_after: std::time::Duration::from_secs(3_600) });
+    assert_eq!(found.alerts, Alerts::default());
     let minutes = |count: u64| std::time::Duration::from_secs(count * 60);
     assert_eq!(found.retry, Retry { first: minutes(5), most: minutes(240), give_up_after: minutes(1_440) });
     let expected = "[Server { id: \"primary\", host: \"smtp.abc.example\", port: 587, security: StartTls, auth: None, \
@@ -82,10 +87,7 @@ fn everything_that_can_be_written_is_read() {
     let text = include_str!("tests/whole.yaml");
     let (found, problems) = read_text(text, Readers::Few);
     let warned: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    let told = |key: &Key| format!("`{}` is read, but not enforced by this release", key.path);
-    let mut expected: Vec<String> = KEYS.iter().filter(|key| key.effect == Effect::NotYet).map(told).collect();
-    expected.sort_by_key(|message| warned.iter().position(|warned| warned == message));
-    assert_eq!(warned, expected);
+    assert_eq!(warned, [""; 0]);
     let found = found.unwrap();
     let allow = vec![Allowed::Domain("abc.example".into()), Allowed::Address("boss@other.example".into())];
     assert_eq!(found.mode, Mode::Redirect(Redirect { to: "test@abc.example".into(), allow }));
@@ -139,10 +141,17 @@ fn everything_that_can_be_written_is_read() {
         ["id=No", "name=Name", "language=Lang", "tags=Tags", "hold_until=Hold", "contacts.billing=Mail"]
     );
     let calendar = found.calendar.unwrap();
-    assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 79));
-    assert_eq!((found.contact_gap.days.count(), found.run_guard_messages), (3, Some(500)));
+    assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 80));
     assert_eq!(found.quiet_hours.unwrap().to_string(), "18:00-08:00");
     assert_eq!(format!("{:?}", found.sender_rates), "{\"receivables\": [Rate { count: 20, window: Minute }]}");
+    assert_eq!(
+        (found.contact_gap.days.count(), found.run_guard),
+        (3, RunGuard { messages: Some(500), times_usual: Some(3), refused_percent: 10 })
+    );
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!(found.freshness, Freshness { max_age: Some(seconds(86_400)), recheck_after: seconds(1_800) });
+    let Alerts { to, from, plugin } = found.alerts;
+    assert_eq!((to.len(), from.unwrap().0.as_str(), plugin.unwrap().0.as_str()), (1, "receivables", "pager"));
     assert_eq!(found.retry.first.as_secs(), 60);
     assert_eq!(found.database, "data/dunlin.db");
     assert_eq!(found.daemon.listen, Some("[::1]:8080".parse().unwrap()));
@@ -848,8 +857,7 @@ fn the_remarks_of_the_shipped_configuration_are_right() {
         text.lines().map(|line| setting(line).filter(|_| !explains(line)).unwrap_or_else(|| line.to_owned())).collect();
     let (config, problems) = read_text(&lines.join("\n"), Readers::Few);
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-    let not_yet = ["ledger.max_age"];
-    assert_eq!(messages, not_yet.map(|path| format!("`{path}` is read, but not enforced by this release")));
+    assert_eq!(messages, [""; 0]);
     let ids: Vec<String> = config.unwrap().servers.iter().map(|server| server.id.to_string()).collect();
     assert_eq!(ids, ["primary", "company", "microsoft"]);
 }

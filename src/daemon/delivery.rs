@@ -8,7 +8,6 @@ use tokio::task::JoinHandle;
 
 use crate::daemon::{Daemon, RETRY_AFTER};
 use crate::domain::date::Timestamp;
-use crate::engine::alert::AlertSeverity;
 use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport};
 use crate::engine::outbox::{StoreError, has_queued, runs_with_mails_left};
 use crate::engine::recheck::{ForgetLedger, LedgerRecheck, LedgerState, PlanDay};
@@ -16,7 +15,6 @@ use crate::engine::reload::LiveWorkspace;
 use crate::engine::run::{Parts, Sending, mode_word, recover, send_with};
 use crate::engine::status::{FaultKind, Live};
 use crate::engine::workspace::Workspace;
-use crate::outbox::state::State;
 
 /// When servers that took nothing from us are tried again.
 const SERVERS_RETRY_AFTER: Duration = Duration::from_secs(300);
@@ -40,11 +38,13 @@ impl DeliveryTask {
         // Nobody knows on which reading of the ledger all that is queued was decided.
         let recheck =
             LedgerRecheck::new(workspace.generations().clone(), parts.store.clone(), PlanDay::Present, LedgerState::unread());
+        let (told, clock) = (live.clone(), parts.clock.clone());
+        let recheck = recheck.telling(move |looked| told.looked_at_ledger(looked, clock.now()));
         let ledger = recheck.forgetting();
         let wake = Arc::new(Notify::new());
         let told = live.clone();
         let sending = Sending {
-            recheck: Box::new(recheck),
+            recheck: Arc::new(recheck),
             wake: wake.clone(),
             on_attempt: Arc::new(move |attempt| told.attempt(attempt.server.as_str(), attempt.outcome)),
         };
@@ -87,6 +87,7 @@ impl Daemon {
         let signing = current.signing();
         match signing.and_then(|signing| Ok((signing, current.transports(&self.clock)?))) {
             Ok((signing, transports)) => {
+                self.alerts.use_transports(transports.clone());
                 (self.parts.signing, self.parts.transports) = (signing, transports);
                 // What was at fault may be what has been mended.
                 self.delivery_rests_until = None;
@@ -136,8 +137,6 @@ impl Daemon {
         match report {
             Ok(report) => {
                 for (server, fault) in &report.server_faults {
-                    let title = format!("The server `{server}` takes nothing from us");
-                    self.alert(AlertSeverity::Error, &title, fault.clone());
                     self.live.fault(FaultKind::ServerFault, server.as_str(), fault, now);
                 }
                 let faulty: Vec<&str> = report.server_faults.iter().map(|(server, _)| server.as_str()).collect();
@@ -146,19 +145,12 @@ impl Daemon {
                         self.live.mended(FaultKind::ServerFault, server.id.as_str());
                     }
                 }
-                let stands = |state: State| report.ended.get(state.as_str()).copied().unwrap_or_default();
-                let (refused, unknown) = (stands(State::Refused), stands(State::Unknown));
-                if refused + unknown > 0 {
-                    let detail = format!("{refused} refused, {unknown} unknown; `dunlin outbox` shows them");
-                    self.alert(AlertSeverity::Warning, "Mails stand still until a person decides", detail);
-                }
                 match report.end {
                     DeliveryEnd::Drained => self.live.mended(FaultKind::StoreFailed, ""),
                     DeliveryEnd::Stopped => {}
                     DeliveryEnd::ServersFaulty => self.delivery_rests_until = after(SERVERS_RETRY_AFTER),
                     DeliveryEnd::StoreFailed(fault) => {
                         tracing::error!(fault, "Sending stopped, since results cannot be stored");
-                        self.alert(AlertSeverity::Error, "Sending stopped, since results cannot be stored", fault.clone());
                         self.live.fault(FaultKind::StoreFailed, "", &fault, now);
                         self.delivery_rests_until = after(RETRY_AFTER);
                     }

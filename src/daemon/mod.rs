@@ -24,7 +24,7 @@ use crate::domain::id::RuleId;
 use crate::domain::problem::Problem;
 use crate::engine::act::{Act, Answer, Done as ActDone};
 use crate::engine::agenda::Agenda;
-use crate::engine::alert::{AlertSeverity, Alerts};
+use crate::engine::alert::{AlertBell, AlertWatch};
 use crate::engine::deliver::DeliveryReport;
 use crate::engine::door::{Asked, Door};
 use crate::engine::outbox::StoreError;
@@ -46,6 +46,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 /// How long work that has begun may take to end once a stop is asked for, over and above what sending takes.
 const STOP_GRACE: Duration = Duration::from_secs(35);
+
+/// How long an alert that is under way may take to end once a stop is asked for.
+const ALERT_GRACE: Duration = Duration::from_secs(5);
 
 /// What a service manager or an operator wants of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,13 +124,15 @@ pub struct Daemon {
     delivery_rests_until: Option<Timestamp>,
     pruning: Option<JoinHandle<Result<Pruned, String>>>,
     pruned_at: Option<Timestamp>,
+    /// When the ledger was last tried, no rule having asked.
+    ledger_tried_at: Timestamp,
     looking: Option<JoinHandle<Option<Box<Reading>>>>,
     looks_again: bool,
     looked_at: Timestamp,
     told_away: bool,
     told_problems: Vec<Problem>,
     told_paused: Vec<PausedRule>,
-    alerts: Alerts,
+    alerts: AlertBell,
 }
 
 impl Daemon {
@@ -162,6 +167,7 @@ impl Daemon {
         let mut agenda = Agenda::default();
         agenda.follow(&current, mode, &parts.store, now).await?;
         let watch = Watch::start(root, &current.other_files());
+        let alerts = AlertBell::new(parts.transports.clone());
         let mut daemon = Self {
             clock,
             live,
@@ -182,13 +188,14 @@ impl Daemon {
             delivery_rests_until: None,
             pruning: None,
             pruned_at: None,
+            ledger_tried_at: now,
             looking: None,
             looks_again: false,
             looked_at: now,
             told_away: false,
             told_problems: Vec::new(),
             told_paused: Vec::new(),
-            alerts: Alerts::default(),
+            alerts,
         };
         daemon.tell_generation(now);
         for problem in current.history_problems() {
@@ -210,9 +217,10 @@ impl Daemon {
     /// Runs until a [`Nudge::Stop`] comes, or until nobody is left to send one.
     pub async fn run(mut self, mut nudges: mpsc::Receiver<Nudge>) {
         let (stop_page, page_stopped) = oneshot::channel::<()>();
+        let source = Arc::new(self.source());
+        let mut alerts = tokio::spawn(self.alert_watch(source.clone()).run(self.alerts.clone()));
         let page = self.listener.take().map(|listener| {
-            let source = self.source();
-            tokio::spawn(web::serve(listener, Arc::new(source), web::Bounds::default(), async move {
+            tokio::spawn(web::serve(listener, source, web::Bounds::default(), async move {
                 drop(page_stopped.await);
             }))
         });
@@ -253,13 +261,20 @@ impl Daemon {
             }
             self.keep_agenda(now).await;
             self.fire(now).await;
+            self.try_ledger(now);
             self.start_work();
             self.start_delivery(now).await;
             self.keep_pruned(now);
+            self.alerts.ring();
         }
         manager.stopping("mails under way end first");
         tracing::info!("Stopping: mails under way end first");
         self.stop().await;
+        self.alerts.stop();
+        if tokio::time::timeout(ALERT_GRACE, &mut alerts).await.is_err() {
+            alerts.abort();
+            tracing::error!("An alert was under way and is cut off; it may be told again");
+        }
         watchdog.abort();
         drop(stop_page);
         if let Some(page) = page {
@@ -338,6 +353,15 @@ impl Daemon {
         self.resting.insert(rule, now.saturating_add(RETRY_AFTER).unwrap_or(now));
     }
 
+    /// Tries the ledger now and then while it is at fault: the rule that found it so may not ask again for a month.
+    fn try_ledger(&mut self, now: Timestamp) {
+        let is_time = now.duration_since(self.ledger_tried_at).unsigned_abs() >= RETRY_AFTER;
+        if is_time && self.jobs.is_empty() && self.working.is_none() && self.live.is_ledger_at_fault() {
+            self.ledger_tried_at = now;
+            self.jobs.push_back(Job::TryLedger);
+        }
+    }
+
     /// Begins the next piece of work, if none is under way.
     fn start_work(&mut self) {
         if self.working.is_some() {
@@ -368,6 +392,7 @@ impl Daemon {
             self.busy.remove(&id);
         }
         match done {
+            Done::Tried(tried) => return self.live.looked_at_ledger(tried.as_ref().copied(), now),
             Done::Fired(results) => {
                 let current = self.workspace.current();
                 for Fired { firing, result } in results {
@@ -378,11 +403,6 @@ impl Daemon {
                             self.agenda.decided(&current, &firing);
                             if let Some(run) = fired {
                                 let (run_id, waiting) = (run.run_id, run.count(State::Waiting));
-                                if waiting > 0 {
-                                    let detail = format!("{waiting} mails; `dunlin runs start {run_id}` lets them go");
-                                    let title = format!("A run of `{}` waits for a person", firing.rule_id);
-                                    self.alert(AlertSeverity::Warning, &title, detail);
-                                }
                                 tracing::info!(
                                     rule_id = firing.rule_id,
                                     local_time = firing.local_time,
@@ -395,7 +415,7 @@ impl Daemon {
                                 self.live.fired(&firing.rule_id, FiringOutcome::Ran);
                                 self.live.run_finished(RunCause::Schedule);
                             }
-                            for kind in [FaultKind::LedgerUnreadable, FaultKind::StoreFailed] {
+                            for kind in [FaultKind::LedgerUnreadable, FaultKind::LedgerStale, FaultKind::StoreFailed] {
                                 self.live.mended(kind, "");
                             }
                         }
@@ -408,7 +428,6 @@ impl Daemon {
                             );
                             self.live.fired(&firing.rule_id, FiringOutcome::Failed);
                             self.live.fault(fault.kind, "", &fault.words, now);
-                            self.alert(AlertSeverity::Error, "A rule cannot run", format!("{}: {}", firing.rule_id, fault.words));
                             self.rest(id, now);
                         }
                     }
@@ -496,6 +515,11 @@ impl Daemon {
                 self.live.fault(FaultKind::ArchiveFailed, "", &fault, now);
             }
         }
+    }
+
+    fn alert_watch(&self, source: Arc<Source>) -> AlertWatch {
+        let (live, store, clock) = (self.live.clone(), self.parts.store.clone(), self.clock.clone());
+        AlertWatch { source, live, store, generations: self.workspace.generations().clone(), clock }
     }
 
     fn source(&self) -> Source {

@@ -1,9 +1,8 @@
-//! What the daemon tells of itself: to the log, the health page, the service manager and, by a plugin, to a person.
+//! What the daemon tells of itself: to the log, the health page, the service manager. Alerts are made of it (`engine::alert`).
 
 use crate::daemon::Daemon;
 use crate::domain::date::Timestamp;
 use crate::domain::problem::Severity;
-use crate::engine::alert::{Alert, AlertSeverity};
 use crate::engine::home::Away;
 use crate::engine::status::NextFiring;
 
@@ -30,19 +29,10 @@ impl Daemon {
         let paused = self.workspace.paused_rules();
         for rule in paused.iter().filter(|rule| !self.told_paused.contains(rule)) {
             tracing::error!(rule_id = rule.rule, file = rule.file, reason = rule.reason.as_str(), "A rule is paused");
-            let detail = format!("The rule `{}` does not run: {} is {}", rule.rule, rule.file, rule.reason.as_str());
-            self.alert(AlertSeverity::Error, "A rule is paused", detail);
         }
         self.told_paused.clone_from(&paused);
         self.live.paused(paused);
         self.tell_next();
-    }
-
-    /// Tells a person, by the plugin that config.yaml names.
-    pub(crate) fn alert(&self, severity: AlertSeverity, title: &str, detail: String) {
-        let alert = Alert { severity, title: title.to_owned(), detail };
-        // Its task ends by itself, in bounded time; one told too often, or to nobody, is in the log all the same.
-        drop(self.alerts.send(&self.workspace.current(), &*self.clock, alert));
     }
 
     pub(crate) fn tell_next(&self) {

@@ -10,6 +10,7 @@ use crate::engine::agenda::FiringRow;
 use crate::engine::door::Asked;
 use crate::engine::fire::{FireFault, fire};
 use crate::engine::generation::RunGenerations;
+use crate::engine::reading::{Unread, read_beside};
 use crate::engine::run::{Committed, Counts, Parts, counts};
 use crate::engine::workspace::Workspace;
 use crate::outbox::state::State;
@@ -20,6 +21,8 @@ pub(crate) enum Job {
     Fire { workspace: Arc<Workspace>, firings: Vec<(FiringRow, Date)> },
     /// Do what a person asks.
     Act(Box<Asked>),
+    /// See whether a ledger that could not be decided by can be again.
+    TryLedger,
 }
 
 /// What a piece of work led to.
@@ -33,6 +36,8 @@ pub(crate) enum Done {
         /// It gave the database its home.
         is_home_now: bool,
     },
+    /// The ledger can be decided by, or not.
+    Tried(Result<(), Unread>),
     /// A defect of the program.
     Panicked,
 }
@@ -87,6 +92,10 @@ impl Work {
                     result: result.map(|run_of| run_of.map(run)),
                 };
                 Done::Fired(results.into_iter().map(fired).collect())
+            }
+            Job::TryLedger => {
+                let (current, now) = (self.generations.current(), self.parts.clock.now());
+                Done::Tried(read_beside(&current, current.today(now), now).await.map(drop))
             }
             Job::Act(asked) => {
                 let (generations, parts) = (self.generations, self.parts);

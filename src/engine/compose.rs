@@ -280,7 +280,7 @@ fn subject_lead(redirected: &[Recipient]) -> String {
 }
 
 /// Puts a header line in front that says whom a redirected mail was meant for.
-fn with_original_recipients(meant: &[Recipient], bytes: Vec<u8>) -> Vec<u8> {
+pub(crate) fn with_original_recipients(meant: &[Recipient], bytes: Vec<u8>) -> Vec<u8> {
     let mut whole = Vec::with_capacity(bytes.len() + 64 * meant.len());
     for recipient in meant {
         // One line each, so that none grows past 998 octets; an address holds no line break (domain/mailbox).

@@ -4,17 +4,14 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-
-use crate::domain::date::{Date, Timestamp};
+use crate::domain::date::Date;
 use crate::domain::id::RuleId;
-use crate::domain::ledger::Ledger;
-use crate::domain::problem::Problem;
 use crate::engine::agenda::{FiringRow, still_to_fire};
 use crate::engine::generation::RunGenerations;
+use crate::engine::reading::{Reading, Unread, read_beside};
 use crate::engine::run::{Cause, Committed, Order, Parts, commit};
 use crate::engine::status::FaultKind;
-use crate::engine::workspace::{FileChange, Workspace};
+use crate::engine::workspace::Workspace;
 use crate::store::StoreError;
 
 /// Why a firing could not run; it stays undecided and is tried again.
@@ -22,7 +19,7 @@ use crate::store::StoreError;
 pub struct FireFault {
     /// What is wrong.
     pub kind: FaultKind,
-    /// In words.
+    /// In words that hold nothing of a customer.
     pub words: String,
 }
 
@@ -41,7 +38,7 @@ pub async fn fire(
 ) -> Vec<(FiringRow, Result<Option<Committed>, FireFault>)> {
     let mut results = Vec::with_capacity(firings.len());
     // Rules in zones of their own may live on two days at once.
-    let mut ledgers: BTreeMap<Date, Result<Arc<Ledger>, FireFault>> = BTreeMap::new();
+    let mut ledgers: BTreeMap<Date, Result<Reading, Unread>> = BTreeMap::new();
     let mut failed: BTreeSet<String> = BTreeSet::new();
     let mut coming: Vec<String> = firings.iter().rev().map(|(firing, _)| firing.rule_id.clone()).collect();
     for (firing, scheduled_on) in firings {
@@ -54,11 +51,11 @@ pub async fn fire(
         let as_of = workspace.day_of(Some(&firing.rule_id), parts.clock.now());
         let ledger = match ledgers.entry(as_of) {
             Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(place) => place.insert(read(workspace, as_of, parts.clock.now()).await),
+            Entry::Vacant(place) => place.insert(read_beside(workspace, as_of, parts.clock.now()).await),
         };
         let result = match ledger {
-            Err(fault) => Err(fault.clone()),
-            Ok(ledger) => {
+            Err(unread) => Err(FireFault { kind: unread.kind(), words: unread.shown() }),
+            Ok(Reading { ledger, .. }) => {
                 let mut rivals = still_to_fire(workspace, paused, parts.clock.now());
                 let next = workspace.rules.rules.iter().filter(|rule| coming.iter().any(|id| rule.id.as_str() == id));
                 let next = next.filter(|rule| !paused.contains(&rule.id) && !failed.contains(rule.id.as_str()));
@@ -86,43 +83,4 @@ pub async fn fire(
         results.push((firing, result));
     }
     results
-}
-
-/// How long an export must have been left alone before it is read: one that is cut off in the middle of an amount can
-/// look whole.
-const WHOLE_AFTER: SignedDuration = SignedDuration::from_secs(10);
-
-/// Reads the ledger on a thread that may wait, unless somebody is writing it.
-async fn read(workspace: &Arc<Workspace>, as_of: Date, now: Timestamp) -> Result<Arc<Ledger>, FireFault> {
-    let reading = workspace.clone();
-    let read = tokio::task::spawn_blocking(move || -> Result<Result<Ledger, String>, Vec<Problem>> {
-        let before = reading.ledger_changes()?;
-        let is_fresh = |change: &FileChange| {
-            let age = now.duration_since(change.changed_at);
-            age >= SignedDuration::ZERO && age < WHOLE_AFTER
-        };
-        if let Some(file) = before.iter().find(|change| is_fresh(change)) {
-            return Ok(Err(format!("`{}` was written to a moment ago and may not be whole yet", file.name)));
-        }
-        let ledger = reading.read_ledger(as_of, &mut |_, _| {})?;
-        let is_changed = reading.ledger_changes()? != before;
-        Ok(if is_changed { Err("The ledger's files changed while they were read".to_owned()) } else { Ok(ledger) })
-    });
-    let read = read.await;
-    let fault = |words: String| FireFault { kind: FaultKind::LedgerUnreadable, words };
-    match read {
-        Ok(Ok(Ok(ledger))) => Ok(Arc::new(ledger)),
-        Ok(Ok(Err(words))) => Err(fault(words)),
-        Ok(Err(problems)) => Err(fault(first_words(&problems))),
-        Err(error) => Err(fault(error.to_string())),
-    }
-}
-
-/// Returns the first problem and how many more there are.
-fn first_words(problems: &[Problem]) -> String {
-    match problems {
-        [] => "The ledger cannot be read".to_owned(),
-        [only] => only.to_string(),
-        [first, rest @ ..] => format!("{first} (and {} more problems)", rest.len()),
-    }
 }

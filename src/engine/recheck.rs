@@ -5,7 +5,7 @@
 //! plan, and a message stays only if the plan would make the very same one.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::CustomerId;
@@ -16,6 +16,7 @@ use crate::engine::compose::Composer;
 use crate::engine::deliver::{Recheck, Rechecked};
 use crate::engine::generation::RunGenerations;
 use crate::engine::only::Only;
+use crate::engine::reading::{Reading, Unread, look, read_beside, stale_at};
 use crate::engine::run::mode_word;
 use crate::engine::workspace::Workspace;
 use crate::plan::history::{MailKind, PastMail};
@@ -150,10 +151,10 @@ fn past_mail(
     Some((ledger.customer(message.customer).id.clone(), mail))
 }
 
-/// How the ledger's files stood when a ledger was read from them. Taken before the reading, so that a change made
-/// meanwhile shows.
+/// A reading of the ledger as far as it tells how long it holds: when it was, and how the files stood. Taken before the
+/// reading, so that a change made meanwhile shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LedgerState(Option<Vec<FileChange>>);
+pub struct LedgerState(Option<(Vec<FileChange>, Timestamp)>);
 
 impl LedgerState {
     /// Returns the state of a ledger that was never read: the first re-check reads it, whatever its files look like.
@@ -161,41 +162,101 @@ impl LedgerState {
         Self(None)
     }
 
-    /// Returns how the files of a workspace's ledger stand now.
-    pub fn of(workspace: &Workspace) -> Self {
-        Self(workspace.ledger_changes().ok())
+    /// Returns the state of a ledger that was read at an instant from files that stood so.
+    pub fn read(files: Vec<FileChange>, at: Timestamp) -> Self {
+        Self(Some((files, at)))
+    }
+
+    /// Returns how the files of a workspace's ledger stand at `now`.
+    pub fn of(workspace: &Workspace, now: Timestamp) -> Self {
+        Self(workspace.ledger_changes().ok().map(|files| (files, now)))
     }
 }
 
-/// The re-check while a run is under way: reads the ledger again once its files have changed.
+/// What a re-check knows of the reading that everything queued was last held against.
+#[derive(Debug)]
+struct Seen {
+    /// Its files and its instant; `None`: there was none, and nothing may go.
+    reading: LedgerState,
+    /// From when on it no longer tells what is due.
+    holds_until: Timestamp,
+    /// Whether something was queued that was decided on another one.
+    is_forgotten: bool,
+}
+
+impl Seen {
+    fn holds(&self, now: Timestamp) -> bool {
+        // A reading from the future is one from before the clock was set back.
+        self.reading.0.as_ref().is_some_and(|(_, read_at)| *read_at <= now && now < self.holds_until)
+    }
+}
+
+/// The re-check while a run is under way: reads the ledger again once its files have changed, another day has begun or
+/// the last reading is older than `ledger.recheck_after`.
 pub struct LedgerRecheck {
     generations: Arc<RunGenerations>,
     store: Arc<Store>,
     day: PlanDay,
-    /// How the files stood when they were last read.
-    seen: Arc<Mutex<LedgerState>>,
+    seen: Arc<Mutex<Seen>>,
+    /// Is told of each look, or why there may be no reading.
+    on_look: Box<OnLook>,
 }
+
+/// Is told of each look of a re-check at the ledger: it can be decided by, or why not.
+pub type OnLook = dyn Fn(Result<(), &Unread>) + Send + Sync;
 
 /// Makes a re-check read the ledger again: something was queued that was decided on another reading.
 #[derive(Clone, Debug)]
-pub struct ForgetLedger(Arc<Mutex<LedgerState>>);
+pub struct ForgetLedger(Arc<Mutex<Seen>>);
 
 impl ForgetLedger {
     /// Forgets what was read.
     pub fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = LedgerState::unread();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_forgotten = true;
     }
 }
 
 impl LedgerRecheck {
-    /// Returns a re-check of what was decided on a ledger read from files that stood like `read_from`.
+    /// Returns a re-check of what was decided on the reading `read_from`.
     pub fn new(generations: Arc<RunGenerations>, store: Arc<Store>, day: PlanDay, read_from: LedgerState) -> Self {
-        Self { generations, store, day, seen: Arc::new(Mutex::new(read_from)) }
+        let holds_until = match &read_from.0 {
+            Some((files, read_at)) => holds_until(&generations.current(), day, files, *read_at),
+            None => Timestamp::MIN,
+        };
+        let seen = Seen { reading: read_from, holds_until, is_forgotten: false };
+        Self { generations, store, day, seen: Arc::new(Mutex::new(seen)), on_look: Box::new(|_| {}) }
+    }
+
+    /// Tells `on_look` of each look at the ledger.
+    #[must_use]
+    pub fn telling(mut self, on_look: impl Fn(Result<(), &Unread>) + Send + Sync + 'static) -> Self {
+        self.on_look = Box::new(on_look);
+        self
     }
 
     /// Returns what makes it read the ledger again.
     pub fn forgetting(&self) -> ForgetLedger {
         ForgetLedger(self.seen.clone())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn look(&self, workspace: &Arc<Workspace>, now: Timestamp) -> Result<Option<Reading>, Unread> {
+        let looking = workspace.clone();
+        let files = tokio::task::spawn_blocking(move || look(&looking, now)).await;
+        let files = files.unwrap_or_else(|error| Err(Unread::Broken(error.to_string())))?;
+        {
+            let mut seen = self.seen();
+            let is_same = seen.reading.0.as_ref().is_some_and(|(known, _)| *known == files);
+            if is_same && !seen.is_forgotten && seen.holds(now) {
+                return Ok(None);
+            }
+            // Before the reading, so that what is forgotten meanwhile stays forgotten.
+            seen.is_forgotten = false;
+        }
+        read_beside(workspace, self.day.of(workspace, None, now), now).await.map(Some)
     }
 }
 
@@ -203,28 +264,50 @@ impl Recheck for LedgerRecheck {
     fn recheck(&self, now: Timestamp) -> Pending<'_, Result<Rechecked, StoreError>> {
         Box::pin(async move {
             let workspace = self.generations.current();
-            let changes = LedgerState::of(&workspace);
-            {
-                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                if changes.0.is_some() && *seen == changes {
-                    return Ok(Rechecked::Unchanged);
+            let looked = self.look(&workspace, now).await;
+            (self.on_look)(looked.as_ref().map(|_| ()));
+            let Reading { ledger, files } = match looked {
+                Ok(Some(reading)) => reading,
+                Ok(None) => return Ok(Rechecked::Unchanged),
+                Err(unread) => {
+                    self.seen().reading = LedgerState::unread();
+                    let fault = unread.shown();
+                    tracing::error!(fault, "There is no ledger to decide by; nothing is sent until there is");
+                    return Ok(Rechecked::Unreadable);
                 }
-                // Noted before the reading, so that what makes it forget meanwhile is not overwritten.
-                *seen = changes;
-            }
-            let as_of = self.day.of(&workspace, None, now);
-            let read = tokio::task::spawn_blocking(move || workspace.read_ledger(as_of, &mut |_, _| {})).await;
-            let Ok(Ok(ledger)) = read else {
-                self.forgetting().forget();
-                tracing::error!("The ledger has changed and cannot be read; nothing is sent until it can");
-                return Ok(Rechecked::Unreadable);
             };
             let rechecked = recheck(&self.generations, &ledger, self.day, &self.store, now).await;
-            let counts = rechecked.inspect_err(|_| self.forgetting().forget())?;
+            let counts = rechecked.inspect_err(|_| self.seen().reading = LedgerState::unread())?;
+            let mut seen = self.seen();
+            seen.holds_until = holds_until(&workspace, self.day, &files, now);
+            seen.reading = LedgerState::read(files, now);
             if counts.withdrawn > 0 {
-                tracing::warn!(count = counts.withdrawn, "Mails withdrawn, since the ledger has changed while they waited");
+                tracing::warn!(count = counts.withdrawn, "Mails withdrawn, since they are no longer due as they were planned");
             }
             Ok(Rechecked::Changed)
         })
     }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        !self.seen().holds(now)
+    }
+}
+
+/// Returns from when on a reading of `files` at `read_at` no longer tells what is due: it is older than it may be, so are the
+/// files, or another day has begun by some rule's clock.
+fn holds_until(workspace: &Workspace, day: PlanDay, files: &[FileChange], read_at: Timestamp) -> Timestamp {
+    let old_at = read_at.saturating_add(workspace.config.freshness.recheck_after).unwrap_or(Timestamp::MAX);
+    let usual = &workspace.config.time_zone;
+    let own = workspace.rules.rules.iter().filter_map(|rule| rule.schedule.as_ref()).map(|schedule| schedule.zone(usual));
+    let zones = std::iter::once(usual).chain(own);
+    let midnights = zones.filter_map(|zone| {
+        let tomorrow = read_at.to_zoned(zone.zone().clone()).date().tomorrow().ok()?;
+        Some(tomorrow.to_zoned(zone.zone().clone()).ok()?.timestamp())
+    });
+    let day_ends_at = match day {
+        PlanDay::Present => midnights.min(),
+        // A person plays it, however late it gets.
+        PlanDay::Fixed(_) => None,
+    };
+    [stale_at(workspace, files), day_ends_at].into_iter().flatten().fold(old_at, Timestamp::min)
 }

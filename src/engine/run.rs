@@ -20,6 +20,7 @@ use crate::engine::compose::Composer;
 use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryReport, OnAttempt, Recheck};
 use crate::engine::doubt::is_doubtful;
 use crate::engine::generation::RunGenerations;
+use crate::engine::guard::{USUAL_RUNS_MAX, usual};
 use crate::engine::only::Only;
 use crate::engine::recheck::{LedgerRecheck, LedgerState, PlanDay, RecheckCounts, recheck};
 use crate::engine::signing::Signing;
@@ -33,6 +34,7 @@ use crate::plan::{Decision, Plan, PlannedMessage, Question, Subject, Verdict, pl
 use crate::port::{Clock, Transport};
 use crate::rule::{RuleKind, RuleSet};
 use crate::store::firings::FiringRow;
+use crate::store::guards::counts_with_mails;
 use crate::store::holds::{HoldSubject, HoldView, Outcome};
 use crate::store::home::doubt_until;
 use crate::store::status::run_counts;
@@ -185,6 +187,7 @@ pub async fn commit(
         None => plan_within(&rules, &ledger, &past, Question { scheduled_on, ..Question::on(as_of) }),
     });
     drop(past);
+    let unusual = unusual(&workspace, &rules, &plan, store)?;
 
     // A run for a day long past must not make everything since then look new: what goes to customers starts today. A
     // rehearsal plays its days as they are given.
@@ -215,7 +218,7 @@ pub async fn commit(
         .write_run(row, move |run| {
             let composer =
                 Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now, attachments: &attachments };
-            store_plan(run, &composer, starts, doubt_until, &*report)?;
+            store_plan(run, &composer, starts, doubt_until, &unusual, &*report)?;
             if let Some(person) = &person {
                 run.add_asked(person, None)?;
             }
@@ -270,14 +273,14 @@ pub async fn send(
     let recheck =
         LedgerRecheck::new(RunGenerations::new(workspace.clone()), parts.store.clone(), PlanDay::Fixed(as_of), read_from);
     let (wake, on_attempt) = (Arc::new(Notify::new()), Arc::new(|_: &Attempt| {}));
-    let sending = Sending { recheck: Box::new(recheck), wake, on_attempt };
+    let sending = Sending { recheck: Arc::new(recheck), wake, on_attempt };
     send_with(workspace, parts, sending, stop, report).await
 }
 
 /// What goes on beside a delivery.
 pub struct Sending {
     /// Asked now and then while sending goes on.
-    pub recheck: Box<dyn Recheck>,
+    pub recheck: Arc<dyn Recheck>,
     /// Rung when something new was queued.
     pub wake: Arc<Notify>,
     /// Is told of every attempt.
@@ -297,7 +300,12 @@ pub async fn send_with(
 ) -> Result<DeliveryReport, StoreError> {
     if workspace.config.mode == Mode::Dry {
         parts.store.finish_runs(parts.clock.now()).await?;
-        return Ok(DeliveryReport { end: DeliveryEnd::Drained, ended: BTreeMap::new(), server_faults: Vec::new() });
+        return Ok(DeliveryReport {
+            end: DeliveryEnd::Drained,
+            ended: BTreeMap::new(),
+            server_faults: Vec::new(),
+            halted: Vec::new(),
+        });
     }
     let routes = workspace.config.senders.iter().map(|sender| (sender.id.clone(), sender.servers.clone()));
     let delivery = Delivery {
@@ -310,6 +318,7 @@ pub async fn send_with(
         quiet: workspace.quiet(),
         policy: workspace.retry_policy(),
         mode: mode_word(&workspace.config.mode),
+        refused_percent: workspace.config.run_guard.refused_percent,
         recheck: sending.recheck,
         wake: sending.wake,
         on_attempt: sending.on_attempt,
@@ -342,11 +351,13 @@ fn store_plan(
     composer: &Composer<'_>,
     starts: RuleStarts,
     doubt_until: Option<Date>,
+    unusual: &[bool],
     report: &ComposeProgress,
 ) -> Result<(), StoreError> {
     let (plan, rules, config) = (composer.plan, composer.rules, &composer.workspace.config);
     let due_count = plan.messages.iter().filter(|message| message.blocked.is_none()).count() as u64;
-    let is_beyond_guard = config.run_guard_messages.is_some_and(|most| due_count > most);
+    let is_beyond_guard = config.run_guard.messages.is_some_and(|most| due_count > most);
+    let counts = due_counts(plan, rules.rules.len());
 
     let waits = |message: &PlannedMessage| {
         if config.mode == Mode::Dry {
@@ -355,6 +366,8 @@ fn store_plan(
             Some("restored")
         } else if is_beyond_guard {
             Some("run_guard")
+        } else if unusual.get(usize::from(message.rule)).copied().unwrap_or_default() {
+            Some("unusual")
         } else if message.rule(rules).approve {
             Some("approval")
         } else {
@@ -382,6 +395,7 @@ fn store_plan(
         let mut occasions = Occasions::new(composer.ledger);
         if starts == RuleStarts::Noted {
             run.add_rule_start(rule.id.as_str())?;
+            run.add_rule_run(rule.id.as_str(), counts[place])?;
             if rule_plan.takes_baseline {
                 let there = rule_plan.decisions.iter().filter(|decision| is_backlog(decision));
                 run.add_baseline(rule.id.as_str(), there.filter_map(|decision| occasions.of(decision)))?;
@@ -467,6 +481,28 @@ fn outcome(subject: &HoldSubject, ledger: &Ledger, as_of: Date) -> Outcome {
         }),
     };
     if is_broken { Outcome::Broken } else { Outcome::Kept }
+}
+
+/// Returns how many mails that can go each rule of a plan has.
+fn due_counts(plan: &Plan, rule_count: usize) -> Vec<u64> {
+    let mut counts = vec![0; rule_count];
+    for message in plan.messages.iter().filter(|message| message.blocked.is_none()) {
+        counts[usize::from(message.rule)] += 1;
+    }
+    counts
+}
+
+/// Returns of each rule whether its mails are so many more than usual that they wait for a person.
+fn unusual(workspace: &Workspace, rules: &RuleSet, plan: &Plan, store: &Store) -> Result<Vec<bool>, StoreError> {
+    let counts = due_counts(plan, rules.rules.len());
+    let Some(times) = workspace.config.run_guard.times_usual else { return Ok(Vec::new()) };
+    let (reader, mode) = (store.reader()?, history_mode(&workspace.config.mode));
+    let judged = rules.rules.iter().zip(counts).map(|(rule, count)| {
+        let ids: Vec<&str> = std::iter::once(&rule.id).chain(&rule.formerly).map(RuleId::as_str).collect();
+        let usual = usual(&counts_with_mails(&reader, mode, &ids, None, USUAL_RUNS_MAX)?);
+        Ok(usual.is_some_and(|usual| count > usual.saturating_mul(times)))
+    });
+    judged.collect()
 }
 
 /// Returns whether a decision says that its event was there before the rule first ran.

@@ -17,11 +17,15 @@ use serde::Serialize;
 
 use crate::domain::date::Timestamp;
 use crate::domain::problem::{Problem, Severity};
+use crate::engine::guard::{USUAL_RUNS_MAX, is_silent};
+use crate::engine::reading::Unread;
+use crate::engine::status::health::Waits;
 use crate::outbox::attempt::Outcome;
 use crate::schedule::{self, Quiet};
 use crate::store::StoreError;
+use crate::store::guards::{last_firing_missed, last_runs_of};
 use crate::store::holds::broken_promises;
-use crate::store::status::{last_run, open_messages};
+use crate::store::status::{last_run, open_messages, open_of_rules, open_of_runs};
 use crate::store::suppressions::suppressed_mails;
 
 pub use crate::engine::status::health::{Advice, Health, Reason, ReasonKind};
@@ -153,6 +157,8 @@ pub enum FaultKind {
     StoreFailed,
     /// The ledger cannot be read, so no rule can run.
     LedgerUnreadable,
+    /// The ledger is older than it may be, so no rule can run.
+    LedgerStale,
     /// A server takes nothing from us as we are.
     ServerFault,
     /// A refresh token took another's place and cannot be kept.
@@ -161,17 +167,21 @@ pub enum FaultKind {
     PluginFailed,
     /// What is over cannot be moved into the archive.
     ArchiveFailed,
+    /// What persons should know could not be told.
+    AlertFailed,
 }
 
 impl FaultKind {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::StoreFailed,
         Self::LedgerUnreadable,
+        Self::LedgerStale,
         Self::ServerFault,
         Self::RefreshTokenUnkept,
         Self::PluginFailed,
         Self::ArchiveFailed,
+        Self::AlertFailed,
     ];
 
     /// Returns the word metrics and pages use.
@@ -179,10 +189,12 @@ impl FaultKind {
         match self {
             Self::StoreFailed => "store_failed",
             Self::LedgerUnreadable => "ledger_unreadable",
+            Self::LedgerStale => "ledger_stale",
             Self::ServerFault => "server_fault",
             Self::RefreshTokenUnkept => "refresh_token_unkept",
             Self::PluginFailed => "plugin_failed",
             Self::ArchiveFailed => "archive_failed",
+            Self::AlertFailed => "alert_failed",
         }
     }
 }
@@ -334,8 +346,33 @@ pub struct AttemptCount {
 #[derive(Clone)]
 pub struct Live(Arc<Mutex<Told>>);
 
-/// What the database holds: open messages, the last run, and what a person is asked.
-type Outbox = (Vec<OpenMessages>, Option<LastRun>, Asked);
+/// What the database holds.
+struct Outbox {
+    messages: Vec<OpenMessages>,
+    last_run: Option<LastRun>,
+    asked: Asked,
+    waits: Waits,
+}
+
+impl Outbox {
+    /// Reads what there is of a mode; of `rules`, those in force, also what is unusual.
+    fn read(connection: &Connection, mode: &str, rules: &[String]) -> Result<Self, StoreError> {
+        let mut waits =
+            Waits { runs: open_of_runs(connection, mode)?, rules: open_of_rules(connection, mode)?, ..Waits::default() };
+        for rule in rules {
+            let runs = last_runs_of(connection, mode, rule, USUAL_RUNS_MAX * 2 + 1)?;
+            let counts: Vec<u64> = runs.iter().map(|run| run.message_count).collect();
+            let last_at = runs.first().map(|run| run.started_at);
+            let missed = last_firing_missed(connection, mode, rule)?;
+            let missed = missed.filter(|firing| last_at.is_none_or(|last_at| last_at < firing.decided_at));
+            waits.missed.extend(missed.map(|firing| (rule.clone(), firing)));
+            waits.silent.extend(last_at.filter(|_| is_silent(&counts)).map(|last_at| (rule.clone(), last_at)));
+        }
+        let asked =
+            Asked { broken_promises: broken_promises(connection)?, suppressed_mails: suppressed_mails(connection, mode)? };
+        Ok(Self { messages: open_messages(connection, mode)?, last_run: last_run(connection, mode)?, asked, waits })
+    }
+}
 
 /// What was told.
 struct Told {
@@ -473,7 +510,7 @@ impl Live {
     /// Notes a fault that stands until [`Live::mended`]; the first time counts as its beginning.
     ///
     /// `about` is a server's or plugin's id, or empty. Addresses in `words` are left out; amounts and names must not be
-    /// in them: for the ledger's problems there is [`Live::ledger_unreadable`].
+    /// in them: what is wrong with a ledger is told by [`crate::engine::reading::Unread::shown`].
     pub fn fault(&self, kind: FaultKind, about: &str, words: &str, now: Timestamp) {
         let mut told = self.told();
         let key = (kind, about.to_owned());
@@ -486,30 +523,32 @@ impl Live {
         self.told().faults.remove(&(kind, about.to_owned()));
     }
 
-    /// Notes that the ledger cannot be read. Its problems quote cells, so only how many there are and where the first
-    /// is are kept.
-    pub fn ledger_unreadable(&self, problems: &[Problem], now: Timestamp) {
-        let first = problems.iter().find_map(|problem| problem.place.as_ref());
-        let words = match (problems.len(), first) {
-            (1, Some(place)) => format!("One problem, at {place}"),
-            (1, None) => "One problem".to_owned(),
-            (count, Some(place)) => format!("{count} problems, the first at {place}"),
-            (count, None) => format!("{count} problems"),
-        };
-        self.fault(FaultKind::LedgerUnreadable, "", &words, now);
+    /// Notes that the ledger can be decided by, or why not.
+    pub fn looked_at_ledger(&self, looked: Result<(), &Unread>, now: Timestamp) {
+        for kind in [FaultKind::LedgerUnreadable, FaultKind::LedgerStale] {
+            match looked {
+                Err(unread) if unread.kind() == kind => self.fault(kind, "", &unread.shown(), now),
+                _ => self.mended(kind, ""),
+            }
+        }
+    }
+
+    /// Returns whether the ledger was last found so that nothing can be decided by it.
+    pub fn is_ledger_at_fault(&self) -> bool {
+        let told = self.told();
+        told.faults.keys().any(|(kind, _)| [FaultKind::LedgerUnreadable, FaultKind::LedgerStale].contains(kind))
     }
 
     /// Returns everything at `now`, with what the outbox holds as `reader` sees it; without a reader, without it.
     ///
     /// A database that cannot be read is one of the reasons, not an error.
     pub fn snapshot(&self, reader: Option<&Connection>, now: Timestamp) -> Status {
-        let mode = self.told().mode;
         // The lock is not held over the database: the daemon's loop never waits for somebody who looks.
-        let read = reader.map(|reader| {
-            let (broken_promises, suppressed_mails) = (broken_promises(reader)?, suppressed_mails(reader, mode)?);
-            let asked = Asked { broken_promises, suppressed_mails };
-            Ok((open_messages(reader, mode)?, last_run(reader, mode)?, asked))
-        });
+        let (mode, rules) = {
+            let told = self.told();
+            (told.mode, told.next_firings.iter().map(|firing| firing.rule.clone()).collect::<Vec<_>>())
+        };
+        let read = reader.map(|reader| Outbox::read(reader, mode, &rules));
         self.status(read.transpose(), now)
     }
 
@@ -518,8 +557,10 @@ impl Live {
             Ok(outbox) => (outbox, None),
             Err(error) => (None, Some(shown(&error.to_string()))),
         };
-        let (messages, last_run, asked) =
-            outbox.map_or((None, None, None), |(messages, last_run, asked)| (Some(messages), last_run, Some(asked)));
+        let (messages, last_run, asked, waits) = match outbox {
+            Some(Outbox { messages, last_run, asked, waits }) => (Some(messages), last_run, Some(asked), waits),
+            None => (None, None, None, Waits::default()),
+        };
         let told = self.told();
         let mut status = Status {
             health: Health::Ok,
@@ -557,7 +598,7 @@ impl Live {
             asked,
         };
         drop(told);
-        status.reasons = health::reasons(&status, unread);
+        status.reasons = health::reasons(&status, &waits, unread);
         status.health = status.reasons.iter().map(|reason| reason.kind.health()).max().unwrap_or(Health::Ok);
         status
     }

@@ -246,7 +246,7 @@ impl Workspace {
 
     /// Returns the program that alerts go to, and its plugin's name.
     pub fn alert_plugin(&self) -> Option<(&str, &Program)> {
-        let (name, _) = self.config.alert_plugin.as_ref()?;
+        let (name, _) = self.config.alerts.plugin.as_ref()?;
         let plugin = self.plugins.find(name)?;
         plugin.alert.as_ref().map(|program| (plugin.name.as_str(), program))
     }
@@ -491,7 +491,7 @@ pub(crate) fn plugin_folder(texts: &PluginTexts) -> PluginFolder {
 
 /// Returns the problem of an `alerts.plugin` that cannot be told anything: a warning, since no mail depends on it.
 fn alert_problem(config: &Config, plugins: &Plugins) -> Option<Problem> {
-    let (name, place) = config.alert_plugin.as_ref()?;
+    let (name, place) = config.alerts.plugin.as_ref()?;
     if plugins.find(name).is_some_and(|plugin| plugin.alert.is_some()) {
         return None;
     }

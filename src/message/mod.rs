@@ -8,6 +8,7 @@ mod compose;
 mod context;
 mod copy;
 mod mime;
+mod plain;
 mod test_mail;
 mod variables;
 
@@ -16,5 +17,6 @@ pub use crate::message::compose::{
     ComposeFault, Composed, Content, Letter, RECIPIENTS_MAX, REFERENCES_MAX, compose, compose_with,
 };
 pub use crate::message::copy::copy;
+pub use crate::message::plain::{PlainMail, plain_mail};
 pub use crate::message::test_mail::test_mail;
 pub use crate::message::variables::{EVERY, RECEIPTS, STATEMENTS, TemplateVariable, VARIABLES, known_names, reference};

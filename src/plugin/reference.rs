@@ -64,6 +64,8 @@ An **alert** program is given one line and ends with exit code 0 when a person w
 
     {\"version\":1,\"alert\":{\"severity\":\"error\",\"title\":\"…\",\"detail\":\"…\",\"workspace\":\"…\"}}
 
+`severity` is `error` (the daemon does not do its work), `warning` (somebody is needed) or `info` (it is over).
+
 An **attachment** program is started once for a run and is given a line for each mail; it answers each with one line, in
 any order, before its input ends or after:
 

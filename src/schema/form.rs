@@ -114,6 +114,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`true`, `false`", Shape::Truth),
     ("three letters: `EUR`", Shape::Pattern(CURRENCY)),
     ("`24 h`", DURATION),
+    ("`1 h`", DURATION),
     ("`5 min`", DURATION),
     ("`10 min`", DURATION),
     ("`30 s`", DURATION),

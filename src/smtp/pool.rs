@@ -127,6 +127,10 @@ impl Transport for SmtpTransport {
         &self.settings.id
     }
 
+    fn concurrency_at_first(&self) -> usize {
+        self.settings.connections.clamp(1, CONNECTIONS_MAX)
+    }
+
     /// For each connection one message on it, one in the line, whose envelope can go ahead, and one whose result is on
     /// its way to the disk.
     fn concurrency(&self) -> usize {

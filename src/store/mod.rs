@@ -6,11 +6,13 @@
 
 pub mod acts;
 pub mod adopt;
+pub mod alerts;
 mod archive;
 pub mod backup;
 pub mod check;
 mod file_system;
 pub mod firings;
+pub mod guards;
 mod history;
 pub mod holds;
 pub mod home;
@@ -23,6 +25,7 @@ pub mod search;
 pub mod status;
 pub mod suppressions;
 pub mod thread;
+pub mod waiting;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -47,10 +50,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_daemon.sql"),
     include_str!("migrations/0003_decisions.sql"),
+    include_str!("migrations/0004_guards.sql"),
     include_str!("migrations/0005_home.sql"),
     include_str!("migrations/0006_archive.sql"),
     include_str!("migrations/0007_threads.sql"),
-    include_str!("migrations/0009_delivery.sql"),
+    include_str!("migrations/0008_delivery.sql"),
 ];
 
 /// How large SQLite's log stays on disk once its content is in the database.

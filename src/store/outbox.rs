@@ -23,6 +23,8 @@ use crate::store::{Store, StoreError, timestamp};
 pub struct Queued {
     /// Its id.
     pub id: i64,
+    /// Its run.
+    pub run_id: i64,
     /// The sender profile, which names the servers.
     pub sender_id: SenderId,
     /// What its next state depends on.
@@ -194,7 +196,7 @@ pub fn queued(
     under_way: &[i64],
     limit: usize,
 ) -> Result<Vec<Queued>, StoreError> {
-    let select = "select id, queued_at_ms, attempt_count, give_up_after_ms from message
+    let select = "select id, queued_at_ms, attempt_count, give_up_after_ms, run_id from message
         where state = 'queued' and mode = ?1 and sender_id = ?2 and next_attempt_at_ms <= ?3
         order by next_attempt_at_ms, id limit ?4";
     let mut statement = connection.prepare_cached(select)?;
@@ -202,6 +204,7 @@ pub fn queued(
     let rows = statement.query_map(values, |row| {
         Ok(Queued {
             id: row.get(0)?,
+            run_id: row.get(4)?,
             sender_id: sender.clone(),
             entry: Entry {
                 queued_at: timestamp(row.get(1)?),

@@ -17,7 +17,7 @@ pub enum RunState {
     Sending,
     /// Something of it waits for a person.
     Waiting,
-    /// A person stopped it; what is not sent waits.
+    /// A person stopped it, or the program did, since too much was refused; what is not sent waits.
     Stopped,
     /// Nothing of it will go any more by itself.
     Finished,
@@ -50,7 +50,7 @@ impl RunState {
         match self {
             Self::Sending => "something of it is queued or on its way",
             Self::Waiting => "something of it waits for a person: `dunlin runs start`",
-            Self::Stopped => "a person stopped it, and what is not sent waits: `dunlin runs start`",
+            Self::Stopped => "it was stopped, and what is not sent waits: `dunlin runs start`",
             Self::Finished => "nothing of it goes any more by itself",
             Self::Closed => "a person closed it",
         }
@@ -97,7 +97,7 @@ pub struct RunView {
     pub started_at: Timestamp,
     /// When its queue had drained.
     pub finished_at: Option<Timestamp>,
-    /// When a person stopped it.
+    /// When it was stopped.
     pub stopped_at: Option<Timestamp>,
     /// When a person closed it.
     pub closed_at: Option<Timestamp>,

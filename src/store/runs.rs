@@ -183,6 +183,11 @@ impl RunTransaction<'_> {
         self.run_id
     }
 
+    /// Returns its mode's word.
+    pub(crate) fn mode(&self) -> &'static str {
+        self.row.mode
+    }
+
     /// Returns when it started.
     pub(crate) fn started_at(&self) -> Timestamp {
         self.row.started_at

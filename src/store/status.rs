@@ -71,6 +71,85 @@ fn open_messages_select() -> String {
     )
 }
 
+/// The messages of one run that stand in one state, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenOfRun {
+    /// The run.
+    pub run_id: i64,
+    /// `waiting`, `refused` or `unknown`.
+    pub state: State,
+    /// Why they were stopped, if they were: `stopped` by a person, or `refusals`.
+    pub reason: Option<String>,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// The messages of one rule that stand in one state, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenOfRule {
+    /// The rule.
+    pub rule_id: String,
+    /// `blocked` or `exhausted`.
+    pub state: State,
+    /// Why they are blocked.
+    pub reason: Option<String>,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// Returns the messages of a mode that wait for a person's word, run by run.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn open_of_runs(connection: &Connection, mode: &str) -> Result<Vec<OpenOfRun>, StoreError> {
+    let select = format!(
+        "select run_id, state, case when state = 'waiting' and reason in ('stopped', 'refusals') then reason end, count(*)
+        from message where mode = ?1 and {IS_OPEN} and state in ('waiting', 'refused', 'unknown') group by 1, 2, 3 order by 1, 2, 3"
+    );
+    let mut statement = connection.prepare_cached(&select)?;
+    let mut rows = statement.query((mode,))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(OpenOfRun { run_id: row.get(0)?, state: state(row.get(1)?)?, reason: row.get(2)?, count: count(row.get(3)?) });
+    }
+    Ok(found)
+}
+
+/// Returns the messages of a mode that could not be composed or were given up, rule by rule. What its rule's last run for
+/// everybody found no longer due, and so did not replace, is left out.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn open_of_rules(connection: &Connection, mode: &str) -> Result<Vec<OpenOfRule>, StoreError> {
+    let select = format!(
+        "select rule_id, state, case state when 'blocked' then reason end, count(*) from message
+        where mode = ?1 and {IS_OPEN} and state in ('blocked', 'exhausted') and state_at_ms >= coalesce((
+            select started_at_ms from run where run.id =
+                (select max(run_id) from rule_run where rule_run.mode = ?1 and rule_run.rule_id = message.rule_id)), 0)
+        group by 1, 2, 3 order by 1, 2, 3"
+    );
+    let mut statement = connection.prepare_cached(&select)?;
+    let mut rows = statement.query((mode,))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(OpenOfRule {
+            rule_id: row.get(0)?,
+            state: state(row.get(1)?)?,
+            reason: row.get(2)?,
+            count: count(row.get(3)?),
+        });
+    }
+    Ok(found)
+}
+
+fn state(word: String) -> Result<State, StoreError> {
+    State::parse(&word).ok_or(StoreError::Corrupt { value: word, expected: "a state" })
+}
+
+fn count(count: i64) -> u64 {
+    count.unsigned_abs()
+}
+
 /// The newest run of a mode.
 const LAST_RUN: &str =
     "select id, rule_id, as_of, started_at_ms, finished_at_ms from run where mode = ?1 order by id desc limit 1";

@@ -346,7 +346,9 @@ impl Daemon {
                     if is_to_send {
                         let (_stop, never) = watch::channel(false);
                         let as_of = AS_OF.parse().unwrap();
-                        send(&workspace, &parts, as_of, LedgerState::of(&workspace), never, &mut |_| {}).await.unwrap();
+                        send(&workspace, &parts, as_of, LedgerState::of(&workspace, parts.clock.now()), never, &mut |_| {})
+                            .await
+                            .unwrap();
                     }
                 }
             })

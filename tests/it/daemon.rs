@@ -4,16 +4,18 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use dunlin::daemon::{Daemon, Nudge};
 use dunlin::domain::date::Timestamp;
-use dunlin::engine::status::Live;
+use dunlin::engine::act::{Act, Answer};
+use dunlin::engine::door::{PATIENCE, knock};
+use dunlin::engine::status::{Live, ReasonKind};
 use dunlin::port::Clock;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
 
-use crate::server::Server;
+use crate::server::{Server, reply};
 use crate::workspace::Workspace;
 
 /// A clock that stands still until the test moves it, and how often it was looked at.
@@ -26,7 +28,7 @@ impl Set {
         clock
     }
 
-    fn to(&self, text: &str) {
+    pub fn to(&self, text: &str) {
         self.0.store(text.parse::<Timestamp>().unwrap().as_second(), Ordering::SeqCst);
     }
 }
@@ -223,7 +225,7 @@ async fn what_a_daemon_left_queued_is_held_against_the_ledger_before_the_next_on
 }
 
 /// Runs a statement on a workspace's database, beside the daemon.
-fn meddle(workspace: &Workspace, sql: &str) {
+pub fn meddle(workspace: &Workspace, sql: &str) {
     Connection::open(workspace.path().join("dunlin.db")).unwrap().execute_batch(sql).unwrap();
 }
 
@@ -288,11 +290,10 @@ async fn a_clock_that_runs_ahead_and_is_set_back_while_the_daemon_runs_silences_
 async fn an_export_that_somebody_is_still_writing_is_not_read() {
     let server = Server::willing();
     let workspace = at_nine(server.port, 1);
-    let invoices = std::fs::File::options().append(true).open(workspace.path().join("invoices.csv")).unwrap();
     let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:00Z")).await;
     // Three seconds before nine: cut in the middle of its last amount it would look whole.
     let written: Timestamp = "2026-03-10T07:59:57Z".parse().unwrap();
-    invoices.set_modified(written.into()).unwrap();
+    workspace.changed_at("invoices.csv", written);
     daemon.clock_to("2026-03-10T08:00:00Z").await;
     daemon.until(|status| status.faults.iter().any(|fault| fault.words.contains("may not be whole yet"))).await;
     assert_eq!(firings(&workspace), Vec::<String>::new());
@@ -300,6 +301,139 @@ async fn an_export_that_somebody_is_still_writing_is_not_read() {
     arrivals(&server, 1);
     daemon.stop().await;
     assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran "]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neither_a_run_by_hand_nor_the_re_check_takes_an_export_that_somebody_is_still_writing() {
+    let is_busy = Arc::new(AtomicBool::new(true));
+    let busy = is_busy.clone();
+    let server = Server::start(move |_| busy.load(Ordering::SeqCst).then(|| reply(451, "4.3.2 later")));
+    let workspace = at_nine(server.port, 2);
+    workspace.edit("config.yaml", "daemon:", "retry: { first: 1 s, most: 1 s, give_up_after: 2 h }\ndaemon:");
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T09:00:00Z")).await;
+    let by_hand = || knocked(&workspace, Act::Run { rule: None, only: None, as_of: None });
+    let written = |at: &str| workspace.changed_at("invoices.csv", at.parse().unwrap());
+
+    written("2026-03-10T08:59:57Z");
+    let Answer::Failed { message, hint } = by_hand().await else { panic!("it was run") };
+    assert_eq!(message, "`invoices.csv` was written to a moment ago and may not be whole yet");
+    assert_eq!(hint.as_deref(), Some("ask again in ten seconds"));
+    assert_eq!(rows(&workspace, "select 'run' from run"), Vec::<String>::new());
+
+    // At rest it is read, and both mails are put off; then somebody begins to write it anew.
+    daemon.clock.to("2026-03-10T09:00:07Z");
+    assert!(matches!(by_hand().await, Answer::Done(_)));
+    daemon.until(|status| status.attempts.iter().map(|attempts| attempts.count).sum::<u64>() == 2).await;
+    is_busy.store(false, Ordering::SeqCst);
+    workspace.edit("invoices.csv", ",1.50,\n", ",1.50,2026-03-10\n");
+    written("2026-03-10T09:01:57Z");
+    daemon.clock_to("2026-03-10T09:02:00Z").await;
+    daemon.until(|status| status.faults.iter().any(|fault| fault.words.contains("may not be whole yet"))).await;
+    assert_eq!(server.taken().len(), 0);
+    daemon.clock_to("2026-03-10T09:03:01Z").await;
+    // Any act wakes whoever sends, which would otherwise sleep on by the system's clock.
+    assert!(matches!(knocked(&workspace, Act::StopRun { run: 99 }).await, Answer::Failed { .. }));
+    arrivals(&server, 1);
+    daemon.until(|status| status.faults.is_empty()).await;
+    daemon.stop().await;
+    let states = rows(&workspace, "select customer_id || ' ' || state from message order by customer_id");
+    assert_eq!(states, ["C0001 withdrawn", "C0002 accepted"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_is_too_old_stops_runs_and_what_is_queued_and_is_made_up_for_once_it_is_new() {
+    let is_busy = Arc::new(AtomicBool::new(true));
+    let busy = is_busy.clone();
+    let server = Server::start(move |_| busy.load(Ordering::SeqCst).then(|| reply(451, "4.3.2 later")));
+    let workspace = at_nine(server.port, 1);
+    workspace.edit("config.yaml", "daemon:", "retry: { first: 1 s, most: 1 s, give_up_after: 20 days }\ndaemon:");
+    workspace.edit("config.yaml", "  currency: EUR", "  currency: EUR\n  max_age: 24 h");
+    let written = |at: &str| ["customers.csv", "invoices.csv"].map(|file| workspace.changed_at(file, at.parse().unwrap()));
+    let stale = |status: &dunlin::engine::status::Status| {
+        status.reasons.iter().any(|reason| {
+            reason.kind == ReasonKind::LedgerStale
+                && reason
+                    .words
+                    .contains("`customers.csv` was last written to 2026-03-09 08:00 UTC, more than `ledger.max_age` ago")
+        })
+    };
+    written("2026-03-09T08:00:00Z");
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    // A day to the second is not too old.
+    daemon.clock_to("2026-03-10T08:00:00Z").await;
+    daemon.until(|status| status.attempts.iter().any(|attempts| attempts.outcome == "deferred")).await;
+
+    // Nobody exports any more: what is queued stays so, and the next firing waits.
+    is_busy.store(false, Ordering::SeqCst);
+    daemon.clock_to("2026-03-11T08:00:00Z").await;
+    daemon.until(stale).await;
+    assert!(matches!(knocked(&workspace, Act::Run { rule: None, only: None, as_of: None }).await,
+        Answer::Failed { message, .. } if message.starts_with("The ledger is too old: `customers.csv`")));
+    assert_eq!(server.taken().len(), 0);
+    assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran "]);
+
+    written("2026-03-11T08:30:00Z");
+    daemon.clock_to("2026-03-11T08:31:00Z").await;
+    arrivals(&server, 1);
+    daemon.until(|status| status.faults.is_empty()).await;
+    daemon.stop().await;
+    assert_eq!(firings(&workspace), ["2026-03-10T09:00 ran ", "2026-03-11T09:00 ran "]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_is_new_again_is_seen_though_no_rule_asks_for_it() {
+    let server = Server::willing();
+    let workspace = at_nine(server.port, 1);
+    workspace.edit("config.yaml", "  currency: EUR", "  currency: EUR\n  max_age: 24 h");
+    workspace.edit("rules/overdue.yaml", "* * *\" }", "* * *\", missed: skip }");
+    workspace.changed_at("invoices.csv", "2026-03-01T08:00:00Z".parse().unwrap());
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    daemon.clock_to("2026-03-10T08:00:00Z").await;
+    daemon.until(|status| status.faults.iter().any(|fault| fault.kind.as_str() == "ledger_stale")).await;
+    // Too late for the firing by now: it is left out, and the rule asks no more today.
+    daemon.clock_to("2026-03-10T08:30:00Z").await;
+    daemon.until(|status| status.firings.iter().any(|firing| firing.outcome.as_str() == "missed")).await;
+    workspace.changed_at("invoices.csv", "2026-03-10T08:40:00Z".parse().unwrap());
+    daemon.clock_to("2026-03-10T08:41:00Z").await;
+    daemon.until(|status| status.faults.is_empty()).await;
+    daemon.stop().await;
+    assert_eq!(firings(&workspace), ["2026-03-10T09:00 missed skip"]);
+}
+
+#[test]
+fn a_run_without_a_daemon_takes_no_ledger_that_is_too_old_either() {
+    let workspace = Workspace::new(1, 1);
+    workspace.edit("config.yaml", "  currency: EUR", "  currency: EUR\n  max_age: 24 h");
+    workspace.changed_at("invoices.csv", "2026-03-09T08:00:00Z".parse().unwrap());
+    let ran = workspace.dunlin(&["run", "--as-of", crate::workspace::AS_OF, "--yes"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("error: The ledger is too old: `invoices.csv` was last written to 2026-03-09 08:00 UTC"), "{ran:?}");
+    assert!(!workspace.path().join("dunlin.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_over_midnight_is_planned_again_for_the_new_day() {
+    let server = Server::start(|_| Some(reply(451, "4.3.2 later")));
+    let workspace = at_nine(server.port, 1);
+    workspace.edit("config.yaml", "daemon:", "retry: { first: 1 s, most: 1 s, give_up_after: 2 days }\ndaemon:");
+    // On its due date it still goes; from the day after, its words would be untrue.
+    let daemon = Running::start(&workspace, Set::at("2026-03-02T07:59:50Z")).await;
+    daemon.clock_to("2026-03-02T08:00:01Z").await;
+    daemon.until(|status| status.attempts.iter().any(|attempts| attempts.outcome == "deferred")).await;
+    let states = || rows(&workspace, "select level_id || ' ' || state from message");
+    assert_eq!(states(), ["upcoming queued"]);
+    daemon.clock.to("2026-03-02T23:00:01Z");
+    assert!(matches!(knocked(&workspace, Act::StopRun { run: 99 }).await, Answer::Failed { .. }));
+    while states() != ["upcoming withdrawn"] {
+        tokio::task::yield_now().await;
+    }
+    daemon.stop().await;
+    assert_eq!(server.taken().len(), 0);
+}
+
+/// Returns what the daemon answers to an act.
+async fn knocked(workspace: &Workspace, act: Act) -> Answer {
+    knock(&workspace.path().join("dunlin.db"), &act, PATIENCE).await.unwrap().expect("the daemon opens")
 }
 
 /// The real program as a daemon; its log is read line by line.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
+mod alerts;
 mod care;
 mod control;
 mod daemon;
@@ -9,6 +10,7 @@ mod dns;
 mod doctor;
 mod faults;
 mod guarantees;
+mod guards;
 mod headers;
 mod holds;
 mod home;

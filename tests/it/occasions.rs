@@ -181,7 +181,10 @@ fn a_notice_goes_once_for_what_is_new_and_never_for_what_was_there() {
     // Matched to its invoice later, it is the payment it was.
     workspace.edit("payments.csv", "C0001,,0.25", "C0001,INV-0001,0.25");
     assert_eq!(run(&workspace, AS_OF), "");
-    assert_eq!(subjects(&server), ["Received €0.25 FOURTH", "Received €0.50 THIRD", "Received €1.00 SECOND"]);
+    assert_eq!(
+        subjects(&server),
+        ["Received €0.25 FOURTH", "Received €0.50 THIRD", "[for ap2@customer2.example] Received €1.00 SECOND"]
+    );
     assert!(told(&workspace).iter().all(|line| line.contains(" notice payment:")), "{:?}", told(&workspace));
 }
 

@@ -200,28 +200,21 @@ fn a_changed_program_is_another_generation() {
 
 #[test]
 fn an_alert_reaches_the_plugin_of_the_config_and_its_failure_is_only_told() {
-    use dunlin::engine::alert::{ALERTS_PER_HOUR_MAX, Alert, AlertSeverity, Alerts, Sending, tell_now};
+    use dunlin::engine::alert::{Alert, AlertSeverity, tell_now};
     let workspace = workspace(2525, 1, "alert: { command: [sh, ./tell.sh], timeout: 20 s }\n");
     workspace
         .write("plugins/p/tell.sh", "cat >> told.txt; env | grep -c SECRET; test ! -e fail || { echo no line >&2; exit 4; }\n");
     let alert = Alert { severity: AlertSeverity::Error, title: "It stands".into(), detail: "One\nTwo".into() };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let load = || std::sync::Arc::new(dunlin::engine::workspace::load(workspace.path()).workspace.unwrap());
-    let alerts = Alerts::default();
-    let clock = dunlin::clock::SystemClock;
-    assert!(matches!(alerts.send(&load(), &clock, alert.clone()), Sending::NoPlugin));
+    runtime.block_on(tell_now(&load(), &alert)).unwrap();
+    assert!(!workspace.path().join("plugins/p/told.txt").exists(), "nobody is named");
 
     workspace.write("config.yaml", &Workspace::config(2525, "alerts: { plugin: p }\n"));
     let loaded = load();
-    runtime.block_on(async {
-        for _ in 0..ALERTS_PER_HOUR_MAX {
-            let Sending::Started(task) = alerts.send(&loaded, &clock, alert.clone()) else { panic!("not sent") };
-            task.await.unwrap();
-        }
-        assert!(matches!(alerts.send(&loaded, &clock, alert.clone()), Sending::TooOften));
-    });
+    runtime.block_on(tell_now(&loaded, &alert)).unwrap();
     let line = r#"{"version":1,"alert":{"severity":"error","title":"It stands","detail":"One\nTwo","workspace":"test"}}"#;
-    assert_eq!(workspace.read("plugins/p/told.txt"), format!("{line}\n").repeat(ALERTS_PER_HOUR_MAX));
+    assert_eq!(workspace.read("plugins/p/told.txt"), format!("{line}\n"));
 
     workspace.write("plugins/p/fail", "");
     let fault = runtime.block_on(tell_now(&loaded, &alert)).unwrap_err();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use dunlin::domain::date::{Date, Timestamp};
-use dunlin::engine::deliver::DeliveryEnd;
+use dunlin::engine::deliver::{DeliveryEnd, Recheck, Rechecked};
 use dunlin::engine::generation::RunGenerations;
-use dunlin::engine::recheck::{LedgerState, PlanDay, RecheckCounts, recheck};
+use dunlin::engine::recheck::{LedgerRecheck, LedgerState, PlanDay, RecheckCounts, recheck};
 use dunlin::engine::run::{Cause, Order, commit, counts as run_counts, send};
 use dunlin::engine::workspace::load;
 use dunlin::port::Clock;
@@ -104,7 +104,7 @@ async fn what_is_paid_while_a_run_waits_is_withdrawn_before_it_is_tried_again() 
     folder.write("config.yaml", &Workspace::config(server.port, "retry: { first: 1 s, most: 1 s, give_up_after: 1 h }\n"));
     let workspace = Arc::new(load(folder.path()).workspace.unwrap());
     let as_of: Date = AS_OF.parse().unwrap();
-    let read_from = LedgerState::of(&workspace);
+    let read_from = LedgerState::of(&workspace, Timestamp::now());
     let ledger = Arc::new(workspace.read_ledger(as_of, &mut |_, _| {}).unwrap());
     let clock = Arc::new(PutOn::default());
     let parts = workspace.parts(clock.clone()).unwrap();
@@ -156,4 +156,77 @@ async fn a_rule_that_is_saved_later_does_not_judge_what_an_earlier_one_decided()
     assert_eq!(judged(generations).await, RecheckCounts { withdrawn: 0, kept: 2 });
     // A process that starts later knows the present texts alone.
     assert_eq!(judged(RunGenerations::new(saved)).await, RecheckCounts { withdrawn: 2, kept: 0 });
+}
+
+/// Returns a workspace with these further keys, loaded, whose files were written to at an instant.
+fn written_at(server: &Server, more: &str, at: &str) -> (Workspace, Arc<dunlin::engine::workspace::Workspace>) {
+    let folder = Workspace::new(server.port, 1);
+    let config = Workspace::config(server.port, "").replace("  currency: EUR\n", &format!("  currency: EUR\n{more}"));
+    folder.write("config.yaml", &config);
+    for file in ["customers.csv", "invoices.csv"] {
+        folder.changed_at(file, at.parse().unwrap());
+    }
+    let loaded = Arc::new(load(folder.path()).workspace.unwrap());
+    (folder, loaded)
+}
+
+#[tokio::test]
+async fn a_reading_holds_until_it_is_old_or_its_files_are_or_another_day_begins() {
+    let server = Server::willing();
+    // Midnight in Berlin is 23:00 in winter.
+    for (more, day, last, over) in [
+        ("", PlanDay::Present, "2026-03-10T12:59:59Z", "2026-03-10T13:00:00Z"),
+        ("  recheck_after: 30 min\n", PlanDay::Present, "2026-03-10T12:29:59Z", "2026-03-10T12:30:00Z"),
+        ("  recheck_after: 2 days\n", PlanDay::Present, "2026-03-10T22:59:59Z", "2026-03-10T23:00:00Z"),
+        ("  recheck_after: 2 days\n", PlanDay::Fixed(AS_OF.parse().unwrap()), "2026-03-12T11:59:59Z", "2026-03-12T12:00:00Z"),
+        ("  max_age: 24 h\n", PlanDay::Present, "2026-03-10T12:14:59Z", "2026-03-10T12:15:00Z"),
+    ] {
+        let (_folder, workspace) = written_at(&server, more, "2026-03-09T12:15:00Z");
+        let parts = workspace.parts(Arc::new(PutOn::default())).unwrap();
+        let generations = RunGenerations::new(workspace.clone());
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let watched = LedgerRecheck::new(generations, parts.store.clone(), day, LedgerState::unread());
+        assert!(watched.is_due(at("2026-03-10T12:00:00Z")), "never read");
+        assert_eq!(watched.recheck(at("2026-03-10T12:00:00Z")).await.unwrap(), Rechecked::Changed);
+        assert!(!watched.is_due(at(last)), "{more}");
+        assert_eq!(watched.recheck(at(last)).await.unwrap(), Rechecked::Unchanged, "{more}");
+        assert!(watched.is_due(at(over)), "{more}");
+        // Set back, the clock tells nothing of how old the reading is.
+        assert!(watched.is_due(at("2026-03-10T11:59:00Z")), "{more}");
+        let after = at(over) + jiff::SignedDuration::from_secs(1);
+        let expected = if more.contains("max_age") { Rechecked::Unreadable } else { Rechecked::Changed };
+        assert_eq!(watched.recheck(after).await.unwrap(), expected, "{more}");
+        assert_eq!(watched.is_due(after), expected == Rechecked::Unreadable, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_whose_reading_grows_old_on_the_way_to_its_gate_is_planned_again_first() {
+    let clock = Arc::new(PutOn::default());
+    let slow = clock.clone();
+    // Two hours pass between the envelope and the content.
+    let server = Server::start(move |_| {
+        slow.0.store(7_200, Ordering::SeqCst);
+        None
+    });
+    let (folder, workspace) = written_at(&server, "", "2026-03-09T12:00:00Z");
+    let as_of: Date = AS_OF.parse().unwrap();
+    let ledger = Arc::new(workspace.read_ledger(as_of, &mut |_, _| {}).unwrap());
+    let parts = workspace.parts(clock.clone()).unwrap();
+    let read_from = LedgerState::of(&workspace, clock.now());
+    let rules = Arc::new(workspace.rules.clone());
+    let cause = Cause::Person("test".into());
+    let order = Order { rules, only_rule: None, only: None, ledger, as_of, scheduled_on: as_of, cause };
+    let run_id = commit(&RunGenerations::new(workspace.clone()), workspace.clone(), order, &parts, Arc::new(|_, _| {}))
+        .await
+        .unwrap()
+        .run_id;
+    let (_stop, never) = tokio::sync::watch::channel(false);
+    let done = send(&workspace, &parts, as_of, read_from, never, &mut |_| {}).await.unwrap();
+    assert_eq!(done.end, DeliveryEnd::Drained);
+    assert_eq!(run_counts(&parts.store, run_id).unwrap().0["accepted"], 1);
+    assert_eq!(server.taken().len(), 1);
+    let outcomes = crate::daemon::rows(&folder, "select outcome || ' ' || coalesce(fault, '') from attempt order by id");
+    let closed = "not_recorded Nothing was sent, since it could not be recorded: what it was planned on is too old by now";
+    assert_eq!(outcomes, [closed, "accepted "]);
 }

@@ -41,7 +41,7 @@ fn a_mail_to_oneself_goes_on_request_and_is_in_no_outbox() {
     let taken = &server.taken()[0];
     assert_eq!((taken.from.as_str(), taken.recipients.len()), ("ar@seller.example", 1));
     let text = String::from_utf8(taken.bytes.to_vec()).unwrap();
-    for line in ["To: ar@seller.example", "From: Seller <ar@seller.example>", "Auto-Submitted: auto-generated"] {
+    for line in ["To: ar@seller.example", "From: \"Seller\" <ar@seller.example>", "Auto-Submitted: auto-generated"] {
         assert!(text.lines().any(|found| found == line), "{line:?} is missing in {text}");
     }
     assert!(!workspace.path().join("dunlin.sqlite").exists());

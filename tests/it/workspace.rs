@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use dunlin::domain::date::Timestamp;
+use jiff::SignedDuration;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -64,7 +66,17 @@ impl Workspace {
     pub fn write(&self, name: &str, text: &str) {
         let path: PathBuf = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        fs::write(&path, text).unwrap();
+        if name.ends_with(".csv") {
+            // An export is read once it has been left alone for a while.
+            self.changed_at(name, Timestamp::now() - SignedDuration::from_secs(60));
+        }
+    }
+
+    /// Says that a file was last written to at an instant.
+    pub fn changed_at(&self, name: &str, at: Timestamp) {
+        let file = fs::File::options().append(true).open(self.path().join(name)).unwrap();
+        file.set_modified(at.into()).unwrap();
     }
 
     pub fn read(&self, name: &str) -> String {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::domain::date::Date;
-use crate::domain::problem::Problem;
 use crate::engine::act::REASON_CHARACTERS_MAX;
 use crate::engine::only::OnlyFault;
+use crate::engine::reading::Unread;
 use crate::outbox::intervention::Intervention;
 use crate::outbox::state::State;
 use crate::store::StoreError;
@@ -22,9 +22,9 @@ pub enum ActFault {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The ledger cannot be read.
-    #[error("The ledger cannot be read: {}", joined(.0))]
-    Ledger(Vec<Problem>),
+    /// There is no ledger to decide by.
+    #[error(transparent)]
+    Ledger(Unread),
     /// No such rule, or it has errors.
     #[error("There is no rule `{rule}` without errors")]
     RuleUnknown {
@@ -160,6 +160,8 @@ impl ActFault {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Store(StoreError::InUse { .. }) => "wait until it has ended; one process sends at a time",
+            Self::Ledger(unread) if unread.is_passing() => "ask again in ten seconds",
+            Self::Ledger(Unread::Stale { .. }) => "see why no new export has come; then ask again",
             Self::Ledger(_) => "`dunlin check` shows each place",
             Self::RulePaused { .. } => "mend its file; `dunlin check` tells what is wrong in it",
             Self::RuleUnknown { .. } => "`dunlin check` lists the rules and their errors",
@@ -189,10 +191,6 @@ impl ActFault {
         };
         Some(hint.to_owned())
     }
-}
-
-fn joined(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Returns why the mails do not allow it, state by state.

@@ -13,6 +13,7 @@ use crate::engine::agenda::still_to_fire;
 use crate::engine::generation::RunGenerations;
 use crate::engine::home::{Since, doubt_until};
 use crate::engine::only::Only;
+use crate::engine::reading::read_beside;
 use crate::engine::recheck::PlanDay;
 use crate::engine::retention::prune;
 use crate::engine::run::{Cause, ComposeProgress, Order, Parts, commit, mode_word, settle_leftovers};
@@ -286,7 +287,6 @@ async fn ledger(context: &Context, as_of: Date) -> Result<Arc<Ledger>, ActFault>
         return Ok(ledger.clone());
     }
     let workspace = context.generations.current();
-    let read = tokio::task::spawn_blocking(move || workspace.read_ledger(as_of, &mut |_, _| {})).await;
-    let read = read.unwrap_or_else(|error| Err(vec![crate::domain::problem::Problem::error(error.to_string())]));
-    read.map(Arc::new).map_err(ActFault::Ledger)
+    let reading = read_beside(&workspace, as_of, context.parts.clock.now()).await.map_err(ActFault::Ledger)?;
+    Ok(reading.ledger)
 }

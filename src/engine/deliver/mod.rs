@@ -6,6 +6,7 @@
 
 pub(crate) mod pace;
 mod passage;
+mod refusals;
 mod servers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -20,6 +21,7 @@ use crate::domain::date::Timestamp;
 use crate::domain::id::{SenderId, ServerId};
 use crate::engine::deliver::pace::{Pace, Rates};
 use crate::engine::deliver::passage::{Passage, PassageFlag, StoreGate};
+use crate::engine::deliver::refusals::Refusals;
 use crate::engine::deliver::servers::{Choice, Others, Servers, Trouble};
 use crate::engine::signing::Signing;
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
@@ -27,6 +29,7 @@ use crate::outbox::retry::{Next, RetryPolicy, after};
 use crate::outbox::state::State;
 use crate::port::{Clock, Pending, Transport};
 use crate::schedule::Quiet;
+use crate::store::guards::answers;
 use crate::store::outbox::{Queued, earliest, outgoing, queued};
 use crate::store::{Store, StoreError};
 
@@ -47,6 +50,10 @@ const IDLE_WAIT: Duration = Duration::from_secs(60);
 pub trait Recheck: Send + Sync {
     /// Does it, if there is reason to; returns whether sending may go on.
     fn recheck(&self, now: Timestamp) -> Pending<'_, Result<Rechecked, StoreError>>;
+
+    /// Returns whether nothing may go before the next re-check. Costs nothing; asked before each mail, and once more at its
+    /// gate.
+    fn is_due(&self, now: Timestamp) -> bool;
 }
 
 /// What a re-check found.
@@ -56,7 +63,7 @@ pub enum Rechecked {
     Unchanged,
     /// They have; what was no longer due is withdrawn.
     Changed,
-    /// They cannot be read, so nothing can be known to be due: nothing may go.
+    /// They cannot be read, or are too old, so nothing can be known to be due: nothing may go.
     Unreadable,
 }
 
@@ -83,8 +90,10 @@ pub struct Delivery {
     pub policy: RetryPolicy,
     /// Which mode's messages to send.
     pub mode: &'static str,
+    /// A run stops once more than so many in a hundred of its mails were refused.
+    pub refused_percent: u64,
     /// Asked now and then while sending goes on.
-    pub recheck: Box<dyn Recheck>,
+    pub recheck: Arc<dyn Recheck>,
     /// Rung when something new was queued while sending goes on.
     pub wake: Arc<Notify>,
     /// Is told of every attempt whose result was stored.
@@ -124,6 +133,8 @@ pub struct DeliveryReport {
     pub ended: BTreeMap<&'static str, u64>,
     /// Servers that took nothing from us as we are, and why.
     pub server_faults: Vec<(ServerId, String)>,
+    /// Runs that were stopped, since too much of them was refused, and how they stood.
+    pub halted: Vec<(i64, String)>,
 }
 
 /// One attempt that has ended.
@@ -137,6 +148,8 @@ struct Ended {
 struct UnderWay {
     passage: Arc<PassageFlag>,
     abort: AbortHandle,
+    /// Rung once its server is known to take nothing, so that it need not find that out too.
+    recall: Arc<Notify>,
     server: ServerId,
     sender: SenderId,
     started_at: Timestamp,
@@ -158,6 +171,10 @@ struct Work<'d> {
     turned_away: HashMap<i64, BTreeSet<usize>>,
     /// Which sender is served first this time.
     turn: usize,
+    refusals: Refusals,
+    /// Runs to stop, and how they stand; nothing more is begun before they are.
+    to_halt: Vec<(i64, String)>,
+    halted: Vec<(i64, String)>,
 }
 
 impl Delivery {
@@ -186,6 +203,9 @@ impl Delivery {
             is_unreadable: false,
             turned_away: HashMap::new(),
             turn: 0,
+            refusals: Refusals::new(self.refused_percent),
+            to_halt: Vec::new(),
+            halted: Vec::new(),
         };
         let end = match work.run(&mut stop, report).await {
             Ok(end) => end,
@@ -195,7 +215,8 @@ impl Delivery {
         for transport in &self.transports {
             transport.close().await;
         }
-        Ok(DeliveryReport { end, ended: work.progress.ended, server_faults: work.servers.faults() })
+        let server_faults = work.servers.faults();
+        Ok(DeliveryReport { end, ended: work.progress.ended, server_faults, halted: work.halted })
     }
 }
 
@@ -245,7 +266,9 @@ impl Work<'_> {
 
     /// Starts attempts as far as servers have room, and tells when there is something to do next.
     async fn start_what_is_due(&mut self, now: Timestamp) -> Result<NextAt, StoreError> {
-        if now.duration_since(self.rechecked_at) >= RECHECK_EVERY.try_into().unwrap_or_default() {
+        self.halt(now).await?;
+        let is_time = now.duration_since(self.rechecked_at) >= RECHECK_EVERY.try_into().unwrap_or_default();
+        if is_time || (!self.is_unreadable && self.delivery.recheck.is_due(now)) {
             self.rechecked_at = now;
             self.give_up(now).await?;
             let rechecked = self.delivery.recheck.recheck(now).await?;
@@ -259,6 +282,19 @@ impl Work<'_> {
             next_at = self.start_each_sender(now)?;
         }
         Ok(next_at)
+    }
+
+    /// Stops the runs of which too much was refused: what they have queued waits for a person.
+    async fn halt(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        while let Some((run_id, words)) = self.to_halt.last().cloned() {
+            if self.delivery.store.halt(run_id, words.clone(), now).await? > 0 {
+                tracing::error!(run_id, answers = words, "A run is stopped, since too many of its mails are refused");
+                self.halted.push((run_id, words));
+            }
+            self.to_halt.pop();
+            self.waiting.clear();
+        }
+        Ok(())
     }
 
     /// Serves the senders in turn, another one first each time, so that a long queue does not keep a shared server.
@@ -346,12 +382,20 @@ impl Work<'_> {
         self.pace.begin(&server_id, &sender_id);
         let passage = Arc::new(PassageFlag::default());
         let (id, flag) = (message.id, passage.clone());
+        let recheck = self.delivery.recheck.clone();
         let (store, clock, policy) = (self.delivery.store.clone(), self.delivery.clock.clone(), self.delivery.policy.clone());
         let (signing, to) = (self.delivery.signing.clone(), server_id.clone());
+        let recall = Arc::new(Notify::new());
+        let recalled = recall.clone();
         let abort = self.tasks.spawn(async move {
             let outgoing = signing.signed(&message.sender_id, &to, outgoing);
-            let gate = StoreGate { store: &store, clock: &*clock, passage: &flag, id: message.id };
-            let attempt = transport.attempt(&outgoing, &gate).await;
+            let gate = StoreGate { store: &store, clock: &*clock, recheck: &*recheck, passage: &flag, id: message.id };
+            let attempt = tokio::select! {
+                biased;
+                attempt = transport.attempt(&outgoing, &gate) => attempt,
+                // Whoever calls it back has shut its gate before.
+                () = recalled.notified() => return Ok(Ended { message, server, stored: None }),
+            };
             // From here on a stop waits for the result to be stored.
             flag.leave_before(Passage::Ended);
             if flag.get() == Passage::Gone {
@@ -376,7 +420,7 @@ impl Work<'_> {
                 _ => Ok(Ended { message, server, stored: Some((attempt, next)) }),
             }
         });
-        self.under_way.insert(id, UnderWay { passage, abort, server: server_id, sender: sender_id, started_at: now });
+        self.under_way.insert(id, UnderWay { passage, abort, recall, server: server_id, sender: sender_id, started_at: now });
         Ok(())
     }
 
@@ -399,10 +443,30 @@ impl Work<'_> {
         if let Some((attempt, next)) = &ended.stored {
             (self.delivery.on_attempt)(attempt);
             *self.progress.ended.entry(next.state.as_str()).or_default() += 1;
-            self.servers.learn(ended.server, &ended.message, attempt, self.delivery.clock.now());
+            let now = self.delivery.clock.now();
+            self.servers.learn(ended.server, &ended.message, attempt, now);
+            if self.servers.takes_nothing(ended.server, now) {
+                self.recall_from(attempt.server.clone());
+            }
+            let run_id = ended.message.run_id;
+            let over = self.refusals.take(run_id, next.state, || answers(&self.reader, run_id));
+            if let Some(answers) = over.map_err(|error| error.to_string())? {
+                let words = format!("{} of {} mails refused", answers.refused, answers.accepted + answers.refused);
+                self.to_halt.push((run_id, words));
+            }
             self.note_turned_away(&ended, attempt, *next);
         }
         Ok(())
+    }
+
+    /// Calls back what is in the line of a server that takes nothing, and has not passed its gate: it stays queued, and
+    /// none of its attempts is spent.
+    fn recall_from(&self, server: ServerId) {
+        for under_way in self.under_way.values().filter(|under_way| under_way.server == server) {
+            if under_way.passage.leave_before(Passage::Stopped) {
+                under_way.recall.notify_one();
+            }
+        }
     }
 
     /// Keeps which servers turned a message away, until each of its sender's has: then the round begins anew.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::engine::deliver::Recheck;
 use crate::port::{Clock, Gate, GateClosed, Pending};
 use crate::store::{Store, StoreError};
 
@@ -16,7 +17,8 @@ pub(crate) enum Passage {
     Through,
     /// The message was no longer queued when the gate was asked (withdrawn meanwhile): nothing has left.
     Gone,
-    /// The database was locked when the gate was asked: nothing has left, and it may be tried again.
+    /// The database was locked when the gate was asked, or the message must be planned again first: nothing has left, and it
+    /// may be tried again.
     Busy,
     /// The attempt ended before the gate; its result is being stored.
     Ended,
@@ -52,6 +54,7 @@ impl PassageFlag {
 pub(crate) struct StoreGate<'s> {
     pub(crate) store: &'s Store,
     pub(crate) clock: &'s dyn Clock,
+    pub(crate) recheck: &'s dyn Recheck,
     pub(crate) passage: &'s PassageFlag,
     pub(crate) id: i64,
 }
@@ -62,7 +65,13 @@ impl Gate for StoreGate<'_> {
             if !self.passage.leave_before(Passage::Through) {
                 return Err(GateClosed("sending is being stopped".to_owned()));
             }
-            match self.store.record_sending(self.id, self.clock.now()).await {
+            let now = self.clock.now();
+            // It may have waited long for its turn at the server.
+            if self.recheck.is_due(now) {
+                self.passage.set(Passage::Busy);
+                return Err(GateClosed("what it was planned on is too old by now".to_owned()));
+            }
+            match self.store.record_sending(self.id, now).await {
                 Ok(()) => Ok(()),
                 Err(StoreError::NotQueued { .. }) => {
                     self.passage.set(Passage::Gone);

@@ -59,6 +59,8 @@ struct Server {
     under_way: usize,
     /// How often in a row the breaker opened.
     failure_count: u32,
+    /// Whether it has taken a message in this delivery.
+    has_accepted: bool,
     /// On how many messages in a row it hung up.
     stumble_count: u32,
     rests_until: Option<Timestamp>,
@@ -73,9 +75,14 @@ impl Server {
         self.fault.is_some() || self.doubts.get(sender).is_some_and(|(messages, _)| messages.len() >= DOUBTS_MAX)
     }
 
-    /// Returns how many messages may be under way: one alone until it has shown that it is well again.
+    /// Returns how many messages may be under way: one alone until it has shown that it is well again, and none in the
+    /// line until it has taken one.
     fn room(&self) -> usize {
-        if self.failure_count > 0 { 1 } else { self.transport.concurrency() }
+        match (self.failure_count, self.has_accepted) {
+            (0, true) => self.transport.concurrency(),
+            (0, false) => self.transport.concurrency_at_first(),
+            _ => 1,
+        }
     }
 
     /// Opens the breaker for `rest`.
@@ -131,6 +138,7 @@ impl<'d> Servers<'d> {
             transport: transport.clone(),
             under_way: 0,
             failure_count: 0,
+            has_accepted: false,
             stumble_count: 0,
             rests_until: None,
             fault: None,
@@ -174,6 +182,12 @@ impl<'d> Servers<'d> {
         } else {
             Others::None
         }
+    }
+
+    /// Returns whether the server at `place` is at fault or rests.
+    pub(crate) fn takes_nothing(&self, place: usize, now: Timestamp) -> bool {
+        let server = &self.list[place];
+        server.fault.is_some() || server.rests_until.is_some_and(|until| until > now)
     }
 
     /// Returns the id of the server at `place`.
@@ -232,6 +246,7 @@ impl<'d> Servers<'d> {
                     server.stumble_count = 0;
                     server.rests_until = None;
                     if outcome == Outcome::Accepted {
+                        server.has_accepted = true;
                         server.doubts.remove(sender);
                     }
                 }

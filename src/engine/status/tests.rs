@@ -144,7 +144,8 @@ fn nothing_of_a_customer_comes_through() {
     let live = daemon();
     live.fault(FaultKind::ServerFault, "primary", "550 5.7.1\n<bob@customer.example>: Relay access denied", at(2));
     let cell = Problem::error("`1.234,5x` is not an amount").at(Place::within("invoices.csv", "id\nBob;1.234,5x\n", 2, 5, 8));
-    live.ledger_unreadable(&[cell.clone(), cell.clone()], at(3));
+    let unread = crate::engine::reading::Unread::Problems(vec![cell.clone(), cell]);
+    live.fault(unread.kind(), "", &unread.shown(), at(3));
     let config = Problem::error("`bob@customer.example` is not a server").at(Place::within("config.yaml", "a: b", 1, 1, 1));
     live.reloaded(false, &[config], at(4));
     let status = live.snapshot(None, at(5));
@@ -212,11 +213,11 @@ fn what_waits_for_a_person_or_for_long_is_said() {
     let reader = crate::store::open_reader(&path).unwrap().unwrap();
     let live = daemon();
     for (second, expected) in [
-        (3_600, vec![(ReasonKind::UnknownWaits, "1 mail waits for a person to decide")]),
+        (3_600, vec![(ReasonKind::UnknownWaits, "1 mail of run 1 waits for a person to decide")]),
         (
             3_601,
             vec![
-                (ReasonKind::UnknownWaits, "1 mail waits for a person to decide"),
+                (ReasonKind::UnknownWaits, "1 mail of run 1 waits for a person to decide"),
                 (ReasonKind::QueueOld, "1 mail waits in the queue, the oldest since 2027-01-15 08:00:00 UTC"),
             ],
         ),
@@ -260,4 +261,114 @@ fn every_reason_is_listed_once_the_worst_first() {
     assert_eq!(sorted, ReasonKind::ALL);
     let health: Vec<Health> = ReasonKind::ALL.iter().map(|kind| kind.health()).collect();
     assert!(health.is_sorted_by(|one, other| one >= other), "{health:?}");
+}
+
+/// Returns the reasons of kind, subject and words that a database has after `sql`, with the rule `overdue` in force.
+fn of_database(sql: &str) -> Vec<(ReasonKind, String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dunlin.db");
+    drop(crate::store::Store::open(&path, "acme", at(0)).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    let now = at(0).as_millisecond();
+    let runs = (1..=8).map(|run| {
+        format!(
+            "insert into run (as_of, mode, generation, started_at_ms) values ('2027-01-15', 'live', 'g', {});",
+            now + i64::from(run) * 1_000
+        )
+    });
+    connection.execute_batch(&runs.collect::<String>()).unwrap();
+    connection.execute_batch(&sql.replace("NOW", &now.to_string())).unwrap();
+    let live = daemon();
+    live.beat(at(60));
+    live.next_firings(vec![next("overdue", 70)]);
+    let status = live.snapshot(Some(&connection), at(60));
+    status.reasons.into_iter().map(|reason| (reason.kind, reason.about, reason.words)).collect()
+}
+
+fn message(run: i64, state: &str, reason: &str, state_at: i64) -> String {
+    format!(
+        "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name, currency, total,
+            level_id, level_repeat, as_of, state, reason, sender_id, queued_at_ms, state_at_ms)
+        values ('{run} {state} {reason} {state_at}', {run}, 'live', 'overdue', 'r', 'C1', 'One', 'EUR', '5.00', 'first', 0, '2027-01-15',
+            '{state}', nullif('{reason}', ''), 'ar', NOW, NOW + {state_at});"
+    )
+}
+
+fn rule_runs(counts: &[u64]) -> String {
+    let runs = counts.iter().enumerate();
+    runs.map(|(place, count)| format!("insert into rule_run values ('live', 'overdue', {}, {count});", place + 1)).collect()
+}
+
+#[test]
+fn all_that_needs_a_person_in_the_outbox_is_a_reason_about_its_run_or_rule() {
+    let told = of_database(
+        &[
+            message(3, "waiting", "approval", 1),
+            message(3, "waiting", "run_guard", 1),
+            message(4, "waiting", "stopped", 1),
+            message(5, "waiting", "refusals", 1),
+            message(5, "refused", "", 1),
+            message(6, "unknown", "interrupted", 1),
+            message(7, "blocked", "recipient_missing", 7_000),
+            message(7, "blocked", "document_missing", 7_000),
+            message(6, "exhausted", "", 9_000),
+            // What the rule's last run found no longer due, and left as it was.
+            message(2, "blocked", "template_error", 2_000),
+            message(2, "exhausted", "", 2_500),
+            rule_runs(&[1, 1, 1, 1, 1, 1, 1]),
+        ]
+        .concat(),
+    );
+    let told: Vec<_> = told.iter().map(|(kind, about, words)| (*kind, about.as_str(), words.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (ReasonKind::PluginFailed, "overdue", "1 mail of overdue waits blocked, since no plugin made their document"),
+            (ReasonKind::RunStopped, "4", "1 mail of run 4 waits, since the run was stopped"),
+            (ReasonKind::RunStopped, "5", "1 mail of run 5 waits, since too many of the run were refused"),
+            (ReasonKind::ApprovalWaits, "3", "2 mails of run 3 wait for a person to let them go"),
+            (ReasonKind::BlockedWaits, "overdue", "1 mail of overdue waits blocked until what is missing is there"),
+            (ReasonKind::UnknownWaits, "6", "1 mail of run 6 waits for a person to decide"),
+            (ReasonKind::RefusedWaits, "5", "1 mail of run 5 waits for a person to decide: refused"),
+            (ReasonKind::GaveUp, "overdue", "1 mail of overdue waits for the next run, given up by this one"),
+        ]
+    );
+}
+
+#[test]
+fn a_rule_that_always_sent_and_has_nothing_is_a_reason_until_it_sends_again() {
+    let silent = |counts: &[u64]| !of_database(&rule_runs(counts)).is_empty();
+    assert!(silent(&[3, 1, 4, 1, 5, 0]));
+    assert!(silent(&[3, 1, 4, 1, 5, 0, 0]));
+    assert!(!silent(&[3, 1, 4, 1, 5, 0, 2]));
+    assert!(!silent(&[3, 1, 4, 1, 0]), "too young to have a usual");
+    let told = of_database(&rule_runs(&[3, 1, 4, 1, 5, 0]));
+    let words = "overdue had no mail in its run of 2027-01-15 08:00:06 UTC; every run before had";
+    assert_eq!(told, [(ReasonKind::RuleSilent, "overdue".to_owned(), words.to_owned())]);
+}
+
+#[test]
+fn a_missed_firing_is_a_reason_until_its_rule_runs() {
+    let firing = |decided: i64, outcome: &str| {
+        let local = format!("2027-01-15T0{decided}:00");
+        let run = if outcome == "ran" { "8" } else { "null" };
+        format!(
+            "insert into firing values ('live', 'overdue', '{local}', 'Europe/Berlin', NOW, '{outcome}', 'skip', {run}, NOW + {decided}000);"
+        )
+    };
+    let told = of_database(&[rule_runs(&[1]), firing(5, "missed")].concat());
+    let words = "overdue did not run at 2027-01-15T05:00 (Europe/Berlin): skip";
+    assert_eq!(told, [(ReasonKind::FiringMissed, "overdue".to_owned(), words.to_owned())]);
+    for over in [firing(6, "ran"), rule_runs(&[1, 1, 1, 1, 1, 1])] {
+        assert_eq!(of_database(&[firing(5, "missed"), over].concat()), []);
+    }
+}
+
+#[test]
+fn every_kind_is_read_back_and_has_words_of_its_own() {
+    for kind in ReasonKind::ALL {
+        assert_eq!(ReasonKind::parse(kind.as_str()), Some(kind));
+        let alike = ReasonKind::ALL.into_iter().filter(|other| other.title() == kind.title() || other.advice() == kind.advice());
+        assert_eq!(alike.count(), 1, "{kind:?}");
+    }
 }

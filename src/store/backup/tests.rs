@@ -117,7 +117,7 @@ fn what_is_no_backup_is_not_written_over_and_a_backup_that_fails_leaves_the_last
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     let file = folder.path().join("b.db");
-    let back_up = |to: &Path| super::back_up(&path, to, at(5), &mut |_, _| {});
+    let back_up = |to: &Path| crate::store::backup::back_up(&path, to, at(5), &mut |_, _| {});
     assert_eq!(back_up(&file).unwrap(), None, "there is nothing yet");
     drop(Store::open(&path, "test", at(0)).unwrap());
     let notes = folder.path().join("notes.txt");

@@ -1,0 +1,237 @@
+//! Alerts: what needs a person is told once when it begins and once when it is over, whatever happens to the daemon, the mail
+//! server or the store between the two.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use dunlin::domain::date::Timestamp;
+use dunlin::engine::status::ReasonKind;
+use jiff::SignedDuration;
+
+use crate::daemon::{Process, Running, Set, arrivals, at_nine, meddle, rows};
+use crate::server::{Server, reply};
+use crate::workspace::Workspace;
+
+const BROKEN: (&str, &str) = ("kind: reminder", "kind: remnider");
+
+/// A workspace with a rule at nine in Berlin, nobody due, and persons who are told by mail.
+fn told_by_mail(server: &Server, more: &str) -> Workspace {
+    let workspace = at_nine(server.port, 1);
+    workspace.edit("config.yaml", "daemon:", &format!("alerts: {{ to: [ops@seller.example]{more} }}\ndaemon:"));
+    workspace.edit("rules/overdue.yaml", "start: to_age", "start: from_now");
+    workspace
+}
+
+/// Returns subject and recipients of every mail taken.
+fn subjects(server: &Server) -> Vec<(String, Vec<String>)> {
+    let subject = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or_default().to_owned()
+    };
+    server.taken().iter().map(|mail| (subject(&mail.bytes), mail.recipients.clone())).collect()
+}
+
+/// Returns the text of the last mail taken, soft line breaks undone.
+fn last_text(server: &Server) -> String {
+    String::from_utf8_lossy(&server.taken().last().unwrap().bytes).replace("=\r\n", "").replace("\r\n", "\n")
+}
+
+fn after(seconds: i64) -> String {
+    (Timestamp::now() + SignedDuration::from_secs(seconds)).to_string()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_kill_between_beginning_and_end_neither_repeats_an_alert_nor_forgets_its_end() {
+    let server = Server::willing();
+    let workspace = told_by_mail(&server, "");
+    let rule = workspace.read("rules/overdue.yaml");
+    workspace.edit("rules/overdue.yaml", BROKEN.0, BROKEN.1);
+    let to_ops = |subject: &str| (subject.to_owned(), vec!["ops@seller.example".to_owned()]);
+
+    let mut first = Process::start(&workspace);
+    server.wait_for(1);
+    assert_eq!(subjects(&server), [to_ops("[Dunlin test] Needs you: changed files have errors, and 1 more")]);
+    let text = last_text(&server);
+    for expected in [
+        "overdue does not run, since rules/overdue.yaml has errors",
+        "What to do: Mend the file",
+        "Auto-Submitted: auto-generated",
+        "From: \"Seller\" <ar@seller.example>",
+    ] {
+        assert!(text.contains(expected), "no {expected:?} in\n{text}");
+    }
+    // That it was told is on record a moment after it went.
+    while rows(&workspace, "select kind from alert where begin_mailed_at_ms is not null").is_empty() {
+        thread::yield_now();
+    }
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+
+    // The next process has something new to tell, and does not tell the old again.
+    workspace.write("rules/second.yaml", &rule.replace("id: overdue", "id: second").replace(BROKEN.0, BROKEN.1));
+    let mut second = Process::start(&workspace);
+    server.wait_for(2);
+    assert_eq!(subjects(&server)[1], to_ops("[Dunlin test] Needs you: a rule is paused (second)"));
+    let text = last_text(&server);
+    assert!(text.contains("Still standing, as told before:") && text.contains("* overdue does not run"), "{text}");
+    while rows(&workspace, "select kind from alert where begin_mailed_at_ms is not null").len() < 3 {
+        thread::yield_now();
+    }
+    second.child.kill().unwrap();
+    second.child.wait().unwrap();
+
+    // Mended while no daemon runs: the third one tells the end of all at once.
+    workspace.write("rules/overdue.yaml", &rule);
+    workspace.write("rules/second.yaml", &rule.replace("id: overdue", "id: second"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let daemon = Running::start(&workspace, Set::at(&after(5))).await;
+        while rows(&workspace, "select kind from alert where ended_at_ms is not null").is_empty() {
+            // A look that finds them gone, and one two minutes later.
+            daemon.clock_to(&after(6)).await;
+            tokio::task::yield_now().await;
+            daemon.clock_to(&after(200)).await;
+        }
+        arrivals(&server, 3);
+        daemon.stop().await;
+    });
+    assert_eq!(subjects(&server)[2], to_ops("[Dunlin test] Over: changed files have errors, and 2 more"));
+    assert_eq!(server.taken().len(), 3);
+}
+
+/// A mail server that greets everybody with a refusal; returns its port.
+fn refusing() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // Whoever has heard enough may have gone.
+            stream.write_all(b"554 5.7.1 we do not talk to you\r\n").ok();
+            stream.read(&mut [0; 512]).ok();
+        }
+    });
+    port
+}
+
+/// Waits, in the daemon's own time, until its reasons are as `is_so` asks, the outbox included.
+async fn until(daemon: &Running, workspace: &Workspace, is_so: impl Fn(&[(ReasonKind, String)]) -> bool) {
+    loop {
+        let reader = dunlin::store::open_reader(&workspace.path().join("dunlin.db")).unwrap();
+        let status = daemon.live.snapshot(reader.as_ref(), dunlin::port::Clock::now(&*daemon.clock));
+        let reasons: Vec<_> = status.reasons.into_iter().map(|reason| (reason.kind, reason.about)).collect();
+        if is_so(&reasons) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_about_a_dead_server_goes_by_the_senders_next_one() {
+    let server = Server::willing();
+    let workspace = told_by_mail(&server, "");
+    workspace.edit("rules/overdue.yaml", "start: from_now", "start: to_age");
+    workspace.edit(
+        "config.yaml",
+        "smtp:\n",
+        &format!("smtp:\n  dead: {{ host: 127.0.0.1, port: {}, security: none }}\n", refusing()),
+    );
+    workspace.edit("config.yaml", "server: primary", "server: [dead, primary]");
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    daemon.clock_to("2026-03-10T08:00:01Z").await;
+    arrivals(&server, 1);
+    let is_dead = |reasons: &[(ReasonKind, String)]| reasons.contains(&(ReasonKind::ServerFault, "dead".to_owned()));
+    until(&daemon, &workspace, is_dead).await;
+    while server.taken().len() < 2 {
+        daemon.clock_to("2026-03-10T08:00:02Z").await;
+        daemon.clock_to("2026-03-10T08:00:30Z").await;
+        tokio::task::yield_now().await;
+    }
+    let subjects = subjects(&server);
+    assert_eq!(subjects[1].0, "[Dunlin test] Needs you: a mail server takes nothing from us (dead)");
+    assert!(last_text(&server).contains("554 5.7.1 we do not talk to you"));
+    // The mail of a customer and the alert know nothing of each other.
+    assert_eq!(rows(&workspace, "select customer_id || ' ' || state from message"), ["C0001 accepted"]);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_server_is_left_the_plugin_tells_and_the_mail_follows_once_one_is_back() {
+    let is_out = Arc::new(AtomicBool::new(true));
+    let out = is_out.clone();
+    let server = Server::start(move |_| out.load(Ordering::SeqCst).then(|| reply(451, "4.3.0 out of order")));
+    let workspace = told_by_mail(&server, ", plugin: p");
+    workspace.write("plugins/p/plugin.yaml", "name: p\ndescription: A test\nalert: { command: [sh, ./tell.sh] }\n");
+    workspace.write("plugins/p/tell.sh", "cat >> told.txt\n");
+    workspace.edit("rules/overdue.yaml", BROKEN.0, BROKEN.1);
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:00:00Z")).await;
+    let told = || std::fs::read_to_string(workspace.path().join("plugins/p/told.txt")).unwrap_or_default();
+    while told().is_empty() {
+        daemon.clock_to("2026-03-10T07:00:00Z").await;
+        daemon.clock_to("2026-03-10T07:00:06Z").await;
+        tokio::task::yield_now().await;
+    }
+    assert!(told().contains(r#""title":"Needs you: changed files have errors, and 1 more""#), "{}", told());
+    until(&daemon, &workspace, |reasons| reasons.contains(&(ReasonKind::AlertFailed, "mail".to_owned()))).await;
+    assert_eq!(server.taken().len(), 0);
+
+    // A minute later it is tried again; the plugin has told already, and is not asked twice.
+    is_out.store(false, Ordering::SeqCst);
+    daemon.clock_to("2026-03-10T07:01:30Z").await;
+    arrivals(&server, 1);
+    until(&daemon, &workspace, |reasons| reasons.iter().all(|(kind, _)| *kind != ReasonKind::AlertFailed)).await;
+    assert_eq!(subjects(&server)[0].0, "[Dunlin test] Needs you: changed files have errors, and 1 more");
+    daemon.stop().await;
+    assert_eq!((told().lines().count(), server.taken().len()), (1, 1), "{}", told());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_recorded_is_told_all_the_same() {
+    let server = Server::willing();
+    let workspace = told_by_mail(&server, "");
+    Running::start(&workspace, Set::at("2026-03-10T06:00:00Z")).await.stop().await;
+    meddle(&workspace, "create trigger fault before insert on alert begin select raise(abort, 'no room'); end");
+    workspace.edit("rules/overdue.yaml", BROKEN.0, BROKEN.1);
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:00:00Z")).await;
+    while server.taken().is_empty() {
+        daemon.clock_to("2026-03-10T07:00:00Z").await;
+        daemon.clock_to("2026-03-10T07:00:06Z").await;
+        tokio::task::yield_now().await;
+    }
+    // Once there is room it is written down, and not told again.
+    meddle(&workspace, "drop trigger fault");
+    while rows(&workspace, "select kind from alert where begin_mailed_at_ms is not null").is_empty() {
+        daemon.clock_to("2026-03-10T07:00:20Z").await;
+        tokio::task::yield_now().await;
+    }
+    daemon.stop().await;
+    assert_eq!(server.taken().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rehearsal_tells_where_its_mails_go_and_a_dry_run_mails_nobody() {
+    for mode in ["redirect", "dry"] {
+        let server = Server::willing();
+        let workspace = told_by_mail(&server, "");
+        workspace.edit("config.yaml", "instance:", &format!("mode: {mode}\nredirect_to: me@seller.example\ninstance:"));
+        workspace.edit("rules/overdue.yaml", BROKEN.0, BROKEN.1);
+        let daemon = Running::start(&workspace, Set::at("2026-03-10T07:00:00Z")).await;
+        while rows(&workspace, "select kind from alert").is_empty() {
+            daemon.clock_to("2026-03-10T07:00:00Z").await;
+            daemon.clock_to("2026-03-10T07:00:06Z").await;
+            tokio::task::yield_now().await;
+        }
+        if mode == "redirect" {
+            arrivals(&server, 1);
+            assert_eq!(server.taken()[0].recipients, ["me@seller.example"]);
+            assert!(last_text(&server).contains("X-Original-To: ops@seller.example"), "{}", last_text(&server));
+        }
+        daemon.stop().await;
+        assert_eq!(server.taken().len(), usize::from(mode == "redirect"));
+    }
+}
