@@ -1,8 +1,8 @@
 //! Alerts: persons are told when something begins to need them, once, and when it is over.
 //!
-//! What needs a person is a reason of health ([`crate::engine::status::ReasonKind`]); nothing else is told, and every reason is. [`watch`]
-//! looks at the reasons beside the daemon's loop, [`book`] knows which of them have begun and ended and what was told of
-//! it, [`text`] writes it for people. It goes by mail and by a plugin's program, each by itself: one that fails holds up neither the
+//! What needs a person is a reason of health ([`crate::engine::status::ReasonKind`]); nothing else is told, and every reason is. `watch`
+//! looks at the reasons beside the daemon's loop, `book` knows which of them have begun and ended and what was told of
+//! it, `text` writes it for people. It goes by mail and by a plugin's program, each by itself: one that fails holds up neither the
 //! other nor any run. What is told holds nothing of a customer, like the health page.
 
 mod book;
