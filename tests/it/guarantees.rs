@@ -79,7 +79,8 @@ fn a_disk_that_fills_up_stops_sending_and_nothing_goes_twice() {
         assert_eq!(states.len(), 60, "{kilobytes} kB");
         let unknown = states.iter().filter(|state| *state == "unknown").count();
         assert!(states.iter().all(|state| state == "accepted" || state == "unknown"), "{kilobytes} kB: {states:?}");
-        assert!(unknown <= 3, "{kilobytes} kB: {unknown} unknown, with 3 connections");
+        // For each connection the mail on it, and the one whose result was on its way to the disk.
+        assert!(unknown <= 6, "{kilobytes} kB: {unknown} unknown, with 3 connections");
     }
     assert!(ends.len() >= 2, "the limits cover too little: {ends:?}");
 }
