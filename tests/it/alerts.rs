@@ -1,7 +1,7 @@
 //! Alerts: what needs a person is told once when it begins and once when it is over, whatever happens to the daemon, the mail
 //! server or the store between the two.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
