@@ -29,6 +29,7 @@ fn a_daemon_killed_again_and_again_while_sending_accounts_for_every_mail_and_dou
     server.set_mood(Mood::calm());
     let workspace = Workspace::new(server.port, mails);
     workspace.write("config.yaml", &Workspace::config(server.port, "daemon: { listen: \"127.0.0.1:0\" }\n"));
+    workspace.edit("config.yaml", "host: 127.0.0.1", &format!("host: {}", server.host));
     // The run is decided by a command that dies once its mails are stored; from then on the daemon sends.
     let mut run = program(&workspace, &["run", "--as-of", AS_OF]).spawn().unwrap();
     assert!(server.wait_for(1, PATIENCE));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -121,6 +121,9 @@ struct State {
 
 /// A running server.
 pub struct LedgerServer {
+    /// An address of this machine that no other case has: a port that one case has given back may be the next one's, and
+    /// mails of both have the same keys.
+    pub host: Ipv4Addr,
     pub port: u16,
     state: Arc<Shared>,
 }
@@ -142,7 +145,9 @@ impl Shared {
 
 impl LedgerServer {
     pub fn start(seed: u64) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let octet = |number: u64| u8::try_from(number).expect("a remainder below 256");
+        let host = Ipv4Addr::new(127, 64 + octet(seed / 254 / 256 % 64), octet(seed / 254 % 256), 1 + octet(seed % 254));
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Shared { seed, ..Shared::default() });
         let shared = state.clone();
@@ -169,7 +174,7 @@ impl LedgerServer {
                 });
             }
         });
-        Self { port, state }
+        Self { host, port, state }
     }
 
     /// Changes how the server is to those who connect from now on; who is connected is cut off.
@@ -211,7 +216,7 @@ impl std::ops::Drop for LedgerServer {
         self.state.is_over.store(true, Ordering::SeqCst);
         self.set_mood(Mood::calm());
         // Wakes the listener, which then sees that it is over.
-        TcpStream::connect(("127.0.0.1", self.port)).ok();
+        TcpStream::connect((self.host, self.port)).ok();
     }
 }
 

@@ -77,6 +77,7 @@ fn strike_at(moment: u64) -> bool {
     server.set_mood(Mood::calm());
     let workspace = Workspace::new(server.port, MAILS);
     workspace.write("config.yaml", &Workspace::config(server.port, "daemon: { listen: \"127.0.0.1:0\" }\n"));
+    workspace.edit("config.yaml", "host: 127.0.0.1", &format!("host: {}", server.host));
     // Decided by a command that dies once its mails are stored; from then on the daemon sends.
     let mut run = program(&workspace).spawn().unwrap();
     assert!(server.wait_for(1, PATIENCE));

@@ -81,6 +81,7 @@ pub fn play(case: &Case) -> Result<Tally, String> {
     let workspace = Workspace::new(server.port, case.mails);
     let more = "retry: { first: 1 s, most: 1 s, give_up_after: 7 days }\ndaemon: { listen: \"127.0.0.1:0\" }\n";
     workspace.write("config.yaml", &Workspace::config(server.port, more));
+    workspace.edit("config.yaml", "host: 127.0.0.1", &format!("host: {}", server.host));
     workspace.edit("config.yaml", "security: none", &format!("security: none, connections: {}", case.connections));
     workspace.edit("rules/overdue.yaml", "kind: reminder\n", "kind: reminder\nschedule: { cron: \"* * * * *\" }\n");
     let surroundings = Surroundings::new(workspace.path(), case.has_power_cuts);
