@@ -164,7 +164,7 @@ async fn a_mail_beyond_the_servers_size_is_refused_before_its_content() {
     ] {
         let (client, gate) = (client(&authority, &server), Door::open());
         let attempt = client.attempt(&outgoing(&[ONE], large.as_bytes()), &gate).await;
-        assert_eq!((attempt.stage, attempt.outcome), (Stage::MailFrom, Outcome::Refused), "{name}: {attempt:?}");
+        assert_eq!((attempt.stage, attempt.outcome), (Stage::MailFrom, Outcome::Unsuited), "{name}: {attempt:?}");
         assert_eq!(gate.asked(), 0, "{name}");
         client.close().await;
     }
