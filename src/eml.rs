@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
 use crate::domain::date::Timestamp;
+use crate::domain::hex::hexadecimal;
 use crate::domain::id::ServerId;
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
 use crate::port::{Clock, Gate, Outgoing, Pending, Transport};
@@ -113,7 +114,7 @@ fn free_name(folder: &Path, stem: &str) -> Option<PathBuf> {
 }
 
 fn short_hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes)[..6])
 }
 
 #[cfg(unix)]

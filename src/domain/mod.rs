@@ -8,6 +8,7 @@ pub mod customer;
 pub mod date;
 pub mod document;
 pub mod header;
+pub mod hex;
 pub mod hold;
 pub mod id;
 pub mod ledger;

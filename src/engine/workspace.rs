@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::config::{self, CalendarSettings, Config, Mode, ReadCalendar, SystemSecrets};
 use crate::domain::date::{Date, DayUnit, Timestamp, days_between};
+use crate::domain::hex::hexadecimal;
 use crate::domain::id::{RecipientKey, RuleId};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
@@ -542,5 +543,5 @@ fn generation(texts: &Texts) -> String {
             part(own);
         });
     }
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize()[..8])
 }

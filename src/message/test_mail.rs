@@ -3,6 +3,7 @@
 use jiff::Zoned;
 use sha2::{Digest, Sha256};
 
+use crate::domain::hex::hexadecimal;
 use crate::domain::id::ServerId;
 use crate::domain::mailbox::{Recipient, RecipientRole, Sender};
 use crate::message::compose::ComposeFault;
@@ -14,7 +15,7 @@ use crate::message::plain::{PlainMail, plain_mail};
 /// The sender's address cannot stand in a header.
 pub fn test_mail(sender: &Sender, server: &ServerId, now: &Zoned) -> Result<Vec<u8>, ComposeFault> {
     let hash = Sha256::digest(format!("test\0{}\0{server}\0{}", sender.address, now.timestamp()));
-    let key: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = hexadecimal(&hash[..16]);
     let text = format!(
         "This mail was sent by `dunlin smtp test`, from the sender {} through the server {server}, to see whether it arrives.\n\n\
          Look at its headers: Authentication-Results tells what the receiver makes of SPF, DKIM and DMARC.\n",

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::date::Timestamp;
+use crate::domain::hex::hexadecimal;
 use crate::domain::secret::Secret;
 
 /// How long the proof of a certificate is good for, in seconds.
@@ -178,8 +179,8 @@ fn random_id() -> String {
     let mut bytes = [0_u8; 16];
     SystemRandom::new().fill(&mut bytes).expect("the system's generator does not fail once it runs");
     (bytes[6], bytes[8]) = (bytes[6] & 0x0f | 0x40, bytes[8] & 0x3f | 0x80);
-    let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| &hexadecimal[range]);
+    let digits = hexadecimal(&bytes);
+    let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| &digits[range]);
     format!("{a}-{b}-{c}-{d}-{e}")
 }
 

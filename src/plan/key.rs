@@ -4,6 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::hex::hexadecimal;
 use crate::domain::id::{CustomerId, DocumentNumber, LevelId, RuleId};
 use crate::domain::money::Currency;
 
@@ -94,7 +95,7 @@ impl Parts {
 
     /// Returns the first 16 bytes in hex.
     pub(crate) fn hex(self) -> String {
-        self.0.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&self.0.finalize()[..16])
     }
 }
 

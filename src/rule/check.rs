@@ -1,12 +1,12 @@
 //! Looks across the levels of a rule, at its script, and across rules; turns drafts into the rules that plans are made from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::domain::date::DayUnit;
+use crate::domain::hex::hexadecimal;
 use crate::domain::id::{RecipientKey, RuleId, SenderId, TemplateName};
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::rule::file::{self, At, Draft, look_up};
@@ -299,10 +299,7 @@ fn revision(rule: &str, script: &str) -> String {
     hash.update(rule);
     hash.update([0xff]);
     hash.update(script);
-    hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
+    hexadecimal(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 
+use crate::domain::hex::hexadecimal;
 use crate::domain::secret::Secret;
 
 /// The longest user name or password taken, in bytes; keeps the line under the 12,288 bytes of RFC 4954 §4.
@@ -247,10 +248,6 @@ fn hmac_md5(key: &[u8], message: &[u8]) -> [u8; 16] {
     let padded = |pad: u8| block.map(|byte| byte ^ pad);
     let inner = Md5::new().chain_update(padded(0x36)).chain_update(message).finalize();
     Md5::new().chain_update(padded(0x5c)).chain_update(inner).finalize().into()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

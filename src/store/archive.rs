@@ -9,6 +9,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::hex::hexadecimal;
 use crate::store::home::sync_folder;
 
 /// What a line with a checksum begins with; no other line does.
@@ -95,7 +96,7 @@ fn chained(before: &str, lines: &[u8]) -> String {
 
 fn finished(before: &str, mut part: Sha256) -> String {
     part.update(before.as_bytes());
-    part.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&part.finalize())
 }
 
 #[cfg(test)]

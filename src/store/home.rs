@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::date::{Date, Timestamp};
+use crate::domain::hex::hexadecimal;
 use crate::store::history::date;
 use crate::store::{StoreError, beside, check_owner, one_name, open_plain_reader, timestamp};
 
@@ -189,7 +190,7 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn sum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes)[..8])
 }
 
 /// Returns what differs between a database's home and where it is; nothing where it is at home, or is not there yet.

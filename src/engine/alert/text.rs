@@ -5,6 +5,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use crate::domain::date::Timestamp;
+use crate::domain::hex::hexadecimal;
 use crate::engine::alert::book::{Entry, Untold};
 use crate::engine::alert::{Alert, AlertSeverity};
 use crate::engine::status::Health;
@@ -59,7 +60,7 @@ pub(crate) fn key(workspace: &Workspace, untold: &Untold) -> String {
             hash.update(name.as_bytes());
         }
     }
-    hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize()[..16])
 }
 
 /// Returns what it is in a few words: `a rule is paused (overdue)`.
