@@ -11,8 +11,8 @@ use crate::cli::plan::customer;
 use crate::cli::print::{counted, few, json, out, say};
 use crate::cli::session::Session;
 use crate::cli::{Common, Exit};
-use crate::engine::act::{Act, Chosen, Done};
-use crate::engine::outbox::{Meant, Outbox};
+use crate::engine::act::{Act, Done};
+use crate::engine::outbox::{Meant, MessageFilter, Outbox};
 use crate::engine::workspace::Workspace;
 use crate::outbox::intervention::Intervention;
 use crate::outbox::state::State;
@@ -46,8 +46,11 @@ const NAMED_MAX: usize = 10;
 /// Does with the chosen mails what a person decided.
 pub(crate) fn intervene(common: &Common, session: Session, intervention: Intervention, args: &ChosenArgs) -> Result<Exit, Exit> {
     let workspace = Arc::new(session.workspace);
-    let mut chosen =
-        if args.ids.is_empty() { args.filter.chosen() } else { Chosen { ids: args.ids.clone(), ..Chosen::default() } };
+    let mut chosen = if args.ids.is_empty() {
+        args.filter.chosen()
+    } else {
+        MessageFilter { ids: args.ids.clone(), ..MessageFilter::default() }
+    };
     if !args.yes && is_asked() {
         let ids = listed(&workspace, &chosen)?;
         let question = format!("{} {}?", intervention.as_str(), counted(ids.len(), "mail", "mails"));
@@ -57,7 +60,7 @@ pub(crate) fn intervene(common: &Common, session: Session, intervention: Interve
         }
         if !ids.is_empty() {
             // What was shown, and nothing that has come to match since.
-            chosen = Chosen { ids, ..Chosen::default() };
+            chosen = MessageFilter { ids, ..MessageFilter::default() };
         }
     }
     if let Done::Intervene { mails, .. } = done(&workspace, Act::Intervene { intervention, chosen })? {
@@ -67,13 +70,12 @@ pub(crate) fn intervene(common: &Common, session: Session, intervention: Interve
 }
 
 /// Lists the chosen mails where there are several, and returns their ids.
-fn listed(workspace: &Workspace, chosen: &Chosen) -> Result<Vec<i64>, Exit> {
+fn listed(workspace: &Workspace, chosen: &MessageFilter) -> Result<Vec<i64>, Exit> {
     let Some(outbox) = Outbox::open(workspace).map_err(failed)? else { return Ok(Vec::new()) };
     let (mut ids, mut lines) = (Vec::new(), Vec::new());
-    let filter = chosen.filter();
     if chosen.ids.is_empty() {
         outbox
-            .list(&filter, |mail| {
+            .list(chosen, None, |mail| {
                 if lines.len() < NAMED_MAX {
                     let subject = mail.subject.as_deref().unwrap_or("no subject");
                     lines.push(format!("  {} {}: {subject}", mail.id, customer(&mail.customer, &mail.customer_name)));

@@ -10,7 +10,6 @@ use crate::cli::print::{counted, fail, few, json, keep_whole, number, out, out_b
 use crate::cli::session::Session;
 use crate::cli::{Common, Exit, day, wrong_use};
 use crate::domain::date::Date;
-use crate::engine::act::Chosen;
 use crate::engine::outbox::{ActView, MessageFile, MessageFilter, MessageView, Outbox, StoreError};
 use crate::engine::workspace::StartFault;
 use crate::outbox::diagnosis::Diagnosis;
@@ -57,8 +56,8 @@ pub(crate) struct FilterArgs {
 
 impl FilterArgs {
     /// Returns the mails that these arguments mean.
-    pub(crate) fn chosen(&self) -> Chosen {
-        Chosen {
+    pub(crate) fn chosen(&self) -> MessageFilter {
+        MessageFilter {
             ids: Vec::new(),
             run_id: self.run,
             customer_id: self.customer.clone(),
@@ -116,7 +115,7 @@ const LIST_DEFAULT: u32 = 100;
 
 pub(crate) fn outbox(common: &Common, args: &OutboxArgs) -> Exit {
     if let Some(verb) = &args.verb
-        && (args.filter.chosen() != Chosen::default() || args.limit.is_some())
+        && (args.filter.chosen() != MessageFilter::default() || args.limit.is_some())
     {
         // Left without effect, a filter before the verb would let it act on more than was meant.
         let name = match verb {
@@ -161,14 +160,14 @@ pub(crate) fn look_at<V>(common: &Common, view: Option<V>, at: impl FnOnce(&V) -
 
 fn list(common: &Common, outbox: &Outbox, args: &OutboxArgs) -> Result<Exit, StoreError> {
     let limit = if common.json { args.limit } else { Some(args.limit.unwrap_or(LIST_DEFAULT)) };
-    let filter = MessageFilter { limit, ..args.filter.chosen().filter() };
+    let filter = args.filter.chosen();
     if common.json {
-        outbox.list(&filter, |message| json(&message))?;
+        outbox.list(&filter, limit, |message| json(&message))?;
         return Ok(Exit::Done);
     }
     let mut rows = table(&["Id", "Run", "Rule", "Customer", "Level", "Invoices", "Open", "To", "State", "Tries"]);
     let mut count: usize = 0;
-    outbox.list(&filter, |message| {
+    outbox.list(&filter, limit, |message| {
         count += 1;
         rows.add_row([
             number(message.id),

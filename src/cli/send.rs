@@ -305,7 +305,7 @@ pub(crate) fn tell_what_stands_still(workspace: &Workspace, run_id: i64) -> Resu
     let Some(outbox) = Outbox::open(workspace)? else { return Ok(()) };
     let mut still = Vec::new();
     let filter = MessageFilter { run_id: Some(run_id), ..MessageFilter::default() };
-    outbox.list(&filter, |mail| {
+    outbox.list(&filter, None, |mail| {
         if ["blocked", "refused", "unknown", "exhausted"].contains(&mail.state.as_str()) {
             still.push(mail);
         }

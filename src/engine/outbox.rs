@@ -46,12 +46,12 @@ impl Outbox {
         Ok(open_reader(&workspace.database_path())?.map(Self))
     }
 
-    /// Hands every mail that `filter` lets through to `take`, newest first.
+    /// Hands the mails that `filter` lets through to `take`, newest first, `limit` at most.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn list(&self, filter: &MessageFilter, take: impl FnMut(MessageView)) -> Result<(), StoreError> {
-        messages(&self.0, filter, take)
+    pub fn list(&self, filter: &MessageFilter, limit: Option<u32>, take: impl FnMut(MessageView)) -> Result<(), StoreError> {
+        messages(&self.0, filter, limit, take)
     }
 
     /// Returns one mail with everything that is kept of it, `None` where there is none with that id.
@@ -60,7 +60,8 @@ impl Outbox {
     /// The database cannot be read.
     pub fn find(&self, id: i64) -> Result<Option<MessageFile>, StoreError> {
         let mut found = None;
-        self.list(&MessageFilter { id: Some(id), ..MessageFilter::default() }, |message| found = Some(message))?;
+        let filter = MessageFilter { ids: vec![id], ..MessageFilter::default() };
+        self.list(&filter, None, |message| found = Some(message))?;
         let Some(message) = found else { return Ok(None) };
         Ok(Some(MessageFile {
             message,

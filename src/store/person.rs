@@ -12,15 +12,6 @@ use crate::store::acts::{ActRow, add_act};
 use crate::store::search::{MessageFilter, messages};
 use crate::store::{Store, StoreError};
 
-/// Which messages a person means.
-#[derive(Clone, Debug)]
-pub enum Chosen {
-    /// Those with these ids.
-    Ids(Vec<i64>),
-    /// All that the filter lets through.
-    Matching(MessageFilter),
-}
-
 /// A message that a person means, and where it stands; `None` where there is no such message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meant {
@@ -76,7 +67,7 @@ impl Store {
     pub async fn intervene(
         &self,
         intervention: Intervention,
-        chosen: Chosen,
+        chosen: MessageFilter,
         person: String,
         now: Timestamp,
     ) -> Result<Intervened, StoreError> {
@@ -228,11 +219,11 @@ fn copy(connection: &Connection, id: i64, now: Timestamp) -> Result<i64, StoreEr
 }
 
 /// Returns the chosen messages as they stand, sorted by id, each once.
-fn meant(connection: &Connection, chosen: &Chosen) -> Result<Vec<Meant>, StoreError> {
-    let mut ids = Vec::new();
-    match chosen {
-        Chosen::Ids(chosen) => ids.clone_from(chosen),
-        Chosen::Matching(filter) => messages(connection, filter, |message| ids.push(message.id))?,
+fn meant(connection: &Connection, chosen: &MessageFilter) -> Result<Vec<Meant>, StoreError> {
+    // What was named by its id and is not there must be said.
+    let mut ids = chosen.ids.clone();
+    if ids.is_empty() {
+        messages(connection, chosen, None, |message| ids.push(message.id))?;
     }
     ids.sort_unstable();
     ids.dedup();

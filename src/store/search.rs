@@ -1,7 +1,7 @@
 //! Looking into the outbox: lists and single messages for people.
 
 use rusqlite::{Connection, OptionalExtension};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::mailbox::Recipient;
@@ -11,11 +11,12 @@ use crate::outbox::state::State;
 use crate::store::outbox::{items, recipients};
 use crate::store::{StoreError, timestamp};
 
-/// Which messages to list; what is `None` does not matter.
-#[derive(Clone, Debug, Default)]
+/// Which messages are meant; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MessageFilter {
-    /// One message.
-    pub id: Option<i64>,
+    /// Those with these ids; empty: by the rest.
+    pub ids: Vec<i64>,
     /// One run's.
     pub run_id: Option<i64>,
     /// One customer's.
@@ -31,8 +32,6 @@ pub struct MessageFilter {
     /// With this text in an item's number, the subject, the customer's id or name, an address, or the message key; case does
     /// not matter.
     pub text: Option<String>,
-    /// The most to list.
-    pub limit: Option<u32>,
 }
 
 /// An item as people see it.
@@ -126,28 +125,37 @@ pub struct MessageView {
     pub attempts: u32,
 }
 
-/// Hands every message that `filter` lets through to `take`, newest first.
+/// Hands the messages that `filter` lets through to `take`, newest first, `limit` at most.
 ///
 /// # Errors
 /// Why the database could not be read.
-pub fn messages(connection: &Connection, filter: &MessageFilter, mut take: impl FnMut(MessageView)) -> Result<(), StoreError> {
-    let select = "select id, message_key, run_id, rule_id, customer_id, customer_name, level_id, level_repeat, currency, total,
+pub fn messages(
+    connection: &Connection,
+    filter: &MessageFilter,
+    limit: Option<u32>,
+    mut take: impl FnMut(MessageView),
+) -> Result<(), StoreError> {
+    let is_among = if filter.ids.is_empty() { "true" } else { "id in (select value from json_each(?1))" };
+    let select = format!(
+        "select id, message_key, run_id, rule_id, customer_id, customer_name, level_id, level_repeat, currency, total,
             state, reason, detail, subject, as_of, mode, state_at_ms, next_attempt_at_ms, attempt_count, kind, occasion
         from message
-        where (?1 is null or id = ?1) and (?2 is null or run_id = ?2) and (?3 is null or customer_id = ?3)
+        where {is_among} and (?2 is null or run_id = ?2) and (?3 is null or customer_id = ?3)
             and (?4 is null or rule_id = ?4) and (?5 is null or state = ?5)
             and (?6 is null or as_of >= ?6) and (?7 is null or as_of <= ?7)
             and (?8 is null or message_key like ?8 escape '\\' or subject like ?8 escape '\\' or customer_id like ?8 escape '\\' or customer_name like ?8 escape '\\'
                 or exists (select 1 from message_item where message_id = id and document like ?8 escape '\\')
                 or exists (select 1 from message_recipient where message_id = id and address like ?8 escape '\\'))
-        order by id desc limit ?9";
-    let mut statement = connection.prepare(select)?;
-    let limit = filter.limit.map_or(-1, i64::from);
+        order by id desc limit ?9"
+    );
+    let mut statement = connection.prepare(&select)?;
+    let ids = serde_json::Value::from(filter.ids.as_slice()).to_string();
+    let limit = limit.map_or(-1, i64::from);
     let state = filter.state.map(State::as_str);
     let (from, until) = (filter.from.map(|day| day.to_string()), filter.until.map(|day| day.to_string()));
     let text = filter.text.as_deref().map(pattern);
     let mut rows = statement.query(rusqlite::params![
-        filter.id,
+        ids,
         filter.run_id,
         filter.customer_id,
         filter.rule_id,

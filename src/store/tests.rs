@@ -185,7 +185,7 @@ async fn a_copy_has_a_return_path_and_a_message_id_of_its_own() {
     };
     let first = add(&store, row).await.unwrap();
     move_to(&store, first, Outcome::Accepted, State::Accepted).await;
-    let chosen = person::Chosen::Ids(vec![first]);
+    let chosen = search::MessageFilter { ids: vec![first], ..Default::default() };
     store.intervene(Intervention::Resend, chosen, "ann".into(), at(9)).await.unwrap();
     let reader = store.reader().unwrap();
     let copy = outbox::outgoing(&reader, first + 1).unwrap().unwrap();
@@ -351,7 +351,7 @@ async fn what_a_person_did_is_on_record_or_was_not_done() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
     let id = add(&store, message("k1", "1", State::Queued)).await.unwrap();
-    let chosen = || person::Chosen::Ids(vec![id]);
+    let chosen = || search::MessageFilter { ids: vec![id], ..Default::default() };
     assert_eq!(steer(&store, person::Steer::Stop, 1).await, person::Steered::Done { changed: 1, under_way: 0 });
     store.intervene(Intervention::Renew, chosen(), "bob".into(), at(6)).await.unwrap();
     let reader = store.reader().unwrap();
@@ -372,7 +372,12 @@ async fn what_a_person_did_is_on_record_or_was_not_done() {
     for verb in [person::Steer::Stop, person::Steer::Close] {
         assert!(store.steer(verb, "live", run_id, "alice".into(), at(7)).await.is_err());
     }
-    assert!(store.intervene(Intervention::Cancel, person::Chosen::Ids(vec![next]), "bob".into(), at(7)).await.is_err());
+    assert!(
+        store
+            .intervene(Intervention::Cancel, search::MessageFilter { ids: vec![next], ..Default::default() }, "bob".into(), at(7))
+            .await
+            .is_err()
+    );
     assert_eq!(status::run_counts(&reader, run_id).unwrap(), [(State::Queued, 1)]);
 }
 

@@ -17,34 +17,12 @@ use crate::domain::hold::HoldKind;
 use crate::engine::home::{Difference, Since};
 use crate::engine::retention::Pruned;
 use crate::outbox::intervention::Intervention;
-use crate::outbox::state::State;
 use crate::store::holds::{HoldSubject, HoldView};
 use crate::store::person::Meant;
+use crate::store::search::MessageFilter;
 
 pub use crate::engine::act::fault::ActFault;
 pub use crate::engine::act::perform::{Context, REASON_CHARACTERS_MAX, Schedules, perform, without_database};
-
-/// Which messages an act is about; what is `None` does not matter.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Chosen {
-    /// Those with these ids; empty: by the rest.
-    pub ids: Vec<i64>,
-    /// One run's.
-    pub run_id: Option<i64>,
-    /// One customer's.
-    pub customer_id: Option<String>,
-    /// One rule's.
-    pub rule_id: Option<String>,
-    /// In one state.
-    pub state: Option<State>,
-    /// Decided for this day or a later one.
-    pub from: Option<Date>,
-    /// Decided for this day or an earlier one.
-    pub until: Option<Date>,
-    /// With this text in number, subject, name or address.
-    pub text: Option<String>,
-}
 
 /// What a person asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +59,7 @@ pub enum Act {
         /// What.
         intervention: Intervention,
         /// With which.
-        chosen: Chosen,
+        chosen: MessageFilter,
     },
     /// Leave a customer or an invoice alone for a while.
     AddHold {
@@ -313,10 +291,11 @@ pub fn person() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::state::State;
 
     #[test]
     fn every_act_goes_over_the_wire_and_back_and_a_stranger_does_not() {
-        let chosen = Chosen { ids: vec![3], state: Some(State::Unknown), ..Chosen::default() };
+        let chosen = MessageFilter { ids: vec![3], state: Some(State::Unknown), ..MessageFilter::default() };
         for (act, line) in [
             (
                 Act::Run { rule: Some("overdue".into()), only: None, as_of: "2026-11-21".parse().ok() },

@@ -8,7 +8,7 @@ use crate::domain::hold::HoldKind;
 use crate::domain::id::RuleId;
 use crate::domain::ledger::Ledger;
 use crate::domain::mailbox::is_address;
-use crate::engine::act::{Act, ActFault, Chosen, Done, RunDone};
+use crate::engine::act::{Act, ActFault, Done, RunDone};
 use crate::engine::agenda::still_to_fire;
 use crate::engine::generation::RunGenerations;
 use crate::engine::home::{Since, doubt_until};
@@ -21,7 +21,7 @@ use crate::outbox::intervention::Intervention;
 use crate::rule::RuleSet;
 use crate::store::adopt::Adopted;
 use crate::store::holds::{EndedHold, HoldSubject, NewHold};
-use crate::store::person::{self, Intervened, Meant, Steer, Steered};
+use crate::store::person::{Intervened, Meant, Steer, Steered};
 use crate::store::search::MessageFilter;
 use crate::store::status::run_counts;
 
@@ -245,39 +245,18 @@ async fn adopt(context: &Context, since: Since, person: &str, now: Timestamp) ->
     }
 }
 
-async fn intervene(context: &Context, intervention: Intervention, chosen: Chosen, person: &str) -> Result<Done, ActFault> {
-    if chosen == Chosen::default() {
+async fn intervene(context: &Context, intervention: Intervention, chosen: MessageFilter, person: &str) -> Result<Done, ActFault> {
+    if chosen == MessageFilter::default() {
         return Err(ActFault::NothingChosen);
     }
     if intervention == Intervention::Resend && !context.parts.store.differences().is_empty() {
         return Err(ActFault::Away);
     }
-    let chosen = match chosen.ids.is_empty() {
-        true => person::Chosen::Matching(chosen.filter()),
-        false => person::Chosen::Ids(chosen.ids),
-    };
     let parts = &context.parts;
     match parts.store.intervene(intervention, chosen, person.to_owned(), parts.clock.now()).await? {
         Intervened::Done(mails) if mails.is_empty() => Err(ActFault::NothingMatches),
         Intervened::Done(mails) => Ok(Done::Intervene { intervention, mails }),
         Intervened::Refused(misfits) => Err(ActFault::Misfits { intervention, misfits }),
-    }
-}
-
-impl Chosen {
-    /// Returns the filter that lets these through, ids apart.
-    pub fn filter(&self) -> MessageFilter {
-        MessageFilter {
-            id: None,
-            run_id: self.run_id,
-            customer_id: self.customer_id.clone(),
-            rule_id: self.rule_id.clone(),
-            state: self.state,
-            from: self.from,
-            until: self.until,
-            text: self.text.clone(),
-            limit: None,
-        }
     }
 }
 
