@@ -39,7 +39,7 @@ impl SmtpTransport {
     pub fn new(settings: ServerSettings, clock: Arc<dyn Clock>) -> Result<Self, TlsFault> {
         let tls = TlsSetup::of(&settings)?;
         Ok(Self {
-            line: Line::new(settings.connections.clamp(1, CONNECTIONS_MAX)),
+            line: Line::new(connections(&settings)),
             idle: Arc::new(IdleConnections { idle_max: settings.reuse.idle, state: Mutex::default() }),
             is_out_of_step: AtomicBool::new(false),
             settings: Arc::new(settings),
@@ -128,13 +128,13 @@ impl Transport for SmtpTransport {
     }
 
     fn concurrency_at_first(&self) -> usize {
-        self.settings.connections.clamp(1, CONNECTIONS_MAX)
+        connections(&self.settings)
     }
 
     /// For each connection one message on it, one in the line, whose envelope can go ahead, and one whose result is on
     /// its way to the disk.
     fn concurrency(&self) -> usize {
-        3 * self.settings.connections.clamp(1, CONNECTIONS_MAX)
+        3 * connections(&self.settings)
     }
 
     fn attempt<'a>(&'a self, outgoing: &'a Outgoing, gate: &'a dyn Gate) -> Pending<'a, Attempt> {
@@ -157,6 +157,11 @@ impl Transport for SmtpTransport {
             farewells.join_all().await;
         })
     }
+}
+
+/// Returns how many connections may be open at once.
+fn connections(settings: &ServerSettings) -> usize {
+    settings.connections.clamp(1, CONNECTIONS_MAX)
 }
 
 /// Closes a connection that takes no more messages; the goodbye of a clean one holds no attempt up.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{Notify, watch};
-use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::task::{JoinError, JoinSet};
 
 use crate::domain::date::Timestamp;
 use crate::domain::id::{SenderId, ServerId};
@@ -141,18 +141,26 @@ pub struct DeliveryReport {
 struct Ended {
     message: Queued,
     server: usize,
-    /// What was stored of it; `None` where the message was withdrawn before anything of it left.
+    /// What was stored of it; `None` where it was called back, or the message withdrawn, before anything of it left.
     stored: Option<(Attempt, Next)>,
 }
 
 struct UnderWay {
     passage: Arc<PassageFlag>,
-    abort: AbortHandle,
-    /// Rung once its server is known to take nothing, so that it need not find that out too.
+    /// Calls it back, once its passage has left `Before`.
     recall: Arc<Notify>,
     server: ServerId,
     sender: SenderId,
     started_at: Timestamp,
+}
+
+impl UnderWay {
+    /// Ends the attempt where nothing has left of its message, which stays queued; else it goes on.
+    fn call_back(&self) {
+        if self.passage.leave_before(Passage::Stopped) {
+            self.recall.notify_one();
+        }
+    }
 }
 
 struct Work<'d> {
@@ -387,7 +395,7 @@ impl Work<'_> {
         let (signing, to) = (self.delivery.signing.clone(), server_id.clone());
         let recall = Arc::new(Notify::new());
         let recalled = recall.clone();
-        let abort = self.tasks.spawn(async move {
+        self.tasks.spawn(async move {
             let outgoing = signing.signed(&message.sender_id, &to, outgoing);
             let gate = StoreGate { store: &store, clock: &*clock, recheck: &*recheck, passage: &flag, id: message.id };
             let attempt = tokio::select! {
@@ -420,7 +428,7 @@ impl Work<'_> {
                 _ => Ok(Ended { message, server, stored: Some((attempt, next)) }),
             }
         });
-        self.under_way.insert(id, UnderWay { passage, abort, recall, server: server_id, sender: sender_id, started_at: now });
+        self.under_way.insert(id, UnderWay { passage, recall, server: server_id, sender: sender_id, started_at: now });
         Ok(())
     }
 
@@ -446,7 +454,7 @@ impl Work<'_> {
             let now = self.delivery.clock.now();
             self.servers.learn(ended.server, &ended.message, attempt, now);
             if self.servers.takes_nothing(ended.server, now) {
-                self.recall_from(attempt.server.clone());
+                self.recall_from(&attempt.server);
             }
             let run_id = ended.message.run_id;
             let over = self.refusals.take(run_id, next.state, || answers(&self.reader, run_id));
@@ -461,12 +469,8 @@ impl Work<'_> {
 
     /// Calls back what is in the line of a server that takes nothing, and has not passed its gate: it stays queued, and
     /// none of its attempts is spent.
-    fn recall_from(&self, server: ServerId) {
-        for under_way in self.under_way.values().filter(|under_way| under_way.server == server) {
-            if under_way.passage.leave_before(Passage::Stopped) {
-                under_way.recall.notify_one();
-            }
-        }
+    fn recall_from(&self, server: &ServerId) {
+        self.under_way.values().filter(|under_way| under_way.server == *server).for_each(UnderWay::call_back);
     }
 
     /// Keeps which servers turned a message away, until each of its sender's has: then the round begins anew.
@@ -487,11 +491,7 @@ impl Work<'_> {
     /// Ends what has not passed its gate, and waits for the rest a bounded time; what then is without an answer is
     /// `unknown`.
     async fn settle(&mut self) {
-        for under_way in self.under_way.values() {
-            if under_way.passage.leave_before(Passage::Stopped) {
-                under_way.abort.abort();
-            }
-        }
+        self.under_way.values().for_each(UnderWay::call_back);
         let all = async {
             while let Some(ended) = self.tasks.join_next().await {
                 match ended {
@@ -500,7 +500,6 @@ impl Work<'_> {
                     }
                     Ok(Ok(_)) => {}
                     Ok(Err(fault)) => tracing::error!(fault, "The result of an attempt could not be stored"),
-                    Err(error) if error.is_cancelled() => {}
                     Err(error) => tracing::error!(%error, "An attempt ended in a panic"),
                 }
             }
