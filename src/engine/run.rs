@@ -7,6 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use compact_str::CompactString;
+use rusqlite::Connection;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
@@ -187,7 +188,6 @@ pub async fn commit(
         None => plan_within(&rules, &ledger, &past, Question { scheduled_on, ..Question::on(as_of) }),
     });
     drop(past);
-    let unusual = unusual(&workspace, &rules, &plan, store)?;
 
     // A run for a day long past must not make everything since then look new: what goes to customers starts today. A
     // rehearsal plays its days as they are given.
@@ -218,7 +218,7 @@ pub async fn commit(
         .write_run(row, move |run| {
             let composer =
                 Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now, attachments: &attachments };
-            store_plan(run, &composer, starts, doubt_until, &unusual, &*report)?;
+            store_plan(run, &composer, starts, doubt_until, &*report)?;
             if let Some(person) = &person {
                 run.add_asked(person, None)?;
             }
@@ -351,13 +351,12 @@ fn store_plan(
     composer: &Composer<'_>,
     starts: RuleStarts,
     doubt_until: Option<Date>,
-    unusual: &[bool],
     report: &ComposeProgress,
 ) -> Result<(), StoreError> {
     let (plan, rules, config) = (composer.plan, composer.rules, &composer.workspace.config);
-    let due_count = plan.messages.iter().filter(|message| message.blocked.is_none()).count() as u64;
-    let is_beyond_guard = config.run_guard.messages.is_some_and(|most| due_count > most);
     let counts = due_counts(plan, rules.rules.len());
+    let is_beyond_guard = config.run_guard.messages.is_some_and(|most| counts.iter().sum::<u64>() > most);
+    let unusual = unusual(run.connection(), composer, &counts)?;
 
     let waits = |message: &PlannedMessage| {
         if config.mode == Mode::Dry {
@@ -492,15 +491,15 @@ fn due_counts(plan: &Plan, rule_count: usize) -> Vec<u64> {
     counts
 }
 
-/// Returns of each rule whether its mails are so many more than usual that they wait for a person.
-fn unusual(workspace: &Workspace, rules: &RuleSet, plan: &Plan, store: &Store) -> Result<Vec<bool>, StoreError> {
-    let counts = due_counts(plan, rules.rules.len());
-    let Some(times) = workspace.config.run_guard.times_usual else { return Ok(Vec::new()) };
-    let (reader, mode) = (store.reader()?, history_mode(&workspace.config.mode));
-    let judged = rules.rules.iter().zip(counts).map(|(rule, count)| {
+/// Returns of each rule whether its mails, so many as `counts` says, are so many more than usual that they wait for a person.
+fn unusual(connection: &Connection, composer: &Composer<'_>, counts: &[u64]) -> Result<Vec<bool>, StoreError> {
+    let config = &composer.workspace.config;
+    let Some(times) = config.run_guard.times_usual else { return Ok(Vec::new()) };
+    let mode = history_mode(&config.mode);
+    let judged = composer.rules.rules.iter().zip(counts).map(|(rule, count)| {
         let ids: Vec<&str> = std::iter::once(&rule.id).chain(&rule.formerly).map(RuleId::as_str).collect();
-        let usual = usual(&counts_with_mails(&reader, mode, &ids, None, USUAL_RUNS_MAX)?);
-        Ok(usual.is_some_and(|usual| count > usual.saturating_mul(times)))
+        let usual = usual(&counts_with_mails(connection, mode, &ids, None, USUAL_RUNS_MAX)?);
+        Ok(usual.is_some_and(|usual| *count > usual.saturating_mul(times)))
     });
     judged.collect()
 }
