@@ -1,6 +1,5 @@
 //! Doing an act: through the daemon where one holds the database, else here. And asking before much is done.
 
-use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +10,8 @@ use crate::cli::send::{RunView, WITH_DAEMON, runtime, tell_view};
 use crate::cli::session::bar;
 use crate::cli::{Common, Exit};
 use crate::clock::SystemClock;
-use crate::engine::act::{Act, ActFault, Answer, Context, Done, Schedules, perform, person, without_database};
+use crate::engine::act::{Act, ActFault, Answer, Context, Done, perform, person, without_database};
 use crate::engine::door::{PATIENCE, knock};
-use crate::engine::generation::RunGenerations;
 use crate::engine::runs::{RunState, Runs};
 use crate::engine::workspace::Workspace;
 
@@ -32,15 +30,7 @@ pub(crate) fn done(workspace: &Arc<Workspace>, act: Act) -> Result<Done, Exit> {
             return Err(refused(without_database(&act)));
         }
         let parts = workspace.parts_without_servers(Arc::new(SystemClock)).map_err(store_failed)?;
-        let context = Context {
-            generations: RunGenerations::new(workspace.clone()),
-            paused: BTreeSet::new(),
-            schedules: Schedules::Idle,
-            parts,
-            ledger: None,
-            report: Arc::new(|_, _| {}),
-        };
-        perform(&context, act, &person()).await.map_err(refused)
+        perform(&Context::alone(workspace.clone(), parts), act, &person()).await.map_err(refused)
     })
 }
 

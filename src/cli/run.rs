@@ -1,7 +1,6 @@
 //! `dunlin run`: check, decide, record, send what is due, and wait until the queue has drained. Where a daemon holds the
 //! database, it does so, and this command only asks.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::Args;
@@ -15,9 +14,8 @@ use crate::cli::{Common, Exit, day, prerun};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
 use crate::domain::problem::Severity;
-use crate::engine::act::{Act, Context, Done, Schedules, perform, person};
+use crate::engine::act::{Act, Context, Done, perform, person};
 use crate::engine::checks::{Wanted, checks};
-use crate::engine::generation::RunGenerations;
 use crate::engine::run::recover;
 use crate::engine::workspace::Workspace;
 
@@ -81,14 +79,7 @@ fn running(common: &Common, args: &RunArgs) -> Result<Exit, Exit> {
         view.interrupted = recover(&parts).await.map_err(store_failed)?;
         tell_interrupted(view.interrupted);
         let (report, end) = composing();
-        let context = Context {
-            generations: RunGenerations::new(workspace.clone()),
-            paused: BTreeSet::new(),
-            schedules: Schedules::Idle,
-            parts: parts.clone(),
-            ledger: Some(ledger),
-            report,
-        };
+        let context = Context { ledger: Some(ledger), report, ..Context::alone(workspace.clone(), parts.clone()) };
         let done = perform(&context, act, &person()).await;
         end();
         if let Done::Run(done) = done.map_err(refused)? {

@@ -1,7 +1,6 @@
 //! `dunlin runs`: every run with its state and counts, one run with all that is kept of it, and starting, stopping and
 //! closing runs.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -18,8 +17,7 @@ use crate::cli::session::Session;
 use crate::cli::{Common, Exit, day, wrong_use};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
-use crate::engine::act::{Act, Context, Done, Schedules, perform, person, without_database};
-use crate::engine::generation::RunGenerations;
+use crate::engine::act::{Act, Context, Done, perform, person, without_database};
 use crate::engine::run::recover;
 use crate::engine::runs::{RunFile, RunFilter, RunState, RunView, Runs, WaitingFile};
 
@@ -276,14 +274,7 @@ fn start(common: &Common, session: Session, run: i64, as_of: Option<Date>, wait:
         let mut view = SentView::of(run);
         view.interrupted = recover(&parts).await.map_err(failed)?;
         tell_interrupted(view.interrupted);
-        let context = Context {
-            generations: RunGenerations::new(workspace.clone()),
-            paused: BTreeSet::new(),
-            schedules: Schedules::Idle,
-            parts: parts.clone(),
-            ledger: Some(ledger),
-            report: Arc::new(|_, _| {}),
-        };
+        let context = Context { ledger: Some(ledger), ..Context::alone(workspace.clone(), parts.clone()) };
         let done = perform(&context, act, &person()).await.map_err(refused)?;
         drop(context);
         view.withdrawn = tell_started(&done);

@@ -1,13 +1,11 @@
 //! Whom people leave alone: holds that take back what is queued and end by themselves, promises that are broken, and
 //! addresses that nothing is sent to.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dunlin::domain::date::Timestamp;
 use dunlin::domain::hold::HoldKind;
-use dunlin::engine::act::{Act, ActFault, Context, Done, RunDone, Schedules, perform};
-use dunlin::engine::generation::RunGenerations;
+use dunlin::engine::act::{Act, ActFault, Context, Done, RunDone, perform};
 use dunlin::engine::holds::Outcome;
 use dunlin::engine::run::Parts;
 use dunlin::engine::status::{Live, ReasonKind};
@@ -32,15 +30,7 @@ async fn act(workspace: &Workspace, day: &str, act: Act) -> Result<Done, ActFaul
     let loaded = Arc::new(load(workspace.path()).workspace.unwrap());
     let clock = Arc::new(At(format!("{day}T08:00:00Z").parse().unwrap()));
     let parts: Parts = loaded.parts_without_servers(clock).unwrap();
-    let context = Context {
-        generations: RunGenerations::new(loaded),
-        paused: BTreeSet::new(),
-        schedules: Schedules::Idle,
-        parts,
-        ledger: None,
-        report: Arc::new(|_, _| {}),
-    };
-    perform(&context, act, "alice").await
+    perform(&Context::alone(loaded, parts), act, "alice").await
 }
 
 async fn run(workspace: &Workspace, day: &str) -> RunDone {

@@ -17,6 +17,7 @@ use crate::engine::reading::read_beside;
 use crate::engine::recheck::PlanDay;
 use crate::engine::retention::prune;
 use crate::engine::run::{Cause, ComposeProgress, Order, Parts, commit, mode_word, settle_leftovers};
+use crate::engine::workspace::Workspace;
 use crate::outbox::intervention::Intervention;
 use crate::rule::RuleSet;
 use crate::store::adopt::Adopted;
@@ -43,6 +44,20 @@ pub struct Context {
     pub ledger: Option<Arc<Ledger>>,
     /// Is told how composing goes on.
     pub report: Arc<ComposeProgress>,
+}
+
+impl Context {
+    /// Returns what an act needs where no daemon runs.
+    pub fn alone(workspace: Arc<Workspace>, parts: Parts) -> Self {
+        Self {
+            generations: RunGenerations::new(workspace),
+            paused: BTreeSet::new(),
+            schedules: Schedules::Idle,
+            parts,
+            ledger: None,
+            report: Arc::new(|_, _| {}),
+        }
+    }
 }
 
 /// Whether rules fire by themselves.
