@@ -10,9 +10,9 @@ use serde::Serialize;
 use crate::config::SystemSecrets;
 use crate::domain::date::Timestamp;
 use crate::domain::id::ServerId;
-use crate::domain::mailbox::{Recipient, RecipientRole, Sender};
+use crate::domain::mailbox::Sender;
 use crate::engine::workspace::Workspace;
-use crate::message::test_mail;
+use crate::message::{Composed, test_mail};
 use crate::outbox::attempt::{Outcome, Reply};
 use crate::outbox::diagnosis::{Diagnosis, diagnose};
 use crate::port::{Clock, Outgoing};
@@ -129,9 +129,9 @@ pub async fn test_server(
 
 fn outgoing(workspace: &Workspace, sender: &Sender, server: &ServerId, now: Timestamp) -> Result<Outgoing, String> {
     let local = now.to_zoned(workspace.config.time_zone.zone().clone());
-    let bytes = test_mail(sender, server, &local).map_err(|fault| fault.to_string())?;
-    let recipient = Recipient { address: sender.address.clone(), role: RecipientRole::To };
-    Ok(Outgoing { envelope_from: sender.address.clone(), recipients: vec![recipient], bytes: Arc::from(bytes) })
+    let composed = test_mail(sender, server, &local).map_err(|fault| fault.to_string())?;
+    let Composed { envelope_from, recipients, bytes, .. } = composed;
+    Ok(Outgoing { envelope_from, recipients, bytes: Arc::from(bytes) })
 }
 
 impl ServerTest {

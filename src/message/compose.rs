@@ -18,7 +18,7 @@ use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, attachment_f
 use crate::message::context::context;
 use crate::message::mime::{Envelope, message_bytes};
 use crate::script::LevelFacts;
-use crate::template::{TemplateFault, Templates};
+use crate::template::{Rendered, TemplateFault, Templates};
 
 /// How many recipients one mail may have. Source: RFC 5321 §4.5.3.1.8, every server takes at least 100.
 pub const RECIPIENTS_MAX: usize = 100;
@@ -213,16 +213,22 @@ pub fn compose_with(letter: &Letter<'_>, attachments: &[Attachment], templates: 
     }
     check_attachments(attachments)?;
     let bytes = message_bytes(&envelope, &rendered, attachments)?;
-    Ok(Composed {
-        subject: rendered.subject,
-        envelope_from: envelope.return_path,
-        header_id: envelope.header_id,
-        recipients: envelope.recipients,
-        bytes,
-        text: rendered.text,
-        html: rendered.html,
-        language: rendered.language,
-    })
+    Ok(Composed::new(envelope, rendered, bytes))
+}
+
+impl Composed {
+    pub(crate) fn new(envelope: Envelope<'_>, rendered: Rendered, bytes: Vec<u8>) -> Self {
+        Self {
+            subject: rendered.subject,
+            envelope_from: envelope.return_path,
+            header_id: envelope.header_id,
+            recipients: envelope.recipients,
+            bytes,
+            text: rendered.text,
+            html: rendered.html,
+            language: rendered.language,
+        }
+    }
 }
 
 fn check_attachments(attachments: &[Attachment]) -> Result<(), ComposeFault> {
@@ -235,14 +241,34 @@ fn check_attachments(attachments: &[Attachment]) -> Result<(), ComposeFault> {
 }
 
 fn envelope<'l>(letter: &'l Letter<'_>) -> Result<Envelope<'l>, ComposeFault> {
-    let key = letter.message_id;
+    let sender = letter.sender;
+    Ok(Envelope {
+        return_path: match &sender.return_path {
+            Some(path) => wire_address(&path.of(letter.message_id))?,
+            None => wire_address(&sender.address)?,
+        },
+        thread: thread(letter.thread)?,
+        list_help: list_help(sender)?,
+        headers: extra_headers(sender, letter.headers)?,
+        ..addressed(letter.message_id, sender, letter.recipients, &letter.date)?
+    })
+}
+
+/// Returns the envelope of a mail, who it is from and to checked; bounces go to the sender, and no header is there that
+/// not every mail has.
+pub(crate) fn addressed<'l>(
+    key: &'l str,
+    sender: &'l Sender,
+    to: &[Recipient],
+    date: &'l jiff::Zoned,
+) -> Result<Envelope<'l>, ComposeFault> {
     let is_key_character = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let is_dotted = key.starts_with('.') || key.ends_with('.') || key.contains("..");
     if key.is_empty() || key.len() > KEY_CHARACTERS_MAX || is_dotted || !key.chars().all(is_key_character) {
         return Err(ComposeFault::KeyUnusable { key: key.to_owned() });
     }
-    let mut recipients: Vec<Recipient> = Vec::with_capacity(letter.recipients.len());
-    let mut by_role: Vec<&Recipient> = letter.recipients.iter().collect();
+    let mut recipients: Vec<Recipient> = Vec::with_capacity(to.len());
+    let mut by_role: Vec<&Recipient> = to.iter().collect();
     // Whoever is named twice keeps the most visible role.
     by_role.sort_by_key(|recipient| recipient.role);
     for recipient in by_role {
@@ -257,23 +283,20 @@ fn envelope<'l>(letter: &'l Letter<'_>) -> Result<Envelope<'l>, ComposeFault> {
     if recipients.len() > RECIPIENTS_MAX {
         return Err(ComposeFault::RecipientsTooMany { count: recipients.len() });
     }
-    let from = wire_address(&letter.sender.address)?;
+    let from = wire_address(&sender.address)?;
     let domain = from.rsplit('@').next().unwrap_or_default();
     Ok(Envelope {
         key,
         header_id: format!("{key}@{domain}"),
-        from_name: checked_name(&letter.sender.name)?,
-        return_path: match &letter.sender.return_path {
-            Some(path) => wire_address(&path.of(key))?,
-            None => from.clone(),
-        },
+        from_name: checked_name(&sender.name)?,
+        return_path: from.clone(),
         from,
-        reply_to: letter.sender.reply_to.as_deref().map(wire_address).transpose()?,
+        reply_to: sender.reply_to.as_deref().map(wire_address).transpose()?,
         recipients,
-        date: &letter.date,
-        thread: thread(letter.thread)?,
-        list_help: list_help(letter.sender)?,
-        headers: extra_headers(letter)?,
+        date,
+        thread: Vec::new(),
+        list_help: None,
+        headers: Vec::new(),
     })
 }
 
@@ -304,9 +327,9 @@ fn list_help(sender: &Sender) -> Result<Option<&str>, ComposeFault> {
 }
 
 /// Returns the sender's and the rule's own headers; of two with one name the rule's.
-fn extra_headers<'l>(letter: &'l Letter<'_>) -> Result<Vec<&'l ExtraHeader>, ComposeFault> {
-    let of_sender = letter.sender.headers.iter().filter(|own| !letter.headers.iter().any(|rules| rules.is_called(&own.name)));
-    let headers: Vec<&ExtraHeader> = of_sender.chain(letter.headers).collect();
+pub(crate) fn extra_headers<'l>(sender: &'l Sender, of_rule: &'l [ExtraHeader]) -> Result<Vec<&'l ExtraHeader>, ComposeFault> {
+    let of_sender = sender.headers.iter().filter(|own| !of_rule.iter().any(|rules| rules.is_called(&own.name)));
+    let headers: Vec<&ExtraHeader> = of_sender.chain(of_rule).collect();
     for (place, header) in headers.iter().enumerate() {
         let fault = header_name_fault(&header.name).or_else(|| header_value_fault(&header.value));
         let twice = headers[..place].iter().any(|other| other.is_called(&header.name)).then(|| "stands there twice".to_owned());

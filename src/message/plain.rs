@@ -4,7 +4,7 @@ use jiff::Zoned;
 
 use crate::domain::id::Language;
 use crate::domain::mailbox::{Recipient, Sender};
-use crate::message::compose::ComposeFault;
+use crate::message::compose::{ComposeFault, Composed, addressed, extra_headers};
 use crate::message::mime::{Envelope, message_bytes};
 use crate::template::Rendered;
 
@@ -25,25 +25,44 @@ pub struct PlainMail<'m> {
     pub date: &'m Zoned,
 }
 
-/// Returns the whole message; lines end in CRLF, dots not yet stuffed. The same mail always gives the same bytes.
+/// Returns the mail; bounces go to its sender. The same mail always gives the same bytes.
 ///
 /// # Errors
-/// An address or the date cannot stand in a header.
-pub fn plain_mail(mail: &PlainMail<'_>) -> Result<Vec<u8>, ComposeFault> {
-    let envelope = Envelope {
-        key: mail.key,
-        header_id: format!("{}@{}", mail.key, mail.sender.address.rsplit('@').next().unwrap_or_default()),
-        from_name: &mail.sender.name,
-        from: mail.sender.address.clone(),
-        return_path: mail.sender.address.clone(),
-        reply_to: mail.sender.reply_to.clone(),
-        recipients: mail.recipients.to_vec(),
-        date: mail.date,
-        thread: Vec::new(),
-        list_help: None,
-        headers: mail.sender.headers.iter().collect(),
-    };
+/// A name, an address or the date cannot stand in a header.
+pub fn plain_mail(mail: &PlainMail<'_>) -> Result<Composed, ComposeFault> {
+    let headers = extra_headers(mail.sender, &[])?;
+    let envelope = Envelope { headers, ..addressed(mail.key, mail.sender, mail.recipients, mail.date)? };
     let subject = mail.subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let rendered = Rendered { subject, html: None, text: mail.text.to_owned(), language: Language::new("en") };
-    message_bytes(&envelope, &rendered, &[])
+    let bytes = message_bytes(&envelope, &rendered, &[])?;
+    Ok(Composed::new(envelope, rendered, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::SenderId;
+    use crate::domain::mailbox::RecipientRole;
+
+    #[test]
+    fn a_domain_in_letters_of_its_own_travels_in_ascii_like_that_of_any_mail() {
+        let sender = Sender {
+            id: SenderId::new("ar"),
+            name: "Müller".into(),
+            address: "ar@müller.example".into(),
+            reply_to: None,
+            return_path: None,
+            list_help: None,
+            headers: vec![],
+            servers: vec![],
+        };
+        let to = [Recipient { address: "ops@müller.example".into(), role: RecipientRole::To }];
+        let date = "2027-03-10T09:00[Europe/Berlin]".parse().unwrap();
+        let mail = PlainMail { key: "k1", sender: &sender, recipients: &to, subject: "S", text: "T\n", date: &date };
+        let composed = plain_mail(&mail).unwrap();
+        assert_eq!(composed.envelope_from, "ar@xn--mller-kva.example");
+        assert_eq!(composed.recipients[0].address, "ops@xn--mller-kva.example");
+        assert_eq!(composed.header_id, "k1@xn--mller-kva.example");
+        assert!(composed.bytes.is_ascii(), "{}", String::from_utf8_lossy(&composed.bytes));
+    }
 }

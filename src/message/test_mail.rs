@@ -6,14 +6,14 @@ use sha2::{Digest, Sha256};
 use crate::domain::hex::hexadecimal;
 use crate::domain::id::ServerId;
 use crate::domain::mailbox::{Recipient, RecipientRole, Sender};
-use crate::message::compose::ComposeFault;
+use crate::message::compose::{ComposeFault, Composed};
 use crate::message::plain::{PlainMail, plain_mail};
 
-/// Returns the bytes of the mail with which `sender` tries `server` at `now`.
+/// Returns the mail with which `sender` tries `server` at `now`.
 ///
 /// # Errors
 /// The sender's address cannot stand in a header.
-pub fn test_mail(sender: &Sender, server: &ServerId, now: &Zoned) -> Result<Vec<u8>, ComposeFault> {
+pub fn test_mail(sender: &Sender, server: &ServerId, now: &Zoned) -> Result<Composed, ComposeFault> {
     let hash = Sha256::digest(format!("test\0{}\0{server}\0{}", sender.address, now.timestamp()));
     let key = hexadecimal(&hash[..16]);
     let text = format!(

@@ -17,7 +17,7 @@ use crate::domain::mailbox::{Recipient, RecipientRole, Sender};
 use crate::engine::alert::Alert;
 use crate::engine::compose::with_original_recipients;
 use crate::engine::workspace::Workspace;
-use crate::message::{ComposeFault, PlainMail, plain_mail};
+use crate::message::{ComposeFault, Composed, PlainMail, plain_mail};
 use crate::outbox::attempt::{Attempt, Outcome};
 use crate::port::{Gate, GateClosed, Outgoing, Pending, Transport};
 
@@ -67,12 +67,13 @@ pub(crate) async fn send(
     let date = now.to_zoned(workspace.config.time_zone.zone().clone());
     let subject = format!("[Dunlin {}] {}", workspace.config.instance, alert.title);
     let mail = PlainMail { key, sender, recipients: &recipients, subject: &subject, text: &alert.detail, date: &date };
-    let mut bytes = plain_mail(&mail)?;
+    let mut composed = plain_mail(&mail)?;
     if let Mode::Redirect { .. } = workspace.config.mode {
         let meant: Vec<Recipient> = workspace.config.alerts.to.iter().map(recipient).collect();
-        bytes = with_original_recipients(&meant, bytes);
+        composed.bytes = with_original_recipients(&meant, composed.bytes);
     }
-    let outgoing = Outgoing { envelope_from: sender.address.clone(), recipients, bytes: Arc::from(bytes) };
+    let Composed { envelope_from, recipients, bytes, .. } = composed;
+    let outgoing = Outgoing { envelope_from, recipients, bytes: Arc::from(bytes) };
     let mut faults = Vec::new();
     for server in &sender.servers {
         let Some(transport) = transports.iter().find(|transport| transport.server() == server) else { continue };
