@@ -4,6 +4,7 @@
 //! it, one of each kind at a time. What they did comes back as an event. It decides nothing about mails; `engine` does.
 
 mod delivery;
+mod pruning;
 mod tell;
 mod work;
 
@@ -30,7 +31,7 @@ use crate::engine::door::{Asked, Door};
 use crate::engine::outbox::StoreError;
 use crate::engine::readiness::ServiceManager;
 use crate::engine::reload::{LiveWorkspace, Look, Reading, Reloaded, Watch};
-use crate::engine::retention::{Pruned, prune};
+use crate::engine::retention::Pruned;
 use crate::engine::run::{Parts, mode_word, recover};
 use crate::engine::status::{BEAT_EVERY, FaultKind, FiringOutcome, Live, PausedRule, RunCause, Source};
 use crate::engine::workspace::StartFault;
@@ -42,8 +43,6 @@ use crate::web;
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// When what failed for a reason outside is tried again: a ledger that cannot be read, a store that cannot be written.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
-/// How often it is looked for what is over and may leave the database.
-const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 /// How long work that has begun may take to end once a stop is asked for, over and above what sending takes.
 const STOP_GRACE: Duration = Duration::from_secs(35);
 
@@ -235,6 +234,7 @@ impl Daemon {
             let event = self.next_event(&mut nudges).await;
             let now = self.clock.now();
             self.live.beat(now);
+            let is_news = !matches!(event, Event::Tick);
             match event {
                 Event::Tick => {}
                 Event::Hint => self.look(),
@@ -265,7 +265,10 @@ impl Daemon {
             self.start_work();
             self.start_delivery(now).await;
             self.keep_pruned(now);
-            self.alerts.ring();
+            // What time alone brings is found by the looks that are taken now and then anyway.
+            if is_news {
+                self.alerts.ring();
+            }
         }
         manager.stopping("mails under way end first");
         tracing::info!("Stopping: mails under way end first");
@@ -485,35 +488,6 @@ impl Daemon {
                 self.jobs.push_back(Job::Act(Box::new(asked)));
             }
             _ => self.jobs.push_back(Job::Act(Box::new(asked))),
-        }
-    }
-
-    /// Begins to move what is over into the archive, where it is time for it; beside everything else.
-    fn keep_pruned(&mut self, now: Timestamp) {
-        let is_due = self.pruned_at.is_none_or(|at| now.duration_since(at).unsigned_abs() >= PRUNE_EVERY);
-        let current = self.workspace.current();
-        let Some(retention) = current.config.retention.clone().filter(|_| is_due && self.pruning.is_none()) else { return };
-        self.pruned_at = Some(now);
-        let parts = self.parts.clone();
-        self.pruning =
-            Some(tokio::spawn(async move { prune(&current, &retention, &parts).await.map_err(|error| error.to_string()) }));
-    }
-
-    /// Takes in what has left the database.
-    fn take_pruned(&mut self, result: Result<Pruned, String>, now: Timestamp) {
-        self.pruning = None;
-        match result {
-            Ok(pruned) => {
-                if pruned != Pruned::default() {
-                    let Pruned { decisions, firings, runs, mails } = pruned;
-                    tracing::info!(decisions, firings, runs, mails, "What is over was moved into the archive");
-                }
-                self.live.mended(FaultKind::ArchiveFailed, "");
-            }
-            Err(fault) => {
-                tracing::error!(fault, "What is over could not be archived; it stays in the database");
-                self.live.fault(FaultKind::ArchiveFailed, "", &fault, now);
-            }
         }
     }
 
