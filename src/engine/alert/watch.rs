@@ -66,14 +66,14 @@ impl fmt::Debug for AlertBell {
     }
 }
 
-/// Whether one way may be tried.
+/// When one way may be tried again.
 #[derive(Debug, Default)]
-struct Pace {
+struct Rest {
     failure_count: usize,
     rests_until: Option<Timestamp>,
 }
 
-impl Pace {
+impl Rest {
     fn may_go(&self, now: Timestamp) -> bool {
         // A rest that is longer than any is from before the clock was set back.
         self.rests_until.is_none_or(|until| until <= now || until.duration_since(now) > RESTS[RESTS.len() - 1])
@@ -103,15 +103,15 @@ pub struct AlertWatch {
 struct Round {
     parts: AlertWatch,
     book: Option<Book>,
-    by_mail: Pace,
-    by_plugin: Pace,
+    by_mail: Rest,
+    by_plugin: Rest,
 }
 
 impl AlertWatch {
     /// Watches until it is asked to end.
     pub async fn run(self, bell: AlertBell) {
         let mut stop = bell.stop.subscribe();
-        let mut round = Round { parts: self, book: None, by_mail: Pace::default(), by_plugin: Pace::default() };
+        let mut round = Round { parts: self, book: None, by_mail: Rest::default(), by_plugin: Rest::default() };
         while !*stop.borrow() {
             let transports = bell.transports.borrow().clone();
             round.look(&transports).await;
@@ -153,7 +153,7 @@ impl Round {
         );
         let plugin = workspace.alert_plugin().map_or("", |(name, _)| name).to_owned();
         for (way, told) in [(Way::Mail, mailed), (Way::Plugin, plugged)] {
-            let (pace, kind, about) = match way {
+            let (rest, kind, about) = match way {
                 Way::Mail => (&mut self.by_mail, FaultKind::AlertFailed, MAIL),
                 Way::Plugin => (&mut self.by_plugin, FaultKind::PluginFailed, plugin.as_str()),
             };
@@ -161,12 +161,12 @@ impl Round {
                 None => {}
                 Some(Ok(told)) => {
                     book.mark(way, &told, now);
-                    *pace = Pace::default();
+                    *rest = Rest::default();
                     self.parts.live.mended(kind, about);
                 }
                 Some(Err(fault)) => {
                     tracing::error!(way = about, fault, "An alert could not be told; it is tried again");
-                    pace.failed(now);
+                    rest.failed(now);
                     self.parts.live.fault(kind, about, &fault, now);
                 }
             }
