@@ -19,6 +19,8 @@ pub mod home;
 pub mod outbox;
 pub mod person;
 pub mod prune;
+#[cfg(test)]
+mod rows;
 pub mod run_list;
 mod runs;
 pub mod search;

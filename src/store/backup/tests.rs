@@ -3,55 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::civil::date;
-
 use super::*;
 use crate::outbox::state::State;
 use crate::store::home::Difference;
-use crate::store::{MessageRow, RunRow, Store};
+use crate::store::rows::{self, at, run_row};
+use crate::store::{MessageRow, Store};
 
-fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
-}
-
-fn run_row() -> RunRow {
-    RunRow {
-        as_of: date(2027, 1, 15),
-        rule_id: None,
-        mode: "live",
-        generation: "g".into(),
-        started_at: at(0),
-        rules_start_on: date(2027, 1, 15),
-        person: None,
-        only_subject: None,
-    }
-}
-
-fn message(key: String) -> MessageRow {
-    MessageRow {
-        message_key: key,
-        rule_id: "overdue".into(),
-        rule_revision: "r".into(),
-        customer_id: "C1".into(),
-        customer_name: "One".into(),
-        currency: "EUR".into(),
-        total: "5.00".into(),
-        level_id: "first".into(),
-        level_repeat: 0,
-        kind: "reminder",
-        occasion: String::new(),
-        state: State::Accepted,
-        reason: None,
-        detail: None,
-        sender_id: "ar".into(),
-        header_id: None,
-        give_up_after: None,
-        envelope_from: None,
-        subject: None,
-        recipients: vec![],
-        items: vec![],
-        bytes: Some(vec![b'x'; 20_000]),
-    }
+/// A mail large enough that a copy takes its time.
+fn message(key: &str) -> MessageRow {
+    MessageRow { items: vec![], bytes: Some(vec![b'x'; 20_000]), ..rows::message(key, "", State::Accepted) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,7 +23,7 @@ async fn a_backup_made_while_others_write_is_one_state_and_knows_what_it_is() {
     let add = |store: Arc<Store>, run: usize| async move {
         // Each run has three messages: a state in between would show.
         let fill = move |transaction: &mut crate::store::RunTransaction<'_>| {
-            (0..3).try_for_each(|number| transaction.add_message(&message(format!("k-{run}-{number}"))).map(drop))
+            (0..3).try_for_each(|number| transaction.add_message(&message(&format!("k-{run}-{number}"))).map(drop))
         };
         store.write_run(run_row(), fill).await.unwrap();
     };

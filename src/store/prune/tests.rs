@@ -7,12 +7,12 @@ use jiff::civil::date;
 
 use super::*;
 use crate::domain::id::ServerId;
-use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
 use crate::outbox::retry::Next;
 use crate::outbox::state::State;
 use crate::store::firings::FiringRow;
-use crate::store::{DecisionRow, ItemRow, MessageRow, RunRow};
+use crate::store::rows;
+use crate::store::{DecisionRow, MessageRow, RunRow};
 
 const DAY: i64 = 86_400;
 
@@ -22,43 +22,17 @@ fn on(day: i64) -> Timestamp {
 }
 
 fn run_row(day: i64) -> RunRow {
-    RunRow {
-        as_of: date(2026, 1, 1),
-        rule_id: Some("overdue".into()),
-        mode: "live",
-        generation: "g".into(),
-        started_at: on(day),
-        rules_start_on: date(2026, 1, 1),
-        person: None,
-        only_subject: None,
-    }
+    let as_of = date(2026, 1, 1);
+    RunRow { as_of, rule_id: Some("overdue".into()), started_at: on(day), rules_start_on: as_of, ..rows::run_row() }
 }
 
 fn message(number: i64) -> MessageRow {
     let document = format!("INV-{number}");
     MessageRow {
-        message_key: format!("key-{number}"),
-        rule_id: "overdue".into(),
-        rule_revision: "r".into(),
         customer_id: format!("C{number}"),
         customer_name: "Käufer".into(),
-        currency: "EUR".into(),
-        total: "5.00".into(),
-        level_id: "first".into(),
-        level_repeat: 0,
-        kind: "reminder",
-        occasion: String::new(),
-        state: State::Queued,
-        reason: None,
-        detail: None,
-        sender_id: "ar".into(),
-        header_id: None,
-        give_up_after: None,
-        envelope_from: Some("ar@seller.example".into()),
         subject: Some(format!("Invoice {document}")),
-        recipients: vec![Recipient { address: "a@b.example".into(), role: RecipientRole::To }],
-        items: vec![ItemRow { document, level_id: "first".into(), level_repeat: 0, open: "5.00".into() }],
-        bytes: Some(b"Subject: S\r\n\r\nHello\r\n".to_vec()),
+        ..rows::message(&format!("key-{number}"), &document, State::Queued)
     }
 }
 
