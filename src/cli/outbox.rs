@@ -37,9 +37,9 @@ pub(crate) struct FilterArgs {
     /// Only this rule's mails
     #[arg(long, value_name = "ID")]
     rule: Option<String>,
-    /// Only mails in this state
-    #[arg(long, value_name = "STATE", value_parser = state)]
-    state: Option<State>,
+    /// Only mails in this state; may be given several times
+    #[arg(id = "state", long = "state", value_name = "STATE", value_parser = state)]
+    states: Vec<State>,
     /// Only this run's mails
     #[arg(long, value_name = "RUN")]
     run: Option<i64>,
@@ -62,7 +62,7 @@ impl FilterArgs {
             run_id: self.run,
             customer_id: self.customer.clone(),
             rule_id: self.rule.clone(),
-            state: self.state,
+            states: self.states.clone(),
             from: self.from,
             until: self.until,
             text: self.text.clone(),

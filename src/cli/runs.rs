@@ -176,7 +176,7 @@ fn show(common: &Common, session: &Session, runs: &Runs, id: i64) -> Result<Exit
     if let Some(waiting) = &waiting {
         show_waiting(id, waiting);
     }
-    tell_what_stands_still(&session.workspace, id).map_err(failed)?;
+    tell_what_stands_still(&session.workspace, id, &run.counts).map_err(failed)?;
     Ok(Exit::Done)
 }
 

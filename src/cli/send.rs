@@ -149,7 +149,7 @@ pub(crate) fn tell_view(common: &Common, workspace: &Workspace, view: &RunView) 
     }
     tell_after_sending(view);
     tell_ended_holds(&view.ended_holds);
-    tell_what_stands_still(workspace, view.run).map_err(store_failed)
+    tell_what_stands_still(workspace, view.run, &view.counts.0).map_err(store_failed)
 }
 
 /// Sends until nothing is queued, showing progress. Ctrl-C, a request to end, or the end of `wait_minutes` ends it and
@@ -298,20 +298,21 @@ fn tell_after_sending(view: &RunView) {
 }
 
 /// How many mails that did not go are named one by one.
-const NAMED_MAX: usize = 10;
+const NAMED_MAX: u32 = 10;
 
 /// Names the mails of a run that did not go, each with its reason or the server's words.
-pub(crate) fn tell_what_stands_still(workspace: &Workspace, run_id: i64) -> Result<(), StoreError> {
+pub(crate) fn tell_what_stands_still(
+    workspace: &Workspace,
+    run_id: i64,
+    counts: &BTreeMap<&'static str, u64>,
+) -> Result<(), StoreError> {
+    const STILL: [State; 4] = [State::Blocked, State::Refused, State::Unknown, State::Exhausted];
     let Some(outbox) = Outbox::open(workspace)? else { return Ok(()) };
+    let count = STILL.iter().map(|state| counts.get(state.as_str()).copied().unwrap_or_default()).sum::<u64>();
+    let filter = MessageFilter { run_id: Some(run_id), states: STILL.into(), ..MessageFilter::default() };
     let mut still = Vec::new();
-    let filter = MessageFilter { run_id: Some(run_id), ..MessageFilter::default() };
-    outbox.list(&filter, None, |mail| {
-        if ["blocked", "refused", "unknown", "exhausted"].contains(&mail.state.as_str()) {
-            still.push(mail);
-        }
-    })?;
-    still.reverse();
-    for mail in still.iter().take(NAMED_MAX) {
+    outbox.list(&filter, Some(NAMED_MAX), |mail| still.push(mail))?;
+    for mail in still.iter().rev() {
         let attempts = outbox.find(mail.id)?.map(|file| file.attempts).unwrap_or_default();
         let words = attempts.last().and_then(|attempt| attempt.reply.clone().or(attempt.fault.clone()));
         let why =
@@ -319,8 +320,8 @@ pub(crate) fn tell_what_stands_still(workspace: &Workspace, run_id: i64) -> Resu
         let who = customer(&mail.customer, &mail.customer_name);
         out(format!("  {} {who}: {}", mail.state, why.unwrap_or_else(|| "no answer".to_owned())));
     }
-    if still.len() > NAMED_MAX {
-        out(format!("  and {} more", still.len() - NAMED_MAX));
+    if count > still.len() as u64 {
+        out(format!("  and {} more", count - still.len() as u64));
     }
     Ok(())
 }

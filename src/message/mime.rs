@@ -1,10 +1,12 @@
 //! The bytes of a message: header, blank line, parts. No value gets into a header unchecked or unencoded.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use compact_str::CompactString;
-use lettre::message::header::{self, ContentTransferEncoding, ContentType, HeaderName, HeaderValue, Headers};
-use lettre::message::{Body, MultiPart, SinglePart};
+use email_encoding::headers::rfc2231;
+use email_encoding::headers::writer::EmailWriter;
 
 use crate::domain::header::ExtraHeader;
 use crate::domain::mailbox::{Recipient, RecipientRole};
@@ -47,100 +49,205 @@ pub(crate) struct Envelope<'l> {
 }
 
 /// Returns the whole message; lines end in CRLF, dots not yet stuffed.
-///
-/// lettre's own message builder is not used, since it reads the clock for a Date it does not like.
 pub(crate) fn message_bytes(
     envelope: &Envelope<'_>,
     rendered: &Rendered,
     attachments: &[Attachment],
 ) -> Result<Vec<u8>, ComposeFault> {
-    let mut bytes = headers(envelope, &rendered.subject)?.to_string().into_bytes();
-    let text = part(ContentType::TEXT_PLAIN, &rendered.text);
-    // Neither quoted-printable nor base64 can contain `=_`.
-    let alternative = rendered.html.as_ref().map(|html| {
-        let both = MultiPart::alternative().boundary(format!("=_{}", envelope.key));
-        both.singlepart(text.clone()).singlepart(part(ContentType::TEXT_HTML, html))
-    });
-    if attachments.is_empty() {
-        bytes.extend(alternative.map_or_else(|| text.formatted(), |both| both.formatted()));
-        return Ok(bytes);
-    }
-    let mixed = MultiPart::mixed().boundary(format!("=_m{}", envelope.key));
-    let mut mixed = match alternative {
-        Some(both) => mixed.multipart(both),
-        None => mixed.singlepart(text),
+    let text = Part::of_text("text/plain", &rendered.text);
+    let html = rendered.html.as_ref().map(|html| Part::of_text("text/html", html));
+    let files: Vec<Part> = attachments.iter().map(Part::of_file).collect();
+    let parts = [&text].into_iter().chain(&html).chain(&files);
+    let room: usize = parts.map(|part| part.head.len() + part.body.len() + PART_OCTETS).sum();
+    let mut bytes = Vec::with_capacity(HEAD_OCTETS + room);
+    headers(envelope, &rendered.subject)?.write(&mut bytes);
+    // Neither quoted-printable nor base64 can contain `=_`, and nothing that is sent as it stands begins a line with `--=_` and
+    // the mail's own key.
+    let alternative = |bytes: &mut Vec<u8>| match &html {
+        None => text.write(bytes),
+        Some(html) => {
+            multipart(bytes, "alternative", &format!("=_{}", envelope.key), &[&|to| text.write(to), &|to| html.write(to)])
+        }
     };
-    for attachment in attachments {
-        mixed = mixed.singlepart(file(attachment)?);
+    if files.is_empty() {
+        alternative(&mut bytes);
+    } else {
+        let written: Vec<_> = files.iter().map(|file| |to: &mut Vec<u8>| file.write(to)).collect();
+        let mut parts: Vec<&dyn Fn(&mut Vec<u8>)> = vec![&alternative];
+        parts.extend(written.iter().map(|file| file as &dyn Fn(&mut Vec<u8>)));
+        multipart(&mut bytes, "mixed", &format!("=_m{}", envelope.key), &parts);
     }
-    bytes.extend(mixed.formatted());
     Ok(bytes)
 }
 
-/// Returns the part of a file, always in base64: no relay may touch it.
-fn file(attachment: &Attachment) -> Result<SinglePart, ComposeFault> {
-    let fault = |fault: String| ComposeFault::AttachmentUnusable { fault };
-    let kind = ContentType::parse(&attachment.content_type).map_err(|error| fault(error.to_string()))?;
-    let body = Body::new_with_encoding(attachment.contents.clone(), ContentTransferEncoding::Base64);
-    let body = body.map_err(|_| fault(format!("{:?} cannot be written in base64", attachment.name)))?;
-    Ok(lettre::message::Attachment::new(attachment.name.clone()).body(body, kind))
+/// About how many octets the headers of a mail have, and what stands around one of its parts; only room is made by them.
+const HEAD_OCTETS: usize = 1024;
+const PART_OCTETS: usize = 128;
+
+/// Writes several parts as one, each by its function. Source: RFC 2046 §5.1.
+fn multipart(bytes: &mut Vec<u8>, kind: &str, boundary: &str, parts: &[&dyn Fn(&mut Vec<u8>)]) {
+    bytes.extend(format!("Content-Type: multipart/{kind}; boundary=\"{boundary}\"\r\n\r\n").bytes());
+    for part in parts {
+        bytes.extend(format!("--{boundary}\r\n").bytes());
+        part(bytes);
+    }
+    bytes.extend(format!("--{boundary}--\r\n").bytes());
+}
+
+/// One part of a mail: its headers, each line ended, and its body as it goes over the wire, the last line not ended.
+struct Part {
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Part {
+    fn of_text(kind: &str, text: &str) -> Self {
+        let text = match text.contains('\r') {
+            true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
+            false => Cow::Borrowed(text),
+        };
+        // A part ends with a line end of its own.
+        let text = text.trim_end_matches('\n');
+        let is_plain = |line: &str| line.len() < LINE_OCTETS && line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        // Trailing blanks and `From ` at the start of a line do not survive every relay.
+        let is_safe = |line: &str| is_plain(line) && !line.ends_with(' ') && !line.starts_with("From ");
+        let is_safe = text.split('\n').all(is_safe);
+        let mut body = Vec::with_capacity(text.len() + text.len() / 16);
+        for (place, line) in text.split('\n').enumerate() {
+            if place > 0 {
+                body.extend(b"\r\n");
+            }
+            match is_safe {
+                true => body.extend(line.as_bytes()),
+                false => quoted_printable(line.as_bytes(), &mut body),
+            }
+        }
+        let encoding = if is_safe { "7bit" } else { "quoted-printable" };
+        Self { head: format!("Content-Type: {kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"), body }
+    }
+
+    /// A file, always in base64: no relay may touch it. What it is called and its type hold nothing that could break out
+    /// (`attachment_fault`).
+    fn of_file(file: &Attachment) -> Self {
+        let mut head = format!(
+            "Content-Type: {}\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment;",
+            file.content_type
+        );
+        let mut name = EmailWriter::new(&mut head, "Content-Disposition: attachment;".len(), 0, false);
+        name.space();
+        rfc2231::encode("filename", &file.name, &mut name).expect("a string takes what is written to it");
+        drop(name);
+        head.push_str("\r\n");
+        let mut body = String::with_capacity(file.contents.len().div_ceil(57) * 78);
+        email_encoding::body::base64::encode(&file.contents, &mut body).expect("a string takes what is written to it");
+        Self { head, body: body.into_bytes() }
+    }
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        for piece in [self.head.as_bytes(), b"\r\n", &self.body, b"\r\n"] {
+            bytes.extend(piece);
+        }
+    }
+}
+
+/// Writes one line in quoted-printable, no line of it longer than 76 octets. Source: RFC 2045 §6.7.
+fn quoted_printable(line: &[u8], bytes: &mut Vec<u8>) {
+    let (mut rest, mut octets) = (line, 0);
+    while let [first, after @ ..] = rest {
+        let stands = standing(rest, octets == 0);
+        let ends_line = |count: usize, width: usize| count == rest.len() && octets + width <= LINE_OCTETS;
+        // All but the end of a line leave room for the `=` that says that it goes on.
+        let room = LINE_OCTETS - 1 - octets;
+        if stands > 0 && (room > 0 || ends_line(stands, stands)) {
+            let (fitting, left) = rest.split_at(if ends_line(stands, stands) { stands } else { stands.min(room) });
+            bytes.extend(fitting);
+            (rest, octets) = (left, octets + fitting.len());
+        } else if stands == 0 && (room >= 3 || ends_line(1, 3)) {
+            let digit = |half: u8| b"0123456789ABCDEF"[usize::from(half)];
+            bytes.extend([b'=', digit(first >> 4), digit(first & 15)]);
+            (rest, octets) = (after, octets + 3);
+        } else {
+            bytes.extend(b"=\r\n");
+            octets = 0;
+        }
+    }
+}
+
+/// Returns how many octets that a line goes on with, a line's worth at most, go out as they are.
+fn standing(rest: &[u8], is_at_start: bool) -> usize {
+    // Relays that keep mails in files change it.
+    if is_at_start && rest.starts_with(b"From ") {
+        return 0;
+    }
+    let stands = |byte: &&u8| matches!(byte, b' '..=b'<' | b'>'..=b'~' | b'\t');
+    let count = rest.iter().take(LINE_OCTETS).take_while(stands).count();
+    match rest.last() {
+        Some(b' ' | b'\t') if count == rest.len() => count - 1,
+        _ => count,
+    }
+}
+
+/// The headers of a mail, in the order they are written.
+#[derive(Default)]
+struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// Adds a header whose value can be written as it stands: printable ASCII, folded where it is long.
+    fn add(&mut self, name: &str, value: impl Into<String>) {
+        self.0.push((name.to_owned(), value.into()));
+    }
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        for (name, value) in &self.0 {
+            for piece in [name, ": ", value, "\r\n"] {
+                bytes.extend(piece.as_bytes());
+            }
+        }
+    }
 }
 
 fn headers(envelope: &Envelope<'_>, subject: &str) -> Result<Headers, ComposeFault> {
-    let mut headers = Headers::new();
+    let mut headers = Headers::default();
     let date = jiff::fmt::rfc2822::to_string(envelope.date);
-    let date = date.map_err(|_| ComposeFault::DateUnusable { date: envelope.date.to_string() })?;
-    let mut raw = |name: &'static str, value: String| headers.insert_raw(plain_header(name, value));
-    raw("Date", date);
-    raw("Message-ID", format!("<{}>", envelope.header_id));
+    headers.add("Date", date.map_err(|_| ComposeFault::DateUnusable { date: envelope.date.to_string() })?);
+    headers.add("Message-ID", format!("<{}>", envelope.header_id));
     if let Some(last) = envelope.thread.last() {
         // Mail programs show it below the mails before it. Source: RFC 5322 §3.6.4; one id a line keeps lines short.
-        raw("In-Reply-To", format!("<{last}>"));
+        headers.add("In-Reply-To", format!("<{last}>"));
         let ids: Vec<String> = envelope.thread.iter().map(|id| format!("<{id}>")).collect();
-        raw("References", ids.join("\r\n "));
+        headers.add("References", ids.join("\r\n "));
     }
     let list = |role: RecipientRole| -> Vec<(&str, &str)> {
         let own = envelope.recipients.iter().filter(|recipient| recipient.role == role);
         own.map(|recipient| ("", recipient.address.as_str())).collect()
     };
     let reply_to: Vec<(&str, &str)> = envelope.reply_to.iter().map(|address| ("", address.as_str())).collect();
-    let lists = [
-        address_header("From", &[(envelope.from_name, &envelope.from)]),
-        address_header("Reply-To", &reply_to),
-        address_header("To", &list(RecipientRole::To)),
-        address_header("Cc", &list(RecipientRole::Cc)),
-    ];
-    lists.into_iter().flatten().for_each(|header| headers.insert_raw(header));
-    headers.insert_raw(text_header(HeaderName::new_from_ascii_str("Subject"), subject));
-    headers.set(header::MIME_VERSION_1_0);
-    let mut raw = |name: &'static str, value: &str| headers.insert_raw(plain_header(name, value.to_owned()));
+    let from = [(envelope.from_name, envelope.from.as_str())];
+    let (to, cc) = (list(RecipientRole::To), list(RecipientRole::Cc));
+    for (name, addresses) in [("From", &from[..]), ("Reply-To", &reply_to), ("To", &to), ("Cc", &cc)] {
+        if !addresses.is_empty() {
+            headers.add(name, address_list(name, addresses));
+        }
+    }
+    headers.add("Subject", free_text("Subject", subject));
+    headers.add("MIME-Version", "1.0");
     // Source: RFC 3834 §5; keeps vacation replies from answering.
-    raw("Auto-Submitted", "auto-generated");
+    headers.add("Auto-Submitted", "auto-generated");
     // The same for Exchange, which knows only its own word.
-    raw("X-Auto-Response-Suppress", "All");
+    headers.add("X-Auto-Response-Suppress", "All");
     // Some services replace the Message-ID; this one stays.
-    raw("X-Dunlin-Key", envelope.key);
+    headers.add("X-Dunlin-Key", envelope.key);
     if let Some(help) = envelope.list_help {
-        raw("List-Help", &format!("<{help}>"));
+        headers.add("List-Help", format!("<{help}>"));
     }
     for ExtraHeader { name, value } in &envelope.headers {
-        let fault = |_| ComposeFault::HeaderUnusable { name: name.clone(), fault: "is no name of a header".to_owned() };
-        headers.insert_raw(text_header(HeaderName::new_from_ascii(name.clone()).map_err(fault)?, value.trim()));
+        headers.add(name, free_text(name, value.trim()));
     }
     Ok(headers)
 }
 
-/// Returns a header whose value is known to be printable ASCII, folded where it is long. It is written as it stands: an
-/// encoder that meets a long id or address would take it for text.
-fn plain_header(name: &'static str, value: String) -> HeaderValue {
-    HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), value.clone(), value)
-}
-
-/// Returns the header of an address list, none where the list is empty.
-///
-/// lettre writes a list of long addresses in one line, however long it gets; and what may stand in an address is narrower here
-/// than what it would quote (`domain::mailbox`).
-fn address_header(name: &'static str, list: &[(&str, &str)]) -> Option<HeaderValue> {
+/// Returns the value of an address header, folded between the addresses.
+fn address_list(name: &str, list: &[(&str, &str)]) -> String {
     let mut value = Folded::after(name);
     for (place, (display, address)) in list.iter().enumerate() {
         let end = if place + 1 < list.len() { "," } else { "" };
@@ -156,26 +263,26 @@ fn address_header(name: &'static str, list: &[(&str, &str)]) -> Option<HeaderVal
         }
         value.add(&format!("<{address}>{end}"));
     }
-    (!list.is_empty()).then(|| value.header(name))
+    value.text
 }
 
-/// Returns the header of a free text: as it stands where it is plain, else in encoded words.
-///
-/// lettre leaves `=?` alone, which a reader would decode, and does not break a long word.
-fn text_header(name: HeaderName, text: &str) -> HeaderValue {
+/// Returns the value of a header of free text, folded between its words: as it stands where it is plain, else in encoded words.
+fn free_text(name: &str, text: &str) -> String {
+    let mut value = Folded::after(name);
     if is_plain(text) {
-        return HeaderValue::new(name, text.to_owned());
+        text.split(' ').for_each(|word| value.add(word));
+    } else {
+        value.add_encoded(text);
     }
-    let mut value = Folded::after(&name);
-    value.add_encoded(text);
-    HeaderValue::dangerous_new_pre_encoded(name, text.to_owned(), value.text)
+    value.text
 }
 
-/// Returns whether a text can stand in a header as it is: no reader would decode it, and no word is longer than a line.
+/// Returns whether a text can stand in a header as it is: no reader would decode it, and each of its words, which single blanks
+/// part, fits into a line.
 fn is_plain(text: &str) -> bool {
-    text.chars().all(|c| c == ' ' || c.is_ascii_graphic())
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
         && !text.contains("=?")
-        && text.split(' ').all(|word| word.len() <= LINE_OCTETS)
+        && text.split(' ').all(|word| (1..=LINE_OCTETS).contains(&word.len()))
 }
 
 /// A header's value on its way, folded before what would make a line too long.
@@ -222,24 +329,51 @@ impl Folded {
         self.text.push_str("\r\n ");
         self.line_octets = 1;
     }
-
-    fn header(self, name: &'static str) -> HeaderValue {
-        HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), self.text.clone(), self.text)
-    }
 }
 
-fn part(kind: ContentType, text: &str) -> SinglePart {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    // lettre ends the part with a line end of its own.
-    let text = text.trim_end_matches('\n').to_owned();
-    // lettre counts the line end before a line as part of it, and refuses to send a longer one as it is.
-    let is_plain = |line: &str| line.len() + 1 < LINE_OCTETS && line.chars().all(|c| c == ' ' || c.is_ascii_graphic());
-    // Trailing blanks and `From ` at the start of a line do not survive every relay.
-    let is_safe = |line: &str| is_plain(line) && !line.ends_with(' ') && !line.starts_with("From ");
-    let encoding = match text.lines().all(is_safe) {
-        true => ContentTransferEncoding::SevenBit,
-        false => ContentTransferEncoding::QuotedPrintable,
-    };
-    let body = Body::new_with_encoding(text, encoding).expect("plain lines are 7bit, and quoted-printable takes any text");
-    SinglePart::builder().content_type(kind).body(body)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_in_quoted_printable_is_short_enough_and_says_the_same() {
+        let cases: [(&str, &str); 12] = [
+            ("", ""),
+            ("plain", "plain"),
+            ("a=b", "a=3Db"),
+            ("Grüße", "Gr=C3=BC=C3=9Fe"),
+            ("blank at the end ", "blank at the end=20"),
+            ("two  ", "two =20"),
+            (" ", "=20"),
+            ("tab\t", "tab=09"),
+            ("From here", "=46rom here"),
+            ("Fromage", "Fromage"),
+            (&"x".repeat(76), &"x".repeat(76)),
+            (&"x".repeat(77), &format!("{}=\r\nxx", "x".repeat(75))),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(quoted(line), expected);
+        }
+        assert_eq!(quoted(&format!("{}ü", "x".repeat(71))), format!("{}=C3=\r\n=BC", "x".repeat(71)));
+        assert_eq!(quoted(&format!("{}From a", "x".repeat(75))), format!("{}=\r\n=46rom a", "x".repeat(75)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_line_comes_back(line in "([ -~]{0,90}|\\PC{0,30}|From |[= \t]{0,5}){0,4}") {
+            let written = quoted(&line);
+            for part in written.split("\r\n") {
+                proptest::prop_assert!(part.len() <= LINE_OCTETS && !part.ends_with([' ', '\t']) && !part.starts_with("From "));
+                proptest::prop_assert!(part.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')));
+            }
+            let read = mail_parser::decoders::quoted_printable::quoted_printable_decode(written.as_bytes()).unwrap();
+            proptest::prop_assert_eq!(String::from_utf8(read).unwrap(), line);
+        }
+    }
+
+    fn quoted(line: &str) -> String {
+        let mut bytes = Vec::new();
+        quoted_printable(line.as_bytes(), &mut bytes);
+        String::from_utf8(bytes).unwrap()
+    }
 }

@@ -33,6 +33,7 @@ mod writer;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use thiserror::Error;
 
@@ -57,9 +58,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_archive.sql"),
     include_str!("migrations/0007_threads.sql"),
     include_str!("migrations/0008_delivery.sql"),
+    include_str!("migrations/0009_indexes.sql"),
 ];
 
-/// How large SQLite's log stays on disk once its content is in the database.
+/// How large SQLite's log grows before its content goes into the database, where no single run needs more, and how large it
+/// stays on disk after that.
 const LOG_BYTES_MAX: i64 = 16 << 20;
 
 /// Why the store cannot be used.
@@ -213,8 +216,15 @@ fn open_plain_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags);
     let connection = connection.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    settle_plans(&connection)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     Ok(connection)
+}
+
+/// Has SQLite keep the plan it made for a statement: by default it makes a new one for each value that a condition of an index
+/// might be about, which costs more than the statement.
+fn settle_plans(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// A database opened for writing.
@@ -242,6 +252,7 @@ fn open_locked(path: &Path, lock: File, instance: &str, now: Timestamp) -> Resul
     keep_private(path)?;
     check_links(path)?;
     let mut connection = Connection::open(path).map_err(open)?;
+    settle_plans(&connection)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     // Before anything is changed: a foreign file stays as it is.
     let version = check_owner(&connection, path)?;
@@ -251,6 +262,9 @@ fn open_locked(path: &Path, lock: File, instance: &str, now: Timestamp) -> Resul
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
+    // What many small commits change again and again is written into the database once.
+    let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_BYTES_MAX / page_bytes)?;
     connection.set_prepared_statement_cache_capacity(64);
     check::at_start(&mut connection, path)?;
 

@@ -16,6 +16,7 @@ use crate::outbox::state::State;
 use crate::port::Outgoing;
 use crate::store::history::date;
 use crate::store::runs::ItemRow;
+use crate::store::status::IS_OPEN;
 use crate::store::{Store, StoreError, timestamp};
 
 /// A message that is to be sent.
@@ -64,13 +65,7 @@ impl Store {
     /// # Errors
     /// Why it could not be stored.
     pub async fn recover(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.write(move |connection| {
-            let update =
-                "update message set state = 'unknown', reason = 'interrupted', next_attempt_at_ms = null, state_at_ms = ?1
-                where state = 'sending'";
-            Ok(connection.execute(update, (now.as_millisecond(),))?)
-        })
-        .await
+        self.write(move |connection| Ok(connection.execute(&recover_update(), (now.as_millisecond(),))?)).await
     }
 
     /// Makes it durable that a message may be about to leave. Only a `queued` one may.
@@ -182,6 +177,15 @@ impl Store {
         })
         .await
     }
+}
+
+/// What turns every mail on the wire into one of which nobody knows; finds them by their index. A mode whose mails never leave
+/// has none there.
+pub(crate) fn recover_update() -> String {
+    format!(
+        "update message set state = 'unknown', reason = 'interrupted', next_attempt_at_ms = null, state_at_ms = ?1
+        where {IS_OPEN} and state = 'sending' and mode in ('live', 'redirect')"
+    )
 }
 
 /// Returns up to `limit` queued messages of a sender that are due, the longest due first, without those in `under_way`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compact_str::CompactString;
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::mailbox::{Recipient, RecipientRole};
@@ -262,39 +262,26 @@ impl RunTransaction<'_> {
     /// # Errors
     /// Why it could not be stored.
     pub fn add_message(&mut self, message: &MessageRow) -> Result<Option<i64>, StoreError> {
-        self.connection.prepare_cached("savepoint message")?.execute(())?;
-        let added = self.insert_message(message);
-        let (end, answer) = match added {
-            Ok(Some(id)) => {
-                self.connection.prepare_cached("release message")?.execute(())?;
-                return Ok(Some(id));
-            }
-            Ok(None) => ("rollback to message; release message", Ok(None)),
-            Err(StoreError::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                tracing::warn!(message_key = message.message_key, %error, "A message was not added, since a step of it has one");
-                ("rollback to message; release message", Ok(None))
-            }
-            Err(error) => ("rollback to message; release message", Err(error)),
-        };
-        // A full disk has ended the whole transaction, and the savepoint with it.
-        if !self.connection.is_autocommit() {
-            self.connection.execute_batch(end)?;
-        }
-        answer
-    }
-
-    fn insert_message(&mut self, message: &MessageRow) -> Result<Option<i64>, StoreError> {
         let select = "select id, state from message where message_key = ?1";
         let known: Option<(i64, String)> = self
             .connection
             .prepare_cached(select)?
             .query_row((&message.message_key,), |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        if let Some((id, state)) = &known {
+        if let Some((_, state)) = &known {
             let is_replaceable = State::parse(state).is_some_and(State::is_replaceable) || self.row.mode == DRY;
             if !is_replaceable {
                 return Ok(None);
             }
+        }
+        // What is only composed takes no step: the next dry run composes it again.
+        let claimed = message.state != State::Blocked && self.row.mode != DRY;
+        // Asked before anything is written. The index would say so too, but in the middle, and end the run.
+        if claimed && let Some(document) = self.claimed_by_another(message, known.as_ref().map(|(id, _)| *id))? {
+            tracing::warn!(message_key = message.message_key, document, "A message was not added, since a step of it has one");
+            return Ok(None);
+        }
+        if let Some((id, _)) = &known {
             for table in ["message_body", "message_recipient", "message_item"] {
                 self.connection.prepare_cached(&format!("delete from {table} where message_id = ?1"))?.execute((id,))?;
             }
@@ -309,8 +296,7 @@ impl RunTransaction<'_> {
                 reason = excluded.reason, detail = excluded.detail, sender_id = excluded.sender_id,
                 envelope_from = excluded.envelope_from, subject = excluded.subject, queued_at_ms = excluded.queued_at_ms,
                 next_attempt_at_ms = excluded.next_attempt_at_ms, attempt_count = 0, state_at_ms = excluded.state_at_ms,
-                give_up_after_ms = excluded.give_up_after_ms, header_id = excluded.header_id
-            returning id";
+                give_up_after_ms = excluded.give_up_after_ms, header_id = excluded.header_id";
         let now_ms = self.row.started_at.as_millisecond();
         let queued_at_ms = (message.state == State::Queued).then_some(now_ms);
         let values = rusqlite::params![
@@ -340,7 +326,8 @@ impl RunTransaction<'_> {
             message.give_up_after.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
             message.header_id,
         ];
-        let id: i64 = self.connection.prepare_cached(insert)?.query_row(values, |row| row.get(0))?;
+        self.connection.prepare_cached(insert)?.execute(values)?;
+        let id = known.map_or_else(|| self.connection.last_insert_rowid(), |(id, _)| id);
         if let Some(bytes) = &message.bytes {
             let insert = "insert into message_body (message_id, bytes) values (?1, ?2)";
             self.connection.prepare_cached(insert)?.execute((id, bytes))?;
@@ -350,8 +337,6 @@ impl RunTransaction<'_> {
             let values = (id, position as i64, role_word(recipient.role), recipient.address.as_str());
             self.connection.prepare_cached(insert)?.execute(values)?;
         }
-        // What is only composed takes no step: the next dry run composes it again.
-        let claimed = message.state != State::Blocked && self.row.mode != DRY;
         for item in &message.items {
             let insert = "insert into message_item (message_id, document, mode, rule_id, level_id, level_repeat, open, claimed)
                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -367,6 +352,20 @@ impl RunTransaction<'_> {
             ))?;
         }
         Ok(Some(id))
+    }
+
+    /// Returns the first document of a message whose step another message than `id` has taken.
+    fn claimed_by_another<'m>(&self, message: &'m MessageRow, id: Option<i64>) -> Result<Option<&'m str>, StoreError> {
+        let select = "select 1 from message_item where mode = ?1 and document = ?2 and rule_id = ?3 and level_id = ?4
+            and level_repeat = ?5 and claimed = 1 and message_id is not ?6";
+        let mut statement = self.connection.prepare_cached(select)?;
+        for item in &message.items {
+            let values = (self.row.mode, &item.document, &message.rule_id, &item.level_id, item.level_repeat, id);
+            if statement.exists(values)? {
+                return Ok(Some(&item.document));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Looking into the outbox: lists and single messages for people.
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +24,8 @@ pub struct MessageFilter {
     pub customer_id: Option<String>,
     /// One rule's.
     pub rule_id: Option<String>,
-    /// In one state.
-    pub state: Option<State>,
+    /// In one of these states; empty: in any.
+    pub states: Vec<State>,
     /// Decided for this day or a later one.
     pub from: Option<Date>,
     /// Decided for this day or an earlier one.
@@ -135,36 +136,15 @@ pub fn messages(
     limit: Option<u32>,
     mut take: impl FnMut(MessageView),
 ) -> Result<(), StoreError> {
-    let is_among = if filter.ids.is_empty() { "true" } else { "id in (select value from json_each(?1))" };
+    let (conditions, values) = conditions(filter);
     let select = format!(
         "select id, message_key, run_id, rule_id, customer_id, customer_name, level_id, level_repeat, currency, total,
             state, reason, detail, subject, as_of, mode, state_at_ms, next_attempt_at_ms, attempt_count, kind, occasion
-        from message
-        where {is_among} and (?2 is null or run_id = ?2) and (?3 is null or customer_id = ?3)
-            and (?4 is null or rule_id = ?4) and (?5 is null or state = ?5)
-            and (?6 is null or as_of >= ?6) and (?7 is null or as_of <= ?7)
-            and (?8 is null or message_key like ?8 escape '\\' or subject like ?8 escape '\\' or customer_id like ?8 escape '\\' or customer_name like ?8 escape '\\'
-                or exists (select 1 from message_item where message_id = id and document like ?8 escape '\\')
-                or exists (select 1 from message_recipient where message_id = id and address like ?8 escape '\\'))
-        order by id desc limit ?9"
+        from message where {conditions} order by id desc limit {}",
+        limit.map_or(-1, i64::from)
     );
     let mut statement = connection.prepare(&select)?;
-    let ids = serde_json::Value::from(filter.ids.as_slice()).to_string();
-    let limit = limit.map_or(-1, i64::from);
-    let state = filter.state.map(State::as_str);
-    let (from, until) = (filter.from.map(|day| day.to_string()), filter.until.map(|day| day.to_string()));
-    let text = filter.text.as_deref().map(pattern);
-    let mut rows = statement.query(rusqlite::params![
-        ids,
-        filter.run_id,
-        filter.customer_id,
-        filter.rule_id,
-        state,
-        from,
-        until,
-        text,
-        limit
-    ])?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
         take(MessageView {
@@ -194,6 +174,47 @@ pub fn messages(
         });
     }
     Ok(())
+}
+
+/// Returns the conditions that a filter comes to, with their values: only those that matter, so that an index serves them.
+fn conditions(filter: &MessageFilter) -> (String, Vec<Value>) {
+    let mut conditions = vec!["true".to_owned()];
+    let mut values: Vec<Value> = Vec::new();
+    let mut add = |condition: &str, value: Value| {
+        values.push(value);
+        conditions.push(condition.replace('?', &format!("?{}", values.len())));
+    };
+    let list = |words: serde_json::Value| Value::from(words.to_string());
+    if !filter.ids.is_empty() {
+        add("id in (select value from json_each(?))", list(filter.ids.as_slice().into()));
+    }
+    if let Some(run_id) = filter.run_id {
+        add("run_id = ?", run_id.into());
+    }
+    if let Some(customer_id) = &filter.customer_id {
+        add("customer_id = ?", customer_id.clone().into());
+    }
+    if let Some(rule_id) = &filter.rule_id {
+        add("rule_id = ?", rule_id.clone().into());
+    }
+    if !filter.states.is_empty() {
+        let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+        add("state in (select value from json_each(?))", list(states.into()));
+    }
+    if let Some(from) = filter.from {
+        add("as_of >= ?", from.to_string().into());
+    }
+    if let Some(until) = filter.until {
+        add("as_of <= ?", until.to_string().into());
+    }
+    if let Some(text) = &filter.text {
+        let own = ["message_key", "subject", "customer_id", "customer_name"].map(|column| format!("{column} like ? escape '\\'"));
+        let others = [("message_item", "document"), ("message_recipient", "address")].map(|(table, column)| {
+            format!("exists (select 1 from {table} where message_id = id and {column} like ? escape '\\')")
+        });
+        add(&format!("({} or {})", own.join(" or "), others.join(" or ")), pattern(text).into());
+    }
+    (conditions.join(" and "), values)
 }
 
 /// Returns the items of a message for people.

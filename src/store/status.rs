@@ -42,8 +42,9 @@ pub struct LastRun {
     pub counts: Vec<(State, u64)>,
 }
 
-/// The condition of the index `message_open`, word for word: SQLite uses the index only for a query that says the same.
-const IS_OPEN: &str = "state in ('blocked', 'waiting', 'queued', 'sending', 'refused', 'exhausted', 'unknown')";
+/// The condition of the index `message_open`, word for word: SQLite uses the index only for a query that says the same. It
+/// holds the open states but for `queued`, which has an index of its own.
+pub(crate) const IS_OPEN: &str = "state in ('blocked', 'waiting', 'sending', 'refused', 'exhausted', 'unknown')";
 
 /// Returns how many messages of a mode stand in each of [`OPEN_STATES`], and since when.
 ///
@@ -59,15 +60,15 @@ pub fn open_messages(connection: &Connection, mode: &str) -> Result<Vec<OpenMess
             return Err(StoreError::Corrupt { value: word, expected: "an open state" });
         };
         place.count = row.get::<_, i64>(1)?.unsigned_abs();
-        place.oldest_at = Some(timestamp(row.get(2)?));
+        place.oldest_at = row.get::<_, Option<i64>>(2)?.map(timestamp);
     }
     Ok(found.into())
 }
 
 fn open_messages_select() -> String {
     format!(
-        "select state, count(*), min(case state when 'queued' then coalesce(queued_at_ms, state_at_ms) else state_at_ms end)
-        from message where mode = ?1 and {IS_OPEN} group by state"
+        "select state, count(*), min(state_at_ms) from message where mode = ?1 and {IS_OPEN} group by state
+        union all select 'queued', count(*), min(queued_at_ms) from message where mode = ?1 and state = 'queued'"
     )
 }
 

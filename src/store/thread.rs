@@ -17,20 +17,17 @@ pub fn thread(connection: &Connection, mode: &str, documents: &[&str]) -> Result
     let select = "select state_at_ms, message.id, coalesce(header_id,
             message_key || '@' || substr(envelope_from, instr(envelope_from, '@') + 1))
         from message_item as item join message on message.id = item.message_id
-        where item.mode = ?1 and item.document = ?2 and item.claimed = 1 and kind = 'reminder' and state = 'accepted'
-        order by state_at_ms, message.id";
+        where item.mode = ?1 and item.document = ?2 and item.claimed = 1 and kind = 'reminder' and state = 'accepted'";
     let mut statement = connection.prepare_cached(select)?;
-    let mut newest = ((i64::MIN, i64::MIN), Vec::new());
+    let mut newest: Vec<((i64, i64), String)> = Vec::new();
     for document in documents {
-        let mut rows = statement.query((mode, document))?;
-        let (mut last, mut ids) = ((i64::MIN, i64::MIN), Vec::new());
-        while let Some(row) = rows.next()? {
-            last = (row.get(0)?, row.get(1)?);
-            ids.push(row.get::<_, String>(2)?);
-        }
-        if last > newest.0 {
-            newest = (last, ids);
+        let rows = statement.query_map((mode, document), |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+        let mut mails: Vec<((i64, i64), String)> = rows.collect::<Result<_, _>>()?;
+        // Not by SQLite, which would make a table to sort in for each of a hundred thousand documents.
+        mails.sort_unstable();
+        if mails.last().map(|(at, _)| at) > newest.last().map(|(at, _)| at) {
+            newest = mails;
         }
     }
-    Ok(newest.1)
+    Ok(newest.into_iter().map(|(_, id)| id).collect())
 }

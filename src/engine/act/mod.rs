@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_act_goes_over_the_wire_and_back_and_a_stranger_does_not() {
-        let chosen = MessageFilter { ids: vec![3], state: Some(State::Unknown), ..MessageFilter::default() };
+        let chosen = MessageFilter { ids: vec![3], states: vec![State::Unknown], ..MessageFilter::default() };
         for (act, line) in [
             (
                 Act::Run { rule: Some("overdue".into()), only: None, as_of: "2026-11-21".parse().ok() },
@@ -306,7 +306,7 @@ mod tests {
             (Act::CloseRun { run: 1 }, r#"{"act":"close_run","run":1}"#),
             (
                 Act::Intervene { intervention: Intervention::Accept, chosen },
-                r#"{"act":"intervene","intervention":"accept","chosen":{"ids":[3],"run_id":null,"customer_id":null,"rule_id":null,"state":"unknown","from":null,"until":null,"text":null}}"#,
+                r#"{"act":"intervene","intervention":"accept","chosen":{"ids":[3],"run_id":null,"customer_id":null,"rule_id":null,"states":["unknown"],"from":null,"until":null,"text":null}}"#,
             ),
             (
                 Act::AddHold {

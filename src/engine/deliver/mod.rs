@@ -305,8 +305,16 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Serves the senders in turn, another one first each time, so that a long queue does not keep a shared server.
+    /// Starts what is due of all senders, on one view of the database: SQLite would make a new one for every question.
     fn start_each_sender(&mut self, now: Timestamp) -> Result<NextAt, StoreError> {
+        self.reader.prepare_cached("begin")?.execute(())?;
+        let served = self.serve_each_sender(now);
+        self.reader.prepare_cached("commit")?.execute(())?;
+        served
+    }
+
+    /// Serves the senders in turn, another one first each time, so that a long queue does not keep a shared server.
+    fn serve_each_sender(&mut self, now: Timestamp) -> Result<NextAt, StoreError> {
         let senders: Vec<&SenderId> = self.servers.senders().collect();
         self.turn = self.turn.wrapping_add(1);
         let mut next_at = NextAt::Nothing;

@@ -1,6 +1,7 @@
 //! What is open is counted, what is settled costs nothing, and the plan of the query proves it.
 
 use super::*;
+use crate::store::outbox::recover_update;
 use crate::store::{MIGRATIONS, open_reader};
 
 /// A database of the newest schema with one run and these messages: state, queued at, in its state since (milliseconds).
@@ -73,16 +74,24 @@ fn a_look_costs_what_is_open_and_not_what_was_sent() {
     };
     for (query, expected) in [
         (open_messages_select().as_str(), "SEARCH message USING COVERING INDEX message_open (mode=? AND state=?)"),
+        (open_messages_select().as_str(), "SEARCH message USING COVERING INDEX message_queue (mode=?)"),
         (LAST_RUN, "SEARCH run USING INDEX run_by_mode (mode=?)"),
         (RUN_COUNTS, "SEARCH message USING COVERING INDEX message_by_run (run_id=?)"),
+        (&recover_update(), "SEARCH message USING INDEX message_open (mode=? AND state=?)"),
     ] {
-        assert_eq!(plan(query), [expected]);
+        let found: Vec<String> =
+            plan(query).into_iter().filter(|step| step.contains("message") || step.contains("run")).collect();
+        assert!(
+            found.iter().any(|step| step == expected) && !found.iter().any(|step| step.contains("SCAN")),
+            "{query}: {found:?}"
+        );
     }
 }
 
 #[test]
 fn the_open_states_are_those_of_the_index() {
-    let words = OPEN_STATES.map(|state| format!("'{}'", state.as_str())).join(", ");
+    let states = OPEN_STATES.into_iter().filter(|state| *state != State::Queued);
+    let words = states.map(|state| format!("'{}'", state.as_str())).collect::<Vec<_>>().join(", ");
     assert_eq!(IS_OPEN, format!("state in ({words})"));
     let migrations = MIGRATIONS.concat();
     assert!(migrations.contains(&format!("where {IS_OPEN};")), "the index has another condition");
