@@ -342,8 +342,15 @@ pub fn counts(store: &Store, run_id: i64) -> Result<Counts, StoreError> {
     Ok(Counts(counts))
 }
 
-/// A message with the Message-IDs of the mails that it goes on from.
-type Threaded<'p> = (&'p PlannedMessage, Vec<String>);
+/// What became of a planned message in the run's transaction.
+enum Stored {
+    /// One of its key, or with one of its steps, is under way already.
+    UnderWay,
+    /// It is stored under this id, and cannot go for this reason.
+    Blocked(i64, &'static str),
+    /// It is stored under this id.
+    Due(i64),
+}
 
 /// Writes every decision and message of a plan into the run's transaction.
 fn store_plan(
@@ -373,16 +380,25 @@ fn store_plan(
             None
         }
     };
-    let mut stored: Vec<(Option<i64>, State, Option<&'static str>)> = Vec::new();
-    // Asked for here, since the database is this thread's: a Message-ID or two for each mail.
-    let mut threaded: Vec<Threaded<'_>> = Vec::with_capacity(plan.messages.len());
-    for message in &plan.messages {
-        threaded.push((message, run.thread(history_mode(&config.mode), &composer.threaded(message))?));
+    // Asked for here, since the database is this thread's: of each mail that goes on from others, a Message-ID or two.
+    let mut threads: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for (place, message) in plan.messages.iter().enumerate() {
+        let thread = run.thread(history_mode(&config.mode), &composer.threaded(message))?;
+        if !thread.is_empty() {
+            threads.insert(place, thread);
+        }
     }
-    let row = |(message, thread): &Threaded<'_>| composer.row(message, waits(message), thread);
-    side_by_side(&threaded, &row, &mut |row| {
+    let row = |place: usize, message: &PlannedMessage| {
+        composer.row(message, waits(message), threads.get(&place).map_or(&[], Vec::as_slice))
+    };
+    let mut stored: Vec<Stored> = Vec::with_capacity(plan.messages.len());
+    side_by_side(&plan.messages, &row, &mut |row| {
         // Only what the decision needs is kept: the bytes of a hundred thousand mails do not stay in memory.
-        stored.push((run.add_message(&row)?, row.state, row.reason));
+        stored.push(match (run.add_message(&row)?, row.state) {
+            (None, _) => Stored::UnderWay,
+            (Some(id), State::Blocked) => Stored::Blocked(id, row.reason.unwrap_or_default()),
+            (Some(id), _) => Stored::Due(id),
+        });
         let done = stored.len();
         if done % 64 == 1 || done == plan.messages.len() {
             report(done, plan.messages.len());
@@ -414,9 +430,9 @@ fn store_plan(
             let (verdict, reason, message_id) = match decision.verdict {
                 Verdict::Declined(reason) => ("declined", reason.as_str(), None),
                 Verdict::Message(place) => match stored[place as usize] {
-                    (None, ..) => ("declined", DeclineReason::UnderWay.as_str(), None),
-                    (id, State::Blocked, reason) => ("blocked", reason.unwrap_or_default(), id),
-                    (id, ..) => ("due", due_reason(&rule.kind), id),
+                    Stored::UnderWay => ("declined", DeclineReason::UnderWay.as_str(), None),
+                    Stored::Blocked(id, reason) => ("blocked", reason, Some(id)),
+                    Stored::Due(id) => ("due", due_reason(&rule.kind), Some(id)),
                 },
             };
             run.add_decision(&DecisionRow {
@@ -434,7 +450,7 @@ fn store_plan(
     Ok(())
 }
 
-/// Makes something of each item on as many threads as there are processors, and takes it in on this one, in order.
+/// Makes something of each item and its place, on as many threads as there are processors, and takes it in on this one, in order.
 ///
 /// A thread is at most two chunks ahead, so that what is made and not yet taken stays small.
 ///
@@ -442,7 +458,7 @@ fn store_plan(
 /// The first of `take`; nothing more is made then.
 fn side_by_side<I: Sync, T: Send, E>(
     items: &[I],
-    make: &(impl Fn(&I) -> T + Sync),
+    make: &(impl Fn(usize, &I) -> T + Sync),
     take: &mut impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(COMPOSING_THREADS_MAX);
@@ -452,9 +468,10 @@ fn side_by_side<I: Sync, T: Send, E>(
             let (give, given) = sync_channel::<Vec<T>>(1);
             made.push(given);
             scope.spawn(move || {
-                for chunk in items.chunks(COMPOSED_TOGETHER).skip(place).step_by(threads) {
+                for (number, chunk) in items.chunks(COMPOSED_TOGETHER).enumerate().skip(place).step_by(threads) {
+                    let places = number * COMPOSED_TOGETHER..;
                     // Nobody takes any more: `take` has failed.
-                    if give.send(chunk.iter().map(make).collect()).is_err() {
+                    if give.send(places.zip(chunk).map(|(place, item)| make(place, item)).collect()).is_err() {
                         return;
                     }
                 }
@@ -523,14 +540,14 @@ mod tests {
         for count in [0, 1, COMPOSED_TOGETHER, 10 * COMPOSED_TOGETHER + 3] {
             let items: Vec<usize> = (0..count).collect();
             let mut taken = vec![];
-            let whole = side_by_side(&items, &|item| item * 2, &mut |double| {
+            let whole = side_by_side(&items, &|place, item| place + item, &mut |double| {
                 taken.push(double);
                 Ok::<(), ()>(())
             });
             assert_eq!((whole, taken), (Ok(()), items.iter().map(|item| item * 2).collect::<Vec<_>>()));
         }
         let items: Vec<usize> = (0..10_000).collect();
-        let failed = side_by_side(&items, &|item| *item, &mut |item| if item == 100 { Err(item) } else { Ok(()) });
+        let failed = side_by_side(&items, &|_, item| *item, &mut |item| if item == 100 { Err(item) } else { Ok(()) });
         assert_eq!(failed, Err(100));
     }
 }

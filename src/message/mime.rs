@@ -1,6 +1,7 @@
 //! The bytes of a message: header, blank line, parts. No value gets into a header unchecked or unencoded.
 
 use std::borrow::Cow;
+use std::iter;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -55,44 +56,25 @@ pub(crate) fn message_bytes(
     attachments: &[Attachment],
 ) -> Result<Vec<u8>, ComposeFault> {
     let text = Part::of_text("text/plain", &rendered.text);
-    let html = rendered.html.as_ref().map(|html| Part::of_text("text/html", html));
-    let files: Vec<Part> = attachments.iter().map(Part::of_file).collect();
-    let parts = [&text].into_iter().chain(&html).chain(&files);
-    let room: usize = parts.map(|part| part.head.len() + part.body.len() + PART_OCTETS).sum();
-    let mut bytes = Vec::with_capacity(HEAD_OCTETS + room);
-    headers(envelope, &rendered.subject)?.write(&mut bytes);
-    // Neither quoted-printable nor base64 can contain `=_`, and nothing that is sent as it stands begins a line with `--=_` and
-    // the mail's own key.
-    let alternative = |bytes: &mut Vec<u8>| match &html {
-        None => text.write(bytes),
-        Some(html) => {
-            multipart(bytes, "alternative", &format!("=_{}", envelope.key), &[&|to| text.write(to), &|to| html.write(to)])
-        }
+    let words = match &rendered.html {
+        None => text,
+        Some(html) => Part::of_parts("alternative", &format!("=_{}", envelope.key), &[text, Part::of_text("text/html", html)]),
     };
-    if files.is_empty() {
-        alternative(&mut bytes);
+    let whole = if attachments.is_empty() {
+        words
     } else {
-        let written: Vec<_> = files.iter().map(|file| |to: &mut Vec<u8>| file.write(to)).collect();
-        let mut parts: Vec<&dyn Fn(&mut Vec<u8>)> = vec![&alternative];
-        parts.extend(written.iter().map(|file| file as &dyn Fn(&mut Vec<u8>)));
-        multipart(&mut bytes, "mixed", &format!("=_m{}", envelope.key), &parts);
-    }
+        let parts: Vec<Part> = iter::once(words).chain(attachments.iter().map(Part::of_file)).collect();
+        Part::of_parts("mixed", &format!("=_m{}", envelope.key), &parts)
+    };
+    let headers = headers(envelope, &rendered.subject)?;
+    let mut bytes = Vec::with_capacity(HEAD_OCTETS + whole.octets());
+    headers.write(&mut bytes);
+    whole.write(&mut bytes);
     Ok(bytes)
 }
 
-/// About how many octets the headers of a mail have, and what stands around one of its parts; only room is made by them.
+/// About how many octets the headers of a mail have; only room is made by it.
 const HEAD_OCTETS: usize = 1024;
-const PART_OCTETS: usize = 128;
-
-/// Writes several parts as one, each by its function. Source: RFC 2046 §5.1.
-fn multipart(bytes: &mut Vec<u8>, kind: &str, boundary: &str, parts: &[&dyn Fn(&mut Vec<u8>)]) {
-    bytes.extend(format!("Content-Type: multipart/{kind}; boundary=\"{boundary}\"\r\n\r\n").bytes());
-    for part in parts {
-        bytes.extend(format!("--{boundary}\r\n").bytes());
-        part(bytes);
-    }
-    bytes.extend(format!("--{boundary}--\r\n").bytes());
-}
 
 /// One part of a mail: its headers, each line ended, and its body as it goes over the wire, the last line not ended.
 struct Part {
@@ -141,6 +123,24 @@ impl Part {
         let mut body = String::with_capacity(file.contents.len().div_ceil(57) * 78);
         email_encoding::body::base64::encode(&file.contents, &mut body).expect("a string takes what is written to it");
         Self { head, body: body.into_bytes() }
+    }
+
+    /// Several parts as one. A boundary begins with `=_`, which neither quoted-printable nor base64 can contain, and nothing that
+    /// is sent as it stands begins a line with it and the mail's own key. Source: RFC 2046 §5.1.
+    fn of_parts(kind: &str, boundary: &str, parts: &[Self]) -> Self {
+        let head = format!("Content-Type: multipart/{kind}; boundary=\"{boundary}\"\r\n");
+        let octets = parts.iter().map(|part| part.octets() + boundary.len() + 8).sum::<usize>();
+        let mut body = Vec::with_capacity(octets + boundary.len());
+        for part in parts {
+            body.extend(format!("--{boundary}\r\n").bytes());
+            part.write(&mut body);
+        }
+        body.extend(format!("--{boundary}--").bytes());
+        Self { head, body }
+    }
+
+    fn octets(&self) -> usize {
+        self.head.len() + self.body.len() + 4
     }
 
     fn write(&self, bytes: &mut Vec<u8>) {
