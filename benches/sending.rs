@@ -35,19 +35,9 @@ fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     let (rounds, count) = (numbers.first().copied().unwrap_or(3), numbers.get(1).copied().unwrap_or(10_000));
     println!("4 KB mails, {count} a round, medians of {rounds} rounds");
-    let mut ratios = vec![];
-    let mut runs = vec![];
-    for _ in 0..rounds {
-        let yardstick = smtp_source(count);
-        let run = run(&Workspace::new(count), &Sink::start(), 64);
-        ratios.extend(yardstick.map(|yardstick| run.per_second / yardstick));
-        ratios.sort_by(f64::total_cmp);
-        println!("  {run}{}", yardstick.map_or(String::new(), |rate| format!("; smtp-source {rate:.0}/s")));
-        runs.push(run);
-    }
-    if let Some(ratio) = ratios.get(ratios.len() / 2) {
-        println!("  {ratio:.2} of smtp-source over the whole run");
-    }
+    compare(rounds, count, 4096, Workspace::new);
+    println!("100 KB mails, most of it a file, {} a round", count / 5);
+    compare(rounds, count / 5, 102_400, |count| Workspace::new(count).with_file());
     println!("one connection, 20 ms away");
     println!("  {}", run(&Workspace::new(400), &Sink::own().far(Duration::from_millis(10)), 1));
     println!("beside a short and a long queue, left over from a run that found no server");
@@ -60,6 +50,25 @@ fn main() {
         span as f64
     });
     println!("  {:.2} times as long", spans[1] / spans[0]);
+}
+
+/// Makes rounds of runs beside smtp-source sending as many mails of as many octets, and prints how they compare.
+fn compare(rounds: usize, count: usize, octets: usize, workspace: impl Fn(usize) -> Workspace) {
+    let (mut ratios, mut while_sending) = (vec![], vec![]);
+    for _ in 0..rounds {
+        let yardstick = smtp_source(count, octets);
+        let run = run(&workspace(count), &Sink::start(), 64);
+        ratios.extend(yardstick.map(|yardstick| run.per_second / yardstick));
+        while_sending.extend(yardstick.map(|yardstick| run.sending_per_second / yardstick));
+        println!("  {run}{}", yardstick.map_or(String::new(), |rate| format!("; smtp-source {rate:.0}/s")));
+    }
+    for (ratios, of_what) in [(ratios, "over the whole run"), (while_sending, "while sending")] {
+        let mut ratios = ratios;
+        ratios.sort_by(f64::total_cmp);
+        if let Some(ratio) = ratios.get(ratios.len() / 2) {
+            println!("  {ratio:.2} of smtp-source {of_what}");
+        }
+    }
 }
 
 /// What a run came to.
@@ -122,13 +131,17 @@ fn children_ticks() -> u64 {
     fields[13].parse::<u64>().unwrap() + fields[14].parse::<u64>().unwrap()
 }
 
-/// Returns how many messages of 4 KB smtp-source sends in a second to a fresh smtp-sink, if both are there.
-fn smtp_source(count: usize) -> Option<f64> {
+/// Returns how many messages of so many octets smtp-source sends in a second to a fresh smtp-sink, if both are there.
+fn smtp_source(count: usize, octets: usize) -> Option<f64> {
     let sink = Sink::of_postfix()?;
     let mut source = Command::new("smtp-source");
-    source.args(["-d", "-s", "8", "-l", "4096", "-M", "localhost", "-f", "a@localhost", "-t", "b@localhost", "-m"]);
+    source.args(["-d", "-s", "8", "-M", "localhost", "-f", "a@localhost", "-t", "b@localhost"]);
     let began = Instant::now();
-    let ended = source.arg(count.to_string()).arg(format!("127.0.0.1:{}", sink.port)).status().ok()?;
+    let ended = source
+        .args(["-l", &octets.to_string(), "-m", &count.to_string()])
+        .arg(format!("127.0.0.1:{}", sink.port))
+        .status()
+        .ok()?;
     ended.success().then(|| count as f64 / began.elapsed().as_secs_f64())
 }
 
@@ -260,6 +273,23 @@ impl Workspace {
             &format!("Dear {{{{ customer.name }}}},\n\n{text}\n{}", format!("{line}\n").repeat(20)),
         );
         workspace
+    }
+
+    /// Has each mail carry a file of 70,000 octets, 95 KB as it is sent.
+    fn with_file(self) -> Self {
+        self.write(
+            "plugins/file/plugin.yaml",
+            "name: file\ndescription: A file for each mail.\nattachment: { command: [awk, -f, file.awk], timeout: 60 s }\n",
+        );
+        let program = r#"BEGIN { path = ENVIRON["DUNLIN_FILES"] "/file"; system("head -c 70000 /dev/urandom > " path) }
+            match($0, /"id":"[0-9]+"/) {
+                printf "{%s,\"files\":[{\"name\":\"file.pdf\",\"content_type\":\"application/pdf\",\"path\":\"%s\"}]}\n",
+                    substr($0, RSTART, RLENGTH), path
+            }"#;
+        self.write("plugins/file/file.awk", program);
+        let rule = fs::read_to_string(self.0.path().join("rules/first.yaml")).unwrap();
+        self.write("rules/first.yaml", &(rule + "attach: [{ plugin: file }]\n"));
+        self
     }
 
     fn configure(&self, port: u16, connections: usize) {

@@ -4,7 +4,7 @@
 //! Not only paid invoices count: a new tag, a hold, another address, a changed rule or a broken one all show in the
 //! plan, and a message stays only if the plan would make the very same one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::date::{Date, Timestamp};
@@ -20,11 +20,12 @@ use crate::engine::reading::{Reading, Unread, look, read_beside, stale_at};
 use crate::engine::run::mode_word;
 use crate::engine::workspace::Workspace;
 use crate::plan::history::{MailKind, PastMail};
+use crate::plan::key::MessageKey;
 use crate::plan::{Matter, PlannedMessage, Question, plan_within};
 use crate::port::Pending;
 use crate::rule::RuleSet;
 use crate::source::csv::FileChange;
-use crate::store::outbox::{Leftover, leftovers};
+use crate::store::outbox::{Leftover, leftover_runs, leftovers};
 use crate::store::{Queue, Store, StoreError, history};
 
 /// What a re-check did.
@@ -68,24 +69,19 @@ pub async fn recheck(
 ) -> Result<RecheckCounts, StoreError> {
     let mode = mode_word(&generations.current().config.mode);
     let reader = store.reader()?;
-    let queued = leftovers(&reader, mode)?;
-    if queued.is_empty() {
+    let runs = leftover_runs(&reader, mode)?;
+    if runs.is_empty() {
         return Ok(RecheckCounts::default());
     }
     let mut past = history(&reader, mode, Queue::LeftOut)?;
-    drop(reader);
-    // Each message is judged by the rules its own run ran, in the generation it ran with and for the subject it ran for: a
-    // rule saved since is not what was decided by, and a mail about one invoice was meant to be about that one. What stays of
-    // an earlier run stands before what later ones queued, so that two runs do not both mail a customer on one day. And by the day that run was scheduled for: a statement for October is
-    // still one for October in November.
-    let mut by_run: BTreeMap<i64, Vec<&Leftover>> = BTreeMap::new();
-    for message in &queued {
-        by_run.entry(message.run_id).or_default().push(message);
-    }
     let mut stale = Vec::new();
-    for (run_id, messages) in by_run {
-        let workspace = &*generations.of_run(run_id);
-        let run = messages[0];
+    let mut kept_count = 0;
+    // Each message is judged by the rules its own run ran, in the generation it ran with and for the subject it ran for: a rule
+    // saved since is not what was decided by, and a mail about one invoice was meant to be about that one. What stays of an
+    // earlier run stands before what later ones queued, so that two runs do not both mail a customer on one day. And by the day
+    // that run was scheduled for: a statement for October is still one for October in November.
+    for (place, run) in runs.iter().enumerate() {
+        let workspace = &*generations.of_run(run.id);
         let as_of = match (day, run.asked_for) {
             // A person plays the day they gave, whoever sends it.
             (PlanDay::Present, Some(asked)) => asked,
@@ -99,36 +95,40 @@ pub async fn recheck(
                 Some(scope) => Some(scope),
                 None => {
                     // Its customer or invoice has gone from the ledger: nothing is due of it.
-                    stale.extend(messages.iter().map(|message| message.id));
+                    leftovers(&reader, run.id, |message| stale.push(message.id))?;
                     continue;
                 }
             },
         };
-        let question = Question { as_of, scheduled_on: run.scheduled_on, only, own_run: Some(run_id) };
+        let question = Question { as_of, scheduled_on: run.scheduled_on, only, own_run: Some(run.id) };
         let plan = plan_within(&rules, ledger, &past, question);
         // What is attached does not tell whether a mail is still due.
         let attachments = Attachments::left_out();
         let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &attachments };
-        let planned: HashMap<String, &PlannedMessage> =
-            plan.messages.iter().map(|message| (composer.key(message).to_string(), message)).collect();
+        let planned: HashMap<MessageKey, &PlannedMessage> =
+            plan.messages.iter().map(|message| (composer.key(message), message)).collect();
         let still_due = |message: &Leftover| {
-            let fresh = *planned.get(&message.message_key)?;
+            let fresh = *planned.get(message.message_key.as_str())?;
             let composed = composer.compose(fresh, &[]).ok()?;
             let is_the_same = plain(fresh.total, fresh.currency) == message.total
                 && fresh.sender(&rules).as_str() == message.sender_id
                 && composed.recipients == message.recipients;
             is_the_same.then_some(fresh)
         };
+        let is_last = place + 1 == runs.len();
         let mut kept = Vec::new();
-        for message in messages {
-            match still_due(message) {
-                Some(fresh) => kept.extend(past_mail(fresh, &rules, ledger, as_of, run_id)),
-                None => stale.push(message.id),
+        leftovers(&reader, run.id, |message| match still_due(message) {
+            Some(fresh) => {
+                kept_count += 1;
+                // Only a later run's messages ask for it.
+                kept.extend(past_mail(fresh, &rules, ledger, as_of, run.id).filter(|_| !is_last));
             }
-        }
+            None => stale.push(message.id),
+        })?;
         kept.into_iter().for_each(|(customer, mail)| past.add_mail(customer, mail));
     }
-    let counts = RecheckCounts { withdrawn: stale.len(), kept: queued.len() - stale.len() };
+    drop(reader);
+    let counts = RecheckCounts { withdrawn: stale.len(), kept: kept_count };
     store.withdraw(stale, "no_longer_due", now).await?;
     Ok(counts)
 }

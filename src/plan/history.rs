@@ -147,7 +147,7 @@ impl History {
 
     /// Notes a step of an item.
     pub fn add_step(&mut self, rule: RuleId, document: DocumentNumber, step: Step) {
-        self.rules.entry(rule).or_default().steps.entry(document).or_default().push(step);
+        self.rules.entry(rule).or_default().steps.entry(document).or_insert_with(one).push(step);
     }
 
     /// Notes where the mail of a period or event stands.
@@ -166,7 +166,7 @@ impl History {
 
     /// Notes a reminder or statement to a customer.
     pub fn add_mail(&mut self, customer: CustomerId, mail: PastMail) {
-        self.mails.entry(customer).or_default().push(mail);
+        self.mails.entry(customer).or_insert_with(one).push(mail);
     }
 
     /// Returns the reminders and statements to a customer: the last of each rule, currency and kind at least.
@@ -176,7 +176,7 @@ impl History {
 
     /// Notes that a reminder to a customer is blocked in the outbox.
     pub fn add_blocked(&mut self, rule: RuleId, customer: CustomerId, currency: Currency) {
-        self.blocked.entry(customer).or_default().push((rule, currency));
+        self.blocked.entry(customer).or_insert_with(one).push((rule, currency));
     }
 
     /// Returns whether a reminder of `rule` to a customer is blocked in the outbox.
@@ -207,4 +207,8 @@ impl History {
     fn pasts<'h>(&'h self, rule: &Rule) -> impl Iterator<Item = &'h RulePast> {
         std::iter::once(&rule.id).chain(&rule.formerly).filter_map(|id| self.rules.get(id))
     }
+}
+/// Returns a list with room for one: most documents and customers have no more, and a list that grows by itself begins with four.
+fn one<T>() -> Vec<T> {
+    Vec::with_capacity(1)
 }

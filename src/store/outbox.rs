@@ -32,13 +32,26 @@ pub struct Queued {
     pub entry: Entry,
 }
 
+/// A run with queued messages, as far as a fresh plan needs to know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftoverRun {
+    /// Its id.
+    pub id: i64,
+    /// The one rule that it ran; `None`: all.
+    pub only_rule: Option<String>,
+    /// The one subject that it was asked for, as JSON; `None`: everybody.
+    pub only_subject: Option<String>,
+    /// The day that a person gave it; `None`: a firing's run is of the present day.
+    pub asked_for: Option<Date>,
+    /// The day it was scheduled for, which a statement's period is counted from.
+    pub scheduled_on: Date,
+}
+
 /// A queued message as far as a fresh plan can contradict it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
     /// Its id.
     pub id: i64,
-    /// Its run.
-    pub run_id: i64,
     /// Its key: rule, customer, items and their steps.
     pub message_key: String,
     /// What its items left open together.
@@ -47,14 +60,6 @@ pub struct Leftover {
     pub sender_id: String,
     /// Whom it goes to.
     pub recipients: Vec<Recipient>,
-    /// The one rule that its run ran; `None`: all.
-    pub only_rule: Option<String>,
-    /// The one subject that its run was asked for, as JSON; `None`: everybody.
-    pub only_subject: Option<String>,
-    /// The day that a person gave its run; `None`: a firing's run is of the present day.
-    pub asked_for: Option<Date>,
-    /// The day its run was scheduled for, which a statement's period is counted from.
-    pub scheduled_on: Date,
 }
 
 impl Store {
@@ -250,38 +255,53 @@ pub fn earliest(
     Ok(None)
 }
 
-/// Returns every queued message of `mode` that a plan made, for the re-check before sending. A copy that a person asked
-/// for is not among them.
+/// Returns the runs of `mode` that have queued messages, the oldest first.
 ///
 /// # Errors
 /// Why the database could not be read.
-pub fn leftovers(connection: &Connection, mode: &str) -> Result<Vec<Leftover>, StoreError> {
+pub fn leftover_runs(connection: &Connection, mode: &str) -> Result<Vec<LeftoverRun>, StoreError> {
     // A firing's name begins with its day; a run that a person asked for is of its own day.
-    let select = "select message.id, message_key, total, sender_id, run.rule_id, run.only_subject, run_id,
-            (select substr(local_time, 1, 10) from firing where firing.run_id = run.id limit 1), message.as_of
-        from message join run on run.id = run_id
-        where state = 'queued' and reason is not ?2 and message.mode = ?1 order by message.id";
-    let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query((mode, RESENT))?;
+    let select = "select id, rule_id, only_subject, as_of,
+            (select substr(local_time, 1, 10) from firing where firing.run_id = run.id limit 1)
+        from run where id in (select run_id from message where state = 'queued' and mode = ?1) order by id";
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query((mode,))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let id = row.get(0)?;
-        let fired_on: Option<String> = row.get(7)?;
-        let as_of = date(&row.get::<_, String>(8)?)?;
-        found.push(Leftover {
-            id,
-            run_id: row.get(6)?,
-            message_key: row.get(1)?,
-            total: row.get(2)?,
-            sender_id: row.get(3)?,
-            recipients: recipients(connection, id)?,
-            only_rule: row.get(4)?,
-            only_subject: row.get(5)?,
+        let as_of = date(&row.get::<_, String>(3)?)?;
+        let fired_on: Option<String> = row.get(4)?;
+        found.push(LeftoverRun {
+            id: row.get(0)?,
+            only_rule: row.get(1)?,
+            only_subject: row.get(2)?,
             asked_for: fired_on.is_none().then_some(as_of),
             scheduled_on: fired_on.map_or(Ok(as_of), |day| date(&day))?,
         });
     }
     Ok(found)
+}
+
+/// Hands every queued message of a run that a plan made to `take`, for the re-check before sending. A copy that a person asked
+/// for is not among them.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn leftovers(connection: &Connection, run_id: i64, mut take: impl FnMut(&Leftover)) -> Result<(), StoreError> {
+    let select = "select id, message_key, total, sender_id from message
+        where run_id = ?1 and state = 'queued' and reason is not ?2 order by id";
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query((run_id, RESENT))?;
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        take(&Leftover {
+            id,
+            message_key: row.get(1)?,
+            total: row.get(2)?,
+            sender_id: row.get(3)?,
+            recipients: recipients(connection, id)?,
+        });
+    }
+    Ok(())
 }
 
 /// Returns the items of a message.
