@@ -25,6 +25,9 @@ use dunlin::smtp::loopback::{LoopbackSettings, serve};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+/// As many connections as a server may be given.
+const CONNECTIONS: usize = 100;
+
 /// How many mails of a queue are looked at, to tell what one costs beside those that wait.
 const FIRST: usize = 10_000;
 
@@ -57,7 +60,7 @@ fn compare(rounds: usize, count: usize, octets: usize, workspace: impl Fn(usize)
     let (mut ratios, mut while_sending) = (vec![], vec![]);
     for _ in 0..rounds {
         let yardstick = smtp_source(count, octets);
-        let run = run(&workspace(count), &Sink::start(), 64);
+        let run = run(&workspace(count), &Sink::start(), CONNECTIONS);
         ratios.extend(yardstick.map(|yardstick| run.per_second / yardstick));
         while_sending.extend(yardstick.map(|yardstick| run.sending_per_second / yardstick));
         println!("  {run}{}", yardstick.map_or(String::new(), |rate| format!("; smtp-source {rate:.0}/s")));
@@ -282,7 +285,7 @@ impl Workspace {
             "name: file\ndescription: A file for each mail.\nattachment: { command: [awk, -f, file.awk], timeout: 60 s }\n",
         );
         let program = r#"BEGIN { path = ENVIRON["DUNLIN_FILES"] "/file"; system("head -c 70000 /dev/urandom > " path) }
-            match($0, /"id":"[0-9]+"/) {
+            match($0, /"id":"[^"]+"/) {
                 printf "{%s,\"files\":[{\"name\":\"file.pdf\",\"content_type\":\"application/pdf\",\"path\":\"%s\"}]}\n",
                     substr($0, RSTART, RLENGTH), path
             }"#;

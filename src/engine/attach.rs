@@ -1,4 +1,4 @@
-//! Attachments: asked of plugins' programs before anything is stored, and kept in a folder until the mails are made.
+//! Attachments: asked of plugins' programs before anything is stored, and kept on the disk until the mails are made.
 //!
 //! One start for a run and plugin, one line for a mail, one file in memory at a time. Whatever a program does, each mail
 //! has its files or a reason; a program that answers what nobody asked is believed in nothing, since a document that
@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -34,31 +35,60 @@ const BLANK_LINES_MAX: usize = 1_000;
 pub(crate) type Answer = Result<Vec<AttachedFile>, String>;
 
 /// A file that a program made, checked and kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct AttachedFile {
     pub(crate) name: String,
     pub(crate) content_type: String,
-    path: PathBuf,
-    byte_count: u64,
+    kept: Kept,
+    at: u64,
+    byte_count: usize,
 }
 
 impl AttachedFile {
     /// Returns the contents.
     pub(crate) fn bytes(&self) -> Result<Vec<u8>, String> {
-        let unreadable = |error: io::Error| format!("The attachment `{}` cannot be read again: {error}", self.name);
-        let bytes = std::fs::read(&self.path).map_err(unreadable)?;
-        match bytes.len() as u64 == self.byte_count {
-            true => Ok(bytes),
-            false => Err(format!("The attachment `{}` was changed meanwhile", self.name)),
-        }
+        let bytes = self.kept.read(self.at, self.byte_count);
+        bytes.map_err(|error| format!("The attachment `{}` cannot be read again: {error}", self.name))
     }
 }
 
-/// Two folders that vanish: one for the program to write to, one for what was taken over.
+/// What was taken over of all programs' files, one behind the other in one file without a name, which nobody can change and which
+/// vanishes with its last holder. Files of their own would cost a large run more time than all else about them.
+#[derive(Clone, Debug)]
+struct Kept(Arc<Mutex<File>>);
+
+impl Kept {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Arc::new(Mutex::new(tempfile::tempfile()?))))
+    }
+
+    /// Appends `contents` and returns where they begin.
+    fn add(&self, contents: &[u8]) -> io::Result<u64> {
+        let mut file = self.file();
+        let at = file.seek(SeekFrom::End(0))?;
+        file.write_all(contents)?;
+        Ok(at)
+    }
+
+    fn read(&self, at: u64, byte_count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; byte_count];
+        let mut file = self.file();
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn file(&self) -> MutexGuard<'_, File> {
+        // Whoever takes it says first where in the file it is to be.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A folder that vanishes, for the program to write to, and what was taken over.
 #[derive(Debug)]
 pub(crate) struct Files {
     theirs: TempDir,
-    ours: TempDir,
+    kept: Kept,
 }
 
 impl Files {
@@ -66,7 +96,7 @@ impl Files {
     pub(crate) const VARIABLE: &'static str = "DUNLIN_FILES";
 
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { theirs: TempDir::new()?, ours: TempDir::new()? })
+        Ok(Self { theirs: TempDir::new()?, kept: Kept::new()? })
     }
 
     /// Returns the program's folder.
@@ -406,11 +436,8 @@ impl Taker<'_> {
         *left -= byte_count;
         self.bytes_left -= byte_count;
         let kept = |error: io::Error| format!("The attachment `{name}` cannot be kept: {error}");
-        let (mut file, path) = tempfile::NamedTempFile::new_in(self.files.ours.path())
-            .and_then(|file| file.keep().map_err(io::Error::from))
-            .map_err(kept)?;
-        file.write_all(&contents).map_err(kept)?;
-        Ok(AttachedFile { name, content_type, path, byte_count })
+        let at = self.files.kept.add(&contents).map_err(kept)?;
+        Ok(AttachedFile { name, content_type, kept: self.files.kept.clone(), at, byte_count: contents.len() })
     }
 
     /// Reads a file of the program's folder, at most one byte more than `limit`.
