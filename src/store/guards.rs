@@ -3,7 +3,6 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::date::Timestamp;
-use crate::outbox::intervention::RESENT;
 use crate::store::acts::{ActRow, add_act};
 use crate::store::{RunTransaction, Store, StoreError, timestamp};
 
@@ -50,8 +49,8 @@ impl Store {
     pub async fn halt(&self, run_id: i64, detail: String, now: Timestamp) -> Result<usize, StoreError> {
         self.write(move |connection| {
             let update = "update message set state = 'waiting', reason = 'refusals', next_attempt_at_ms = null, state_at_ms = ?2
-                where run_id = ?1 and state = 'queued' and reason is not ?3";
-            let changed = connection.execute(update, (run_id, now.as_millisecond(), RESENT))?;
+                where run_id = ?1 and state = 'queued' and is_copy = 0";
+            let changed = connection.execute(update, (run_id, now.as_millisecond()))?;
             if changed > 0 {
                 connection.execute("update run set stopped_at_ms = ?2 where id = ?1", (run_id, now.as_millisecond()))?;
                 let (act, run_id) = ("stop", Some(run_id));

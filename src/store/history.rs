@@ -8,7 +8,6 @@ use rusqlite::Connection;
 use crate::domain::date::{Date, ISO};
 use crate::domain::id::{CustomerId, DocumentNumber, LevelId, RuleId};
 use crate::domain::money::Currency;
-use crate::outbox::intervention::RESENT;
 use crate::outbox::state::State;
 use crate::plan::history::{History, MailKind, Occasion, PastMail, Standing, Step};
 use crate::store::{StoreError, holds, suppressions};
@@ -67,11 +66,11 @@ fn add_mails(connection: &Connection, mode: &str, queue: Queue, history: &mut Hi
     // With `max` alone, SQLite takes the other columns from the row that has it.
     let select = "select customer_id, rule_id, currency, kind, max(as_of), run_id, state in ('queued', 'sending') as is_queued
         from message
-        where mode = ?1 and kind in ('reminder', 'statement') and reason is not ?3
+        where mode = ?1 and kind in ('reminder', 'statement') and is_copy = 0
             and state in ('waiting', 'queued', 'sending', 'accepted', 'unknown') and (?2 or state <> 'queued')
         group by customer_id, rule_id, currency, kind, is_queued";
     let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query((mode, queue == Queue::Counts, RESENT))?;
+    let mut rows = statement.query((mode, queue == Queue::Counts))?;
     while let Some(row) = rows.next()? {
         let mail = PastMail {
             rule: RuleId::new(row.get::<_, String>(1)?),

@@ -59,6 +59,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_threads.sql"),
     include_str!("migrations/0008_delivery.sql"),
     include_str!("migrations/0009_indexes.sql"),
+    include_str!("migrations/0010_copies.sql"),
 ];
 
 /// How large SQLite's log grows before its content goes into the database, where no single run needs more, and how large it

@@ -10,7 +10,6 @@ use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::{SenderId, ServerId};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::attempt::Attempt;
-use crate::outbox::intervention::RESENT;
 use crate::outbox::retry::{Entry, Next};
 use crate::outbox::state::State;
 use crate::port::Outgoing;
@@ -288,9 +287,9 @@ pub fn leftover_runs(connection: &Connection, mode: &str) -> Result<Vec<Leftover
 /// Why the database could not be read.
 pub fn leftovers(connection: &Connection, run_id: i64, mut take: impl FnMut(&Leftover)) -> Result<(), StoreError> {
     let select = "select id, message_key, total, sender_id from message
-        where run_id = ?1 and state = 'queued' and reason is not ?2 order by id";
+        where run_id = ?1 and state = 'queued' and is_copy = 0 order by id";
     let mut statement = connection.prepare_cached(select)?;
-    let mut rows = statement.query((run_id, RESENT))?;
+    let mut rows = statement.query((run_id,))?;
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
         take(&Leftover {

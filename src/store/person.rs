@@ -126,7 +126,7 @@ impl Store {
             let (act, messages, run) = match steer {
                 Steer::Start => (
                     "start",
-                    "update message set state = 'queued', reason = null, queued_at_ms = ?2, next_attempt_at_ms = ?2 + 60000,
+                    "update message set state = 'queued', reason = case is_copy when 1 then 'resent' end, queued_at_ms = ?2, next_attempt_at_ms = ?2 + 60000,
                         state_at_ms = ?2 where run_id = ?1 and state = 'waiting' and mode <> 'dry'",
                     "update run set stopped_at_ms = null, finished_at_ms = null where id = ?1 and ?2 is not null",
                 ),
@@ -200,10 +200,10 @@ fn copy(connection: &Connection, id: i64, now: Timestamp) -> Result<i64, StoreEr
     let key = format!("{key}-{}", copies + 1);
     let insert = "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name, currency,
             total, level_id, level_repeat, as_of, state, reason, sender_id, envelope_from, subject, queued_at_ms,
-            next_attempt_at_ms, state_at_ms, kind, header_id)
+            next_attempt_at_ms, state_at_ms, kind, header_id, is_copy)
         select ?2, run_id, mode, rule_id, rule_revision, customer_id, customer_name, currency, total, level_id, level_repeat,
             as_of, 'queued', ?3, sender_id, replace(envelope_from, message_key, ?2), subject, ?4, ?4, ?4, kind,
-            replace(header_id, message_key, ?2) from message where id = ?1 returning id";
+            replace(header_id, message_key, ?2), 1 from message where id = ?1 returning id";
     let copied: i64 = connection.prepare_cached(insert)?.query_row((id, &key, RESENT, now.as_millisecond()), |row| row.get(0))?;
     let bytes = message::copy(&bytes, &key, now);
     connection.execute("insert into message_body (message_id, bytes) values (?1, ?2)", (copied, bytes))?;

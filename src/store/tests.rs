@@ -148,6 +148,20 @@ async fn a_copy_has_a_return_path_and_a_message_id_of_its_own() {
     let select = "select header_id from message where id = ?1";
     let header_id: String = reader.query_row(select, (first + 1,), |row| row.get(0)).unwrap();
     assert_eq!(header_id, "k1-1@seller.example");
+
+    // A plan would not make it, stopped and started or not: the re-check leaves it alone.
+    for verb in [person::Steer::Stop, person::Steer::Start] {
+        assert_eq!(steer(&store, verb, 1).await, person::Steered::Done { changed: 1, under_way: 0 });
+    }
+    let of_plan = add(&store, message("k2", "INV-2", State::Queued)).await.unwrap();
+    let mut left = vec![];
+    for run in outbox::leftover_runs(&reader, "live").unwrap() {
+        outbox::leftovers(&reader, run.id, |message| left.push(message.id)).unwrap();
+    }
+    assert_eq!(left, [of_plan]);
+    let select = "select reason from message where id = ?1";
+    let reason: String = reader.query_row(select, (first + 1,), |row| row.get(0)).unwrap();
+    assert_eq!(reason, "resent");
     assert_eq!(thread::thread(&reader, "live", &["INV-1"]).unwrap(), ["k1@seller.example"]);
 }
 
