@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::date::Timestamp;
 use crate::store::home::{Difference, Seal, move_on};
-use crate::store::{Opened, StoreError, open_reader, open_writer};
+use crate::store::{Opened, StoreError, one_name, open_reader, open_writer};
 
 /// The most operations in one commit; bounds how long one waits for the others.
 const GROUP_MAX: usize = 256;
@@ -33,6 +33,8 @@ const REST_AFTER: Duration = Duration::from_secs(30);
 enum Unstored {
     /// Another process holds the database; it may be tried again.
     Busy,
+    /// Its file has been removed, or another one is in its place: what is written would be lost, or is another database's.
+    Strayed(PathBuf),
     /// Anything else.
     Failed(String),
 }
@@ -80,6 +82,7 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Op
             (Ok(()), Some(result)) => result,
             (Ok(()), None) => Err(StoreError::Closed),
             (Err(Unstored::Busy), _) => Err(StoreError::Busy),
+            (Err(Unstored::Strayed(path)), _) => Err(StoreError::Strayed { path }),
             (Err(Unstored::Failed(message)), _) => Err(StoreError::Commit(message)),
         };
         // A caller that has gone away no longer wants the answer; the work is done and stored all the same.
@@ -110,9 +113,10 @@ impl Store {
         let (jobs, waiting) = channel();
         let is_at_home = Arc::new(AtomicBool::new(differences.is_empty()));
         let sealer = Sealer::new(path, is_at_home.clone());
+        let place = FilePlace::of(path);
         let thread = std::thread::Builder::new()
             .name("dunlin-store".into())
-            .spawn(move || write_groups(&connection, &waiting, sealer))
+            .spawn(move || write_groups(&connection, &waiting, sealer, &place))
             .map_err(|source| StoreError::Lock { path: path.to_owned(), source })?;
         let (path, differences) = (path.to_owned(), Mutex::new(differences));
         let (jobs, thread, own) = (Some(jobs), Some(thread), Mutex::default());
@@ -173,6 +177,37 @@ impl Drop for Store {
             tracing::error!("The store's writer ended in a panic");
         }
     }
+}
+
+/// Which file is under the database's path.
+#[derive(Debug)]
+struct FilePlace {
+    path: PathBuf,
+    file: Option<(u64, u64)>,
+}
+
+impl FilePlace {
+    fn of(path: &Path) -> Self {
+        let path = one_name(path);
+        Self { file: file_id(&path), path }
+    }
+
+    /// Refuses to go on where the file is no longer the one that was opened: SQLite would not notice.
+    fn check(&self) -> Result<(), Unstored> {
+        if file_id(&self.path) == self.file { Ok(()) } else { Err(Unstored::Strayed(self.path.clone())) }
+    }
+}
+
+/// Returns the device and number of a file; nothing where it is not there, or where the system has no such numbers, which then
+/// keeps an open file in its place.
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    return std::fs::metadata(path).ok().map(|file| {
+        use std::os::unix::fs::MetadataExt;
+        (file.dev(), file.ino())
+    });
+    #[cfg(not(unix))]
+    return path.exists().then_some((0, 0));
 }
 
 /// Keeps the seal beside the database close behind it.
@@ -249,7 +284,7 @@ impl Sealer {
     }
 }
 
-fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut sealer: Sealer) {
+fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut sealer: Sealer, place: &FilePlace) {
     // Whether the log may hold anything that the database does not.
     let mut has_log = true;
     loop {
@@ -275,7 +310,12 @@ fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut s
         };
         has_log = true;
         let mut group = vec![first];
-        let committed = write_group(connection, &mut group, waiting, &sealer);
+        let written = write_group(connection, &mut group, waiting, &sealer);
+        // After its operations, so that nobody acts on what was read or written beside the file.
+        let committed = written.and_then(|seal| place.check().map(|()| seal)).and_then(|seal| {
+            step(connection, "commit").map_err(|error| unstored(&error))?;
+            Ok(seal)
+        });
         if committed.is_err() && !connection.is_autocommit() {
             // The failed commit may have rolled back by itself; if not, this must.
             if let Err(error) = connection.execute_batch("rollback") {
@@ -291,18 +331,15 @@ fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut s
     sealer.end(connection);
 }
 
-/// Runs the first job of `group` and whatever is waiting behind it in one transaction; returns what the seal is to say.
+/// Runs the first job of `group` and whatever is waiting behind it in one transaction, which stays open; returns what the seal is
+/// to say.
 fn write_group(
     connection: &Connection,
     group: &mut Vec<Box<dyn Job>>,
     waiting: &Receiver<Box<dyn Job>>,
     sealer: &Sealer,
 ) -> Result<Option<Seal>, Unstored> {
-    let words = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Unstored::Busy,
-        _ => Unstored::Failed(error.to_string()),
-    };
-    step(connection, "begin immediate").map_err(words)?;
+    step(connection, "begin immediate").map_err(|error| unstored(&error))?;
     group[0].run(connection)?;
     while group.len() < GROUP_MAX
         && let Ok(mut job) = waiting.try_recv()
@@ -311,9 +348,14 @@ fn write_group(
         group.push(job);
         ran?;
     }
-    let seal = sealer.move_on(connection).map_err(words)?;
-    step(connection, "commit").map_err(words)?;
-    Ok(seal)
+    sealer.move_on(connection).map_err(|error| unstored(&error))
+}
+
+fn unstored(error: &rusqlite::Error) -> Unstored {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Unstored::Busy,
+        _ => Unstored::Failed(error.to_string()),
+    }
 }
 
 /// Takes one step of a transaction; the few there are stay prepared.

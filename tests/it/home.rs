@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::Connection;
 
@@ -234,4 +235,51 @@ fn in_the_mode_redirect_who_is_allowed_gets_the_mail_and_all_others_go_to_one_ad
             (me(), "[for ap3@customer3.example] Invoice INV-0003 of Customer 3".to_owned(), true),
         ]
     );
+}
+
+#[test]
+fn a_file_removed_or_replaced_under_a_run_ends_it_and_nothing_goes_twice() {
+    for is_replaced in [false, true] {
+        let place: Arc<OnceLock<PathBuf>> = Arc::default();
+        let known = place.clone();
+        let server = Server::with(move |settings| {
+            let keep = settings.on_received.clone();
+            // While the server has the first mail, and before the program knows.
+            settings.on_received = Arc::new(move |message| {
+                keep(message);
+                let folder: &PathBuf = known.get().unwrap();
+                if !folder.join("gone.db").exists() {
+                    fs::rename(folder.join("dunlin.db"), folder.join("gone.db")).unwrap();
+                    if is_replaced {
+                        fs::copy(folder.join("older.db"), folder.join("dunlin.db")).unwrap();
+                    }
+                }
+            });
+        });
+        let workspace = with_queued(5);
+        to_port(&workspace, server.port, "");
+        workspace.edit("config.yaml", "security: none", "security: none, connections: 1");
+        fs::copy(workspace.path().join("dunlin.db"), workspace.path().join("older.db")).unwrap();
+        place.set(workspace.path().to_owned()).unwrap();
+
+        let ran = run(&workspace);
+        assert_eq!(ran.code, Some(1), "{}", ran.err);
+        assert!(ran.err.contains("dunlin.db is not at home any more"), "{}", ran.err);
+        assert_eq!(server.taken().len(), 1);
+        // Whoever begins then finds an older state or none, and sends nothing.
+        let ran = run(&workspace);
+        assert_eq!(server.taken().len(), 1, "{}", ran.err);
+
+        // Put back, it has lost what was in its log, and the seal tells.
+        fs::rename(workspace.path().join("gone.db"), workspace.path().join("dunlin.db")).unwrap();
+        let ran = run(&workspace);
+        assert!(ran.err.contains("It is an older state than the one that was here"), "{}", ran.err);
+        assert_eq!(server.taken().len(), 1);
+        // And once a person says that this is the database, what may have gone is left to them.
+        let adopted = workspace.dunlin(&["adopt"]);
+        assert_eq!(adopted.code, Some(0), "{}", adopted.err);
+        let ran = run(&workspace);
+        assert_eq!(server.taken().len(), 1, "{}", ran.err);
+        assert_eq!(states(&workspace, "live"), "unknown=5:restored");
+    }
 }
