@@ -67,6 +67,8 @@ pub struct Case {
     pub incarnations: Vec<Incarnation>,
     /// A person gives the mails of unknown outcome back: those may come twice.
     pub renews_unknown: bool,
+    /// The mails are large, and a connection takes so many bytes of them at once, about.
+    pub send_buffer: Option<u64>,
 }
 
 impl Case {
@@ -78,7 +80,9 @@ impl Case {
         let count = chance.between(1, 3);
         let each = (mails as u64).div_ceil(count);
         let incarnations = (0..count).map(|turn| incarnation(face, turn, each, has_power_cuts, &mut chance)).collect();
-        Self { seed, mails, connections: chance.between(1, 3), has_power_cuts, incarnations, renews_unknown: chance.happens(100) }
+        let (connections, renews_unknown) = (chance.between(1, 3), chance.happens(100));
+        let send_buffer = chance.happens(150).then(|| chance.between(2_000, 8_000));
+        Self { seed, mails, connections, has_power_cuts, incarnations, renews_unknown, send_buffer }
     }
 
     /// Returns whether the case needs a database before its first process starts.

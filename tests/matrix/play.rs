@@ -84,7 +84,16 @@ pub fn play(case: &Case) -> Result<Tally, String> {
     workspace.edit("config.yaml", "host: 127.0.0.1", &format!("host: {}", server.host));
     workspace.edit("config.yaml", "security: none", &format!("security: none, connections: {}", case.connections));
     workspace.edit("rules/overdue.yaml", "kind: reminder\n", "kind: reminder\nschedule: { cron: \"* * * * *\" }\n");
-    let surroundings = Surroundings::new(workspace.path(), case.has_power_cuts);
+    let mut surroundings = Surroundings::new(workspace.path(), case.has_power_cuts);
+    surroundings.send_buffer = case.send_buffer;
+    if case.send_buffer.is_some() {
+        // So large that its content leaves in pieces, between which something may happen.
+        let long = "<p>Our bank details have not changed and stand on the invoice.</p>\n".repeat(600);
+        workspace.write(
+            "rules/templates/note.html",
+            &format!("<p>Dear {{{{ customer.name }}}}, please pay {{{{ total }}}}.</p>\n{long}"),
+        );
+    }
     let chance = Chance::of(case.seed, &[2]);
     let mut play = Play { workspace, surroundings, server, chance, tally: Tally::default() };
     if case.has_twins() {

@@ -51,6 +51,7 @@ static int edge = -1, deed = NOTHING, undo = -1, is_lockless;
 static uint64_t at, lasts_ms; /* 0: only that call; UINT64_MAX: for ever */
 static double pace = 1;
 static uint64_t chance, held_up_us_max;
+static int send_buffer; /* how many bytes a connection takes at once; 0: as many as the system likes */
 static int64_t mono_start, wall_start, wall_shown;
 static int64_t fault_until;
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
@@ -83,6 +84,7 @@ __attribute__((constructor)) static void start(void) {
     if ((text = getenv("MATRIX_CLOCK"))) sscanf(text, "%ld %ld %lf", &wall_start, &wall_shown, &pace);
     if ((text = getenv("MATRIX_UNDO"))) undo = syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_APPEND | O_CREAT, 0600);
     if ((text = getenv("MATRIX_JITTER"))) sscanf(text, "%lu %lu", &chance, &held_up_us_max);
+    if ((text = getenv("MATRIX_SEND_BUFFER"))) send_buffer = atoi(text);
     is_lockless = getenv("MATRIX_LOCKLESS") != 0;
 }
 
@@ -289,6 +291,7 @@ int connect(int fd, const struct sockaddr *address, socklen_t length) {
     if (fd < 0 || fd >= FDS || address->sa_family != AF_INET) return real(fd, address, length);
     if (step(CONNECT, &half)) return -1;
     kind_of[fd] = TCP, stage_of[fd] = CONNECTED;
+    if (send_buffer) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
     int result = real(fd, address, length);
     int error = errno;
     done(CONNECT, half);

@@ -94,13 +94,22 @@ pub struct Surroundings {
     clock: (u128, u128, u64),
     pub has_undo: bool,
     pub is_lockless: bool,
+    /// How many bytes a connection takes at once, at most; `None`: all that it is given.
+    pub send_buffer: Option<u64>,
     /// A process is held up before each lock, so many microseconds at most; and the seed of how many.
     pub hold_ups: Option<(u64, u64)>,
 }
 
 impl Surroundings {
     pub fn new(folder: &Path, has_undo: bool) -> Self {
-        Self { folder: folder.to_owned(), clock: (real_now(), WALL_SHOWN, PACE), has_undo, is_lockless: false, hold_ups: None }
+        Self {
+            folder: folder.to_owned(),
+            clock: (real_now(), WALL_SHOWN, PACE),
+            has_undo,
+            is_lockless: false,
+            send_buffer: None,
+            hold_ups: None,
+        }
     }
 
     /// Lets time pass more slowly from now on.
@@ -131,6 +140,9 @@ impl Surroundings {
             // Two processes of one moment are held up differently.
             let seed = name.bytes().fold(seed, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
             command.env("MATRIX_JITTER", format!("{seed} {most}"));
+        }
+        if let Some(most) = self.send_buffer {
+            command.env("MATRIX_SEND_BUFFER", most.to_string());
         }
         if self.is_lockless {
             command.env("MATRIX_LOCKLESS", "1");
