@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::daemon::{Daemon, RETRY_AFTER};
 use crate::domain::date::Timestamp;
+use crate::engine::alert::Mailer;
 use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport};
 use crate::engine::outbox::{StoreError, has_queued, runs_with_mails_left};
 use crate::engine::recheck::{ForgetLedger, LedgerRecheck, LedgerState, PlanDay};
@@ -87,7 +88,7 @@ impl Daemon {
         let signing = current.signing();
         match signing.and_then(|signing| Ok((signing, current.transports(&self.clock)?))) {
             Ok((signing, transports)) => {
-                self.alerts.use_transports(transports.clone());
+                self.alerts.use_mailer(Mailer { transports: transports.clone(), signing: signing.clone() });
                 (self.parts.signing, self.parts.transports) = (signing, transports);
                 // What was at fault may be what has been mended.
                 self.delivery_rests_until = None;

@@ -25,7 +25,7 @@ use crate::domain::id::RuleId;
 use crate::domain::problem::Problem;
 use crate::engine::act::{Act, Answer, Done as ActDone};
 use crate::engine::agenda::Agenda;
-use crate::engine::alert::{AlertBell, AlertWatch};
+use crate::engine::alert::{AlertBell, AlertWatch, Mailer};
 use crate::engine::deliver::DeliveryReport;
 use crate::engine::door::{Asked, Door};
 use crate::engine::outbox::StoreError;
@@ -166,7 +166,7 @@ impl Daemon {
         let mut agenda = Agenda::default();
         agenda.follow(&current, mode, &parts.store, now).await?;
         let watch = Watch::start(root, &current.other_files());
-        let alerts = AlertBell::new(parts.transports.clone());
+        let alerts = AlertBell::new(Mailer { transports: parts.transports.clone(), signing: parts.signing.clone() });
         let mut daemon = Self {
             clock,
             live,

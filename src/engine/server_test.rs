@@ -131,7 +131,10 @@ fn outgoing(workspace: &Workspace, sender: &Sender, server: &ServerId, now: Time
     let local = now.to_zoned(workspace.config.time_zone.zone().clone());
     let composed = test_mail(sender, server, &local).map_err(|fault| fault.to_string())?;
     let Composed { envelope_from, recipients, bytes, .. } = composed;
-    Ok(Outgoing { envelope_from, recipients, bytes: Arc::from(bytes) })
+    let outgoing = Outgoing { envelope_from, recipients, bytes: Arc::from(bytes) };
+    // As any mail of the sender: whoever looks at what arrived sees whether the signature is good.
+    let signing = workspace.signing().map_err(|fault| fault.to_string())?;
+    Ok(signing.signed(&sender.id, server, outgoing))
 }
 
 impl ServerTest {

@@ -3,6 +3,7 @@
 use dunlin::smtp::loopback::Received;
 use serde_json::Value;
 
+use crate::daemon::Process;
 use crate::server::{Server, key_of};
 use crate::verifier::verify;
 use crate::workspace::{AS_OF, Workspace, counts};
@@ -57,6 +58,20 @@ fn mails_are_signed_as_they_leave_by_the_records_that_are_printed() {
     server.wait_for(2);
     holds(&server.taken()[1]);
     assert_ne!(key_of(&server.taken()[1].bytes), key_of(&server.taken()[0].bytes));
+
+    // And so is what the program writes of its own: a test, and, as it stops working on a broken rule, an alert.
+    assert_eq!(workspace.dunlin(&["smtp", "test", "--send"]).code, Some(0));
+    server.wait_for(3);
+    holds(&server.taken()[2]);
+    let daemon = "alerts: { to: [ops@seller.example] }\ndaemon: { listen: \"127.0.0.1:0\" }\n";
+    workspace.write("config.yaml", &(workspace.read("config.yaml") + daemon));
+    workspace.edit("rules/overdue.yaml", "kind: reminder", "kind: remnider");
+    let mut process = Process::start(&workspace);
+    server.wait_for(4);
+    holds(&server.taken()[3]);
+    assert_eq!(server.taken()[3].recipients, ["ops@seller.example"]);
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
 }
 
 #[test]

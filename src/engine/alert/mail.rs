@@ -16,6 +16,7 @@ use crate::domain::date::Timestamp;
 use crate::domain::mailbox::{Recipient, RecipientRole, Sender};
 use crate::engine::alert::Alert;
 use crate::engine::compose::with_original_recipients;
+use crate::engine::signing::Signing;
 use crate::engine::workspace::Workspace;
 use crate::message::{ComposeFault, Composed, PlainMail, plain_mail};
 use crate::outbox::attempt::{Attempt, Outcome};
@@ -23,6 +24,15 @@ use crate::port::{Gate, GateClosed, Outgoing, Pending, Transport};
 
 /// How long one server may take over an alert; its rate counts too.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What alerts are mailed with: the servers, and the keys that mails are signed with.
+#[derive(Clone, Default)]
+pub struct Mailer {
+    /// One for every server.
+    pub transports: Vec<Arc<dyn Transport>>,
+    /// The keys.
+    pub signing: Arc<Signing>,
+}
 
 /// Why an alert could not be mailed.
 #[derive(Debug, Error)]
@@ -55,7 +65,7 @@ pub(crate) fn addresses(workspace: &Workspace) -> Option<(&Sender, Vec<CompactSt
 /// Why it did not go. A connection that broke after the final dot is none: it may well have arrived.
 pub(crate) async fn send(
     workspace: &Workspace,
-    transports: &[Arc<dyn Transport>],
+    mailer: &Mailer,
     faulty: &BTreeSet<String>,
     key: &str,
     alert: &Alert,
@@ -76,13 +86,14 @@ pub(crate) async fn send(
     let outgoing = Outgoing { envelope_from, recipients, bytes: Arc::from(bytes) };
     let mut faults = Vec::new();
     for server in &sender.servers {
-        let Some(transport) = transports.iter().find(|transport| transport.server() == server) else { continue };
+        let Some(transport) = mailer.transports.iter().find(|transport| transport.server() == server) else { continue };
         if faulty.contains(server.as_str()) {
             faults.push(format!("{server} takes nothing from us"));
             continue;
         }
         let gate = OpenGate::default();
-        let outcome = match tokio::time::timeout(ATTEMPT_TIMEOUT, transport.attempt(&outgoing, &gate)).await {
+        let signed = mailer.signing.signed(&sender.id, server, outgoing.clone());
+        let outcome = match tokio::time::timeout(ATTEMPT_TIMEOUT, transport.attempt(&signed, &gate)).await {
             Ok(Attempt { outcome: Outcome::Accepted | Outcome::Unknown, .. }) => return Ok(()),
             Ok(Attempt { reply: Some(reply), .. }) => format!("{} {}", reply.code, reply.text),
             Ok(Attempt { fault, stage, .. }) => fault.unwrap_or_else(|| stage.as_str().to_owned()),

@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::engine::programs::{PROTOCOL, ProgramError, start, tell};
 use crate::engine::workspace::Workspace;
 
+pub use crate::engine::alert::mail::Mailer;
 pub use crate::engine::alert::watch::{AlertBell, AlertWatch};
 
 /// The longest title, in characters; the rest is cut.

@@ -12,11 +12,12 @@ use tokio::sync::{Notify, watch};
 
 use crate::domain::date::Timestamp;
 use crate::engine::alert::book::{Book, TOLD_WITHIN, Untold, Way};
-use crate::engine::alert::{mail, tell_now, text};
+use crate::engine::alert::mail::{self, Mailer};
+use crate::engine::alert::{tell_now, text};
 use crate::engine::generation::RunGenerations;
 use crate::engine::status::{FaultKind, Live, ReasonKind, Source, Status};
 use crate::engine::workspace::Workspace;
-use crate::port::{Clock, Transport};
+use crate::port::Clock;
 use crate::store::Store;
 use crate::store::alerts::alerts_since;
 
@@ -30,18 +31,18 @@ const RESTS: [SignedDuration; 4] =
 /// What a mail that could not be sent is known by among the faults.
 const MAIL: &str = "mail";
 
-/// Where the daemon rings, and says which transports there are.
+/// Where the daemon rings, and says what alerts are mailed with.
 #[derive(Clone)]
 pub struct AlertBell {
     bell: Arc<Notify>,
-    transports: watch::Sender<Vec<Arc<dyn Transport>>>,
+    mailer: watch::Sender<Mailer>,
     stop: watch::Sender<bool>,
 }
 
 impl AlertBell {
-    /// Returns a bell, with the transports of now.
-    pub fn new(transports: Vec<Arc<dyn Transport>>) -> Self {
-        Self { bell: Arc::default(), transports: watch::Sender::new(transports), stop: watch::Sender::new(false) }
+    /// Returns a bell, with what alerts are mailed with now.
+    pub fn new(mailer: Mailer) -> Self {
+        Self { bell: Arc::default(), mailer: watch::Sender::new(mailer), stop: watch::Sender::new(false) }
     }
 
     /// Says that something may have changed.
@@ -49,9 +50,9 @@ impl AlertBell {
         self.bell.notify_one();
     }
 
-    /// Says which transports there are from now on.
-    pub fn use_transports(&self, transports: Vec<Arc<dyn Transport>>) {
-        self.transports.send_replace(transports);
+    /// Says what alerts are mailed with from now on.
+    pub fn use_mailer(&self, mailer: Mailer) {
+        self.mailer.send_replace(mailer);
     }
 
     /// Asks the watch to end; what it tells just then ends first.
@@ -113,8 +114,8 @@ impl AlertWatch {
         let mut stop = bell.stop.subscribe();
         let mut round = Round { parts: self, book: None, by_mail: Rest::default(), by_plugin: Rest::default() };
         while !*stop.borrow() {
-            let transports = bell.transports.borrow().clone();
-            round.look(&transports).await;
+            let mailer = bell.mailer.borrow().clone();
+            round.look(&mailer).await;
             let is_settling = round.book.as_ref().is_some_and(Book::is_settling);
             tokio::select! {
                 () = bell.bell.notified() => {}
@@ -127,7 +128,7 @@ impl AlertWatch {
 
 impl Round {
     /// Looks once, and tells what is to be told.
-    async fn look(&mut self, transports: &[Arc<dyn Transport>]) {
+    async fn look(&mut self, mailer: &Mailer) {
         let source = self.parts.source.clone();
         let status = match tokio::task::spawn_blocking(move || source.status()).await {
             Ok(status) => status,
@@ -148,7 +149,7 @@ impl Round {
         }
         self.keep(&mut book, &workspace, now).await;
         let (mailed, plugged) = tokio::join!(
-            mailed(&workspace, transports, &book, &status, self.by_mail.may_go(now)),
+            mailed(&workspace, mailer, &book, &status, self.by_mail.may_go(now)),
             plugged(&workspace, &book, self.by_plugin.may_go(now), now)
         );
         let plugin = workspace.alert_plugin().map_or("", |(name, _)| name).to_owned();
@@ -210,7 +211,7 @@ impl Round {
 /// Tells by mail what is to be told; `None` where nothing was tried.
 async fn mailed(
     workspace: &Workspace,
-    transports: &[Arc<dyn Transport>],
+    mailer: &Mailer,
     book: &Book,
     status: &Status,
     may_go: bool,
@@ -220,7 +221,7 @@ async fn mailed(
     let faulty = status.reasons.iter().filter(|reason| reason.kind == ReasonKind::ServerFault);
     let faulty: BTreeSet<String> = faulty.map(|reason| reason.about.clone()).collect();
     let (key, alert) = (text::key(workspace, &untold), text::alert(workspace, &untold));
-    let sent = mail::send(workspace, transports, &faulty, &key, &alert, status.now).await;
+    let sent = mail::send(workspace, mailer, &faulty, &key, &alert, status.now).await;
     Some(sent.map(|()| untold).map_err(|fault| fault.to_string()))
 }
 
