@@ -88,7 +88,7 @@ pub fn play(case: &Case) -> Result<Tally, String> {
     surroundings.send_buffer = case.send_buffer;
     if case.send_buffer.is_some() {
         // So large that its content leaves in pieces, between which something may happen.
-        let long = "<p>Our bank details have not changed and stand on the invoice.</p>\n".repeat(600);
+        let long = "<p>Our bank details have not changed and stand on the invoice.</p>\n".repeat(1200);
         workspace.write(
             "rules/templates/note.html",
             &format!("<p>Dear {{{{ customer.name }}}}, please pay {{{{ total }}}}.</p>\n{long}"),

@@ -304,11 +304,16 @@ static int ends(const char *bytes, size_t length, const char *end) {
     return length >= size && memcmp(bytes + length - size, end, size) == 0;
 }
 
+static int is_command(const char *bytes, size_t length) {
+    return ends(bytes, length, "\r\n") && length <= 512 && !memchr(bytes, ':', length < 5 ? length : 5);
+}
+
 static void note_sent(int fd, const char *bytes, size_t length) {
     if (memmem(bytes, length, "\r\n.\r\n", 5)) stage_of[fd] = DOT_SENT;
     else if (ends(bytes, length, "DATA\r\n")) stage_of[fd] = DATA_ASKED;
     else if (length > 4 && memcmp(bytes, "MAIL", 4) == 0) stage_of[fd] = ENVELOPE;
-    else if (stage_of[fd] == DATA_ASKED) stage_of[fd] = CONTENT_SENT;
+    /* The envelope may have gone with the dot before it; then the content comes after the answer to that. */
+    else if (stage_of[fd] == DATA_ASKED || (stage_of[fd] == ANSWERED && !is_command(bytes, length))) stage_of[fd] = CONTENT_SENT;
 }
 
 ssize_t send(int fd, const void *bytes, size_t length, int flags) {
