@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rusqlite::Connection;
+
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::CustomerId;
 use crate::domain::ledger::Ledger;
@@ -67,11 +69,26 @@ pub async fn recheck(
     store: &Store,
     now: Timestamp,
 ) -> Result<RecheckCounts, StoreError> {
+    let (stale, kept) = judge(generations, ledger, day, &store.reader()?, now)?;
+    let counts = RecheckCounts { withdrawn: stale.len(), kept };
+    store.withdraw(stale, "no_longer_due", now).await?;
+    Ok(counts)
+}
+
+/// Returns the queued messages that a plan would not make just so, and how many others there are.
+fn judge(
+    generations: &RunGenerations,
+    ledger: &Ledger,
+    day: PlanDay,
+    reader: &Connection,
+    now: Timestamp,
+) -> Result<(Vec<i64>, usize), StoreError> {
     let mode = mode_word(&generations.current().config.mode);
-    let reader = store.reader()?;
+    // One view for all of it: what came into the queue after the history was read would be in its own way.
+    let reader = reader.unchecked_transaction()?;
     let runs = leftover_runs(&reader, mode)?;
     if runs.is_empty() {
-        return Ok(RecheckCounts::default());
+        return Ok((Vec::new(), 0));
     }
     let mut past = history(&reader, mode, Queue::LeftOut)?;
     let mut stale = Vec::new();
@@ -127,10 +144,7 @@ pub async fn recheck(
         })?;
         kept.into_iter().for_each(|(customer, mail)| past.add_mail(customer, mail));
     }
-    drop(reader);
-    let counts = RecheckCounts { withdrawn: stale.len(), kept: kept_count };
-    store.withdraw(stale, "no_longer_due", now).await?;
-    Ok(counts)
+    Ok((stale, kept_count))
 }
 
 /// Returns a message as one that is about to leave and keeps others away; notices keep nobody away.
