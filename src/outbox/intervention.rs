@@ -2,7 +2,7 @@
 
 use crate::outbox::state::State;
 
-/// The reason of a copy, from being queued to its end: it is nobody's plan, so no re-check asks whether it is still due.
+/// The reason of a copy while it is queued. That it is one, and so nobody's plan that a re-check could contradict, is on record beside.
 pub const RESENT: &str = "resent";
 
 /// A person's decision about a message that the program cannot, or no longer shall, decide about.

@@ -129,7 +129,7 @@ pub enum StoreError {
         /// SQLite's account, the beginning of it.
         words: String,
     },
-    /// It was put in the place of another between two looks.
+    /// It was removed, or put in the place of another, between two looks or while it was in use.
     #[error("The database {path} is not at home any more")]
     Strayed {
         /// The file.

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::date::Timestamp;
 use crate::store::home::{Difference, Seal, move_on};
-use crate::store::{Opened, StoreError, one_name, open_reader, open_writer};
+use crate::store::{Opened, StoreError, open_reader, open_writer};
 
 /// The most operations in one commit; bounds how long one waits for the others.
 const GROUP_MAX: usize = 256;
@@ -113,10 +113,10 @@ impl Store {
         let (jobs, waiting) = channel();
         let is_at_home = Arc::new(AtomicBool::new(differences.is_empty()));
         let sealer = Sealer::new(path, is_at_home.clone());
-        let place = FilePlace::of(path);
+        let opened = OpenedFile::of(path);
         let thread = std::thread::Builder::new()
             .name("dunlin-store".into())
-            .spawn(move || write_groups(&connection, &waiting, sealer, &place))
+            .spawn(move || write_groups(&connection, &waiting, sealer, &opened))
             .map_err(|source| StoreError::Lock { path: path.to_owned(), source })?;
         let (path, differences) = (path.to_owned(), Mutex::new(differences));
         let (jobs, thread, own) = (Some(jobs), Some(thread), Mutex::default());
@@ -179,16 +179,17 @@ impl Drop for Store {
     }
 }
 
-/// Which file is under the database's path.
+/// The file that was opened as the database.
 #[derive(Debug)]
-struct FilePlace {
+struct OpenedFile {
     path: PathBuf,
     file: Option<(u64, u64)>,
 }
 
-impl FilePlace {
+impl OpenedFile {
     fn of(path: &Path) -> Self {
-        let path = one_name(path);
+        // Links in it are followed anew at each check, as by whoever opens it to read.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Self { file: file_id(&path), path }
     }
 
@@ -256,8 +257,13 @@ impl Sealer {
     }
 
     /// Moves the seal up to the last commit.
-    fn end(&mut self, connection: &Connection) {
+    fn end(&mut self, connection: &Connection, opened: &OpenedFile) {
         if !self.is_behind || !self.is_at_home.load(Ordering::SeqCst) {
+            return;
+        }
+        // The seal may be another database's by now.
+        if opened.check().is_err() {
+            self.is_behind = false;
             return;
         }
         // A transaction of its own, since only a commit that says so is one: on a full disk the statement by itself would not.
@@ -284,7 +290,7 @@ impl Sealer {
     }
 }
 
-fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut sealer: Sealer, place: &FilePlace) {
+fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut sealer: Sealer, opened: &OpenedFile) {
     // Whether the log may hold anything that the database does not.
     let mut has_log = true;
     loop {
@@ -296,7 +302,7 @@ fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut s
             Ok(first) => first,
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) if sealer.is_behind => {
-                sealer.end(connection);
+                sealer.end(connection, opened);
                 continue;
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -312,7 +318,7 @@ fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut s
         let mut group = vec![first];
         let written = write_group(connection, &mut group, waiting, &sealer);
         // After its operations, so that nobody acts on what was read or written beside the file.
-        let committed = written.and_then(|seal| place.check().map(|()| seal)).and_then(|seal| {
+        let committed = written.and_then(|seal| opened.check().map(|()| seal)).and_then(|seal| {
             step(connection, "commit").map_err(|error| unstored(&error))?;
             Ok(seal)
         });
@@ -328,7 +334,7 @@ fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut s
             job.finish(committed.clone());
         }
     }
-    sealer.end(connection);
+    sealer.end(connection, opened);
 }
 
 /// Runs the first job of `group` and whatever is waiting behind it in one transaction, which stays open; returns what the seal is
