@@ -1,6 +1,7 @@
 //! From a planned message to a row of the outbox: variables, letter, bytes, or the reason why not.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Zoned;
 use jiff::tz::TimeZone;
@@ -19,6 +20,7 @@ use crate::outbox::state::State;
 use crate::plan::key::{Audience, MessageKey};
 use crate::plan::reason::BlockReason;
 use crate::plan::{Matter, Plan, PlannedItem, PlannedMessage, Subject};
+use crate::port::Outgoing;
 use crate::rule::{RuleKind, RuleSet};
 use crate::script::{Account, ScriptFault};
 use crate::store::{ItemRow, MessageRow};
@@ -277,6 +279,12 @@ fn subject_lead(redirected: &[Recipient]) -> String {
         [only] => format!("[for {}] ", only.address),
         [first, rest @ ..] => format!("[for {} +{}] ", first.address, rest.len()),
     }
+}
+
+/// Returns a mail that does not go through the outbox as a server gets it, but for signatures.
+pub(crate) fn outgoing(composed: Composed) -> Outgoing {
+    let Composed { envelope_from, recipients, bytes, .. } = composed;
+    Outgoing { envelope_from, recipients, bytes: Arc::from(bytes) }
 }
 
 /// Puts a header line in front that says whom a redirected mail was meant for.

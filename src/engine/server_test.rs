@@ -11,8 +11,9 @@ use crate::config::SystemSecrets;
 use crate::domain::date::Timestamp;
 use crate::domain::id::ServerId;
 use crate::domain::mailbox::Sender;
+use crate::engine::compose;
 use crate::engine::workspace::Workspace;
-use crate::message::{Composed, test_mail};
+use crate::message::test_mail;
 use crate::outbox::attempt::{Outcome, Reply};
 use crate::outbox::diagnosis::{Diagnosis, diagnose};
 use crate::port::{Clock, Outgoing};
@@ -130,11 +131,9 @@ pub async fn test_server(
 fn outgoing(workspace: &Workspace, sender: &Sender, server: &ServerId, now: Timestamp) -> Result<Outgoing, String> {
     let local = now.to_zoned(workspace.config.time_zone.zone().clone());
     let composed = test_mail(sender, server, &local).map_err(|fault| fault.to_string())?;
-    let Composed { envelope_from, recipients, bytes, .. } = composed;
-    let outgoing = Outgoing { envelope_from, recipients, bytes: Arc::from(bytes) };
     // As any mail of the sender: whoever looks at what arrived sees whether the signature is good.
     let signing = workspace.signing().map_err(|fault| fault.to_string())?;
-    Ok(signing.signed(&sender.id, server, outgoing))
+    Ok(signing.signed(&sender.id, server, compose::outgoing(composed)))
 }
 
 impl ServerTest {

@@ -15,12 +15,12 @@ use crate::config::Mode;
 use crate::domain::date::Timestamp;
 use crate::domain::mailbox::{Recipient, RecipientRole, Sender};
 use crate::engine::alert::Alert;
-use crate::engine::compose::with_original_recipients;
+use crate::engine::compose::{outgoing, with_original_recipients};
 use crate::engine::signing::Signing;
 use crate::engine::workspace::Workspace;
-use crate::message::{ComposeFault, Composed, PlainMail, plain_mail};
+use crate::message::{ComposeFault, PlainMail, plain_mail};
 use crate::outbox::attempt::{Attempt, Outcome};
-use crate::port::{Gate, GateClosed, Outgoing, Pending, Transport};
+use crate::port::{Gate, GateClosed, Pending, Transport};
 
 /// How long one server may take over an alert; its rate counts too.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -82,8 +82,7 @@ pub(crate) async fn send(
         let meant: Vec<Recipient> = workspace.config.alerts.to.iter().map(recipient).collect();
         composed.bytes = with_original_recipients(&meant, composed.bytes);
     }
-    let Composed { envelope_from, recipients, bytes, .. } = composed;
-    let outgoing = Outgoing { envelope_from, recipients, bytes: Arc::from(bytes) };
+    let outgoing = outgoing(composed);
     let mut faults = Vec::new();
     for server in &sender.servers {
         let Some(transport) = mailer.transports.iter().find(|transport| transport.server() == server) else { continue };
