@@ -37,9 +37,7 @@ fn acts(workspace: &Workspace, what: &str, id: &str) -> Vec<String> {
 
 /// Returns a workspace whose server puts everything off until it is told otherwise; two mails of run 1 are queued.
 fn put_off() -> (Workspace, Server, Arc<AtomicBool>) {
-    let is_busy = Arc::new(AtomicBool::new(true));
-    let busy = is_busy.clone();
-    let server = Server::start(move |_| busy.load(Ordering::SeqCst).then(|| reply(451, "4.3.2 later")));
+    let (server, is_busy) = Server::busy();
     let workspace = Workspace::new(server.port, 2);
     let retry = "retry: { first: 1 s, most: 1 s, give_up_after: 1 h }\n";
     workspace.write("config.yaml", &Workspace::config(server.port, retry));

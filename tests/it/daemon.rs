@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use dunlin::daemon::{Daemon, Nudge};
 use dunlin::domain::date::Timestamp;
@@ -305,9 +305,7 @@ async fn an_export_that_somebody_is_still_writing_is_not_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn neither_a_run_by_hand_nor_the_re_check_takes_an_export_that_somebody_is_still_writing() {
-    let is_busy = Arc::new(AtomicBool::new(true));
-    let busy = is_busy.clone();
-    let server = Server::start(move |_| busy.load(Ordering::SeqCst).then(|| reply(451, "4.3.2 later")));
+    let (server, is_busy) = Server::busy();
     let workspace = at_nine(server.port, 2);
     workspace.edit("config.yaml", "daemon:", "retry: { first: 1 s, most: 1 s, give_up_after: 2 h }\ndaemon:");
     let daemon = Running::start(&workspace, Set::at("2026-03-10T09:00:00Z")).await;
@@ -342,9 +340,7 @@ async fn neither_a_run_by_hand_nor_the_re_check_takes_an_export_that_somebody_is
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ledger_that_is_too_old_stops_runs_and_what_is_queued_and_is_made_up_for_once_it_is_new() {
-    let is_busy = Arc::new(AtomicBool::new(true));
-    let busy = is_busy.clone();
-    let server = Server::start(move |_| busy.load(Ordering::SeqCst).then(|| reply(451, "4.3.2 later")));
+    let (server, is_busy) = Server::busy();
     let workspace = at_nine(server.port, 1);
     workspace.edit("config.yaml", "daemon:", "retry: { first: 1 s, most: 1 s, give_up_after: 20 days }\ndaemon:");
     workspace.edit("config.yaml", "  currency: EUR", "  currency: EUR\n  max_age: 24 h");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use dunlin::domain::date::{Date, Timestamp};
 use dunlin::engine::deliver::{DeliveryEnd, Recheck, Rechecked};
@@ -12,7 +12,7 @@ use dunlin::engine::run::{Cause, Order, commit, counts as run_counts, send};
 use dunlin::engine::workspace::load;
 use dunlin::port::Clock;
 
-use crate::server::{Server, key_of, reply};
+use crate::server::{Server, key_of};
 use crate::workspace::{AS_OF, Workspace, counts};
 
 /// How many mails a run has here, of which some are sent before it is killed.
@@ -97,9 +97,7 @@ impl Clock for PutOn {
 
 #[tokio::test]
 async fn what_is_paid_while_a_run_waits_is_withdrawn_before_it_is_tried_again() {
-    let is_busy = Arc::new(AtomicBool::new(true));
-    let busy = is_busy.clone();
-    let server = Server::start(move |_| busy.load(Ordering::SeqCst).then(|| reply(451, "4.3.2 later")));
+    let (server, is_busy) = Server::busy();
     let folder = Workspace::new(server.port, 2);
     folder.write("config.yaml", &Workspace::config(server.port, "retry: { first: 1 s, most: 1 s, give_up_after: 1 h }\n"));
     let workspace = Arc::new(load(folder.path()).workspace.unwrap());

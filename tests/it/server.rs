@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -52,6 +53,13 @@ impl Server {
     /// Starts a server that takes everything.
     pub fn willing() -> Self {
         Self::start(|_| None)
+    }
+
+    /// Starts a server that puts everything off, until it is told that it is busy no more.
+    pub fn busy() -> (Self, Arc<AtomicBool>) {
+        let is_busy = Arc::new(AtomicBool::new(true));
+        let busy = is_busy.clone();
+        (Self::start(move |_| busy.load(Ordering::SeqCst).then(|| reply(451, "4.3.2 later"))), is_busy)
     }
 
     /// Waits until so many messages have arrived.
