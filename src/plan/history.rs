@@ -11,9 +11,13 @@ use compact_str::CompactString;
 use crate::domain::date::Date;
 use crate::domain::hold::Holds;
 use crate::domain::id::{CustomerId, DocumentNumber, LevelId, RuleId};
+use crate::domain::ledger::Ledger;
 use crate::domain::mailbox::Suppressions;
 use crate::domain::money::Currency;
-use crate::rule::Rule;
+use crate::plan::occasion::Occasions;
+use crate::plan::reason::DeclineReason;
+use crate::plan::{Decision, Matter, Plan, PlannedMessage, Verdict};
+use crate::rule::{Rule, RuleSet};
 
 /// Where the mail of one step of an item, or of one occasion, stands; the later word counts where two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -188,6 +192,56 @@ impl History {
     /// Returns what `rule` did, its former ids included.
     pub fn of_rule(&self, rule: &Rule) -> RuleHistory<'_> {
         RuleHistory { pasts: self.pasts(rule).collect() }
+    }
+
+    /// Notes a plan as carried out on its day: its rules have run, and a server took every message that nothing blocks.
+    ///
+    /// What comes of a day, for whoever plays days one after the other: forecasts and tests of rules.
+    pub fn carry_out(&mut self, plan: &Plan, rules: &RuleSet, ledger: &Ledger) {
+        for (rule, rule_plan) in rules.rules.iter().zip(&plan.rules) {
+            if self.of_rule(rule).started_on().is_none() {
+                self.add_start(rule.id.clone(), plan.as_of);
+            }
+            if rule_plan.takes_baseline {
+                let mut occasions = Occasions::new(ledger);
+                self.add_baseline(rule.id.clone(), CompactString::default());
+                let there = |decision: &&Decision| decision.verdict == Verdict::Declined(DeclineReason::Backlog);
+                for name in rule_plan.decisions.iter().filter(there).filter_map(|decision| occasions.of(decision)) {
+                    self.add_baseline(rule.id.clone(), name);
+                }
+            }
+        }
+        for message in &plan.messages {
+            self.accept(message, plan, rules, ledger);
+        }
+    }
+
+    /// Notes one message of a plan as taken by a server, or as blocked.
+    fn accept(&mut self, message: &PlannedMessage, plan: &Plan, rules: &RuleSet, ledger: &Ledger) {
+        let (rule, customer) = (message.rule(rules).id.clone(), ledger.customer(message.customer).id.clone());
+        let is_reminder = matches!(message.matter, Matter::Reminder { .. });
+        if message.blocked.is_some() {
+            if is_reminder {
+                self.add_blocked(rule, customer, message.currency);
+            }
+            return;
+        }
+        if is_reminder {
+            for item in plan.items(message) {
+                let (level, repeat) = (message.item_level(rules, item), u32::from(item.step.repeat));
+                let step = Step { level, repeat, standing: Standing::Accepted, on: plan.as_of };
+                self.add_step(rule.clone(), ledger.document(item.document).number.clone(), step);
+            }
+        } else {
+            let occasion = Occasion { customer: customer.clone(), currency: message.currency, name: message.occasion() };
+            self.add_occasion(rule.clone(), occasion, Standing::Accepted);
+        }
+        let kind = match message.matter {
+            Matter::Reminder { .. } => MailKind::Reminder,
+            Matter::Statement { .. } => MailKind::Statement,
+            Matter::Notice { .. } => return,
+        };
+        self.add_mail(customer, PastMail { rule, currency: message.currency, kind, on: plan.as_of, is_queued: false, run: None });
     }
 
     /// Returns the ids of rules with a history.

@@ -265,20 +265,6 @@ fn ladder() -> impl Strategy<Value = String> {
     })
 }
 
-/// What a mail of a plan leaves behind once a server has taken it.
-fn accept(past: &mut History, plan: &Plan, rules: &RuleSet, ledger: &Ledger) {
-    for message in plan.messages.iter().filter(|message| message.blocked.is_none()) {
-        let rule = &message.rule(rules).id;
-        for item in plan.items(message) {
-            let (level, repeat) = (message.item_level(rules, item), u32::from(item.step.repeat));
-            let step = Step { level, repeat, standing: Standing::Accepted, on: plan.as_of };
-            past.add_step(rule.clone(), ledger.document(item.document).number.clone(), step);
-        }
-        let own = mail(rule.as_str(), message.currency.as_str(), plan.as_of);
-        past.add_mail(ledger.customer(message.customer).id.clone(), own);
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -317,7 +303,7 @@ proptest! {
                     today.entry((message.customer, message.currency)).or_default().push(*place);
                     mailed_on.entry(message.customer).or_default().push((day, *place as u16));
                 }
-                accept(&mut past, &plan, &set, &ledger);
+                past.carry_out(&plan, &set, &ledger);
             }
             for (key, places) in &today {
                 let is_one_rule = places.iter().all(|place| *place == places[0]);
