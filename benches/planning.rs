@@ -24,6 +24,7 @@ use dunlin::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use dunlin::domain::money::Currency;
 use dunlin::domain::problem::Severity;
 use dunlin::plan::Plan;
+use dunlin::plan::forecast::Turn;
 use dunlin::plan::history::History;
 use dunlin::plan::reason::DeclineReason;
 use dunlin::port::LedgerSource;
@@ -35,6 +36,8 @@ use rust_decimal::Decimal;
 const CUSTOMERS: u32 = 100_000;
 const INVOICES: u32 = 1_000_000;
 const ROUNDS: usize = 7;
+const FORECAST_ROUNDS: usize = 3;
+const DAYS: i32 = 30;
 const AS_OF: Date = Date::constant(2026, 11, 21);
 
 /// Set for the child process whose memory is measured; its value is the folder of the files.
@@ -164,6 +167,15 @@ fn rules<'c>(conditions: impl IntoIterator<Item = &'c str>) -> RuleSet {
     rules
 }
 
+/// Returns thirty days on which all rules fire.
+fn turns(rule_count: usize) -> Vec<Turn> {
+    let turn = |ahead| {
+        let as_of = shifted(AS_OF, ahead);
+        Turn { as_of, scheduled_on: as_of, rules: (0..rule_count as u16).collect(), rivals: vec![] }
+    };
+    (0..DAYS).map(turn).collect()
+}
+
 fn plan(rules: &RuleSet, ledger: &Ledger) -> Plan {
     dunlin::plan::plan(rules, ledger, &History::default(), AS_OF)
 }
@@ -246,7 +258,13 @@ fn measure_memory(folder: &Path) {
     println!("peak memory of reading:               {}", tell(peak_mb()));
     let plan = plan(&rules(FILTERS.map(|filter| filter.condition)), &ledger);
     println!("peak memory of reading and planning:  {} (at most 300 MB is promised)", tell(peak_mb()));
-    black_box((plan, ledger));
+    drop(plan);
+    let rules = rules(FILTERS.map(|filter| filter.condition));
+    let turns = turns(rules.rules.len());
+    let customers = ledger.customer_indexes();
+    let found = dunlin::plan::forecast::forecast(&rules, &ledger, &History::default(), &turns, customers, &mut |_| {});
+    println!("peak memory with a forecast besides:  {} (at most 400 MB is promised)", tell(peak_mb()));
+    black_box((found, ledger));
 }
 
 fn main() {
@@ -277,6 +295,23 @@ fn main() {
     println!("SQLite, five counting joins:          median {:?}", median(theirs));
     println!("dunlin, plan():                       median {:?}", median(ours));
     println!("ratio:                                median {}.{:03} (at most 2 is promised)", ratio / 1000, ratio % 1000);
+
+    let turns = turns(filtered.rules.len());
+    let mut ratios = vec![];
+    for round in 0..FORECAST_ROUNDS {
+        let (plan_time, _) = timed(|| black_box(plan(&filtered, &ledger)));
+        let (time, found) = timed(|| {
+            let customers = ledger.customer_indexes();
+            dunlin::plan::forecast::forecast(&filtered, &ledger, &History::default(), &turns, customers, &mut |_| {})
+        });
+        if round == 0 {
+            let items: usize = found.mails.iter().map(|mail| found.items(mail).len()).sum();
+            println!("forecast of {} days: {} mails with {items} items, {time:?}", turns.len(), found.mails.len());
+        }
+        ratios.push(time.as_micros() * 1000 / plan_time.as_micros().max(1));
+    }
+    let ratio = median(ratios);
+    println!("forecast to plan:                     median {}.{:03} (at most 8 is promised)", ratio / 1000, ratio % 1000);
 
     let unfiltered = rules([""; 5]);
     println!("the same rules without `where`:       {:?}", timed(|| black_box(plan(&unfiltered, &ledger))).0);

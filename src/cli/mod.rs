@@ -9,6 +9,8 @@ mod check;
 mod demo;
 mod dkim;
 mod doctor;
+mod forecast;
+mod forecast_page;
 mod gallery;
 mod hand;
 mod hold;
@@ -114,6 +116,10 @@ enum Verb {
     Preview(preview::PreviewArgs),
     /// Show when the rules run next, and why a day was shifted
     Next(next::NextArgs),
+    /// Show every mail of the days to come, as if nobody paid
+    Forecast(forecast::ForecastArgs),
+    /// Show every mail that the rules would have sent over past receivables
+    Backtest(forecast::BacktestArgs),
     /// Print the DNS records of the keys that mails are signed with
     Dkim(dkim::DkimArgs),
     /// Run rules now: decide, record and send what is due
@@ -161,6 +167,8 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::plan(common, &args),
         Verb::Preview(args) => preview::preview(common, &args),
         Verb::Next(args) => next::next(common, &args),
+        Verb::Forecast(args) => forecast::forecast(common, &args),
+        Verb::Backtest(args) => forecast::backtest(common, &args),
         Verb::Dkim(args) => dkim::dkim(common, &args),
         Verb::Run(args) => run::run(common, &args),
         Verb::Serve(args) => serve::serve(common, &args),
@@ -196,13 +204,15 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 45] = [
+    const LINES: [&str; 47] = [
         "demo",
         "init somewhere",
         "check",
         "plan",
         "preview",
         "next",
+        "forecast",
+        "backtest --from 2026-01-01",
         "dkim",
         "run",
         "serve",

@@ -1,5 +1,6 @@
 //! What most verbs begin with: load the workspace, tell its problems, read the ledger, know the day.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +104,18 @@ impl Session {
         let read = self.workspace.read_ledger(as_of, &mut progress(&bar));
         bar.finish_and_clear();
         read.iter().for_each(warn_of_nothing);
+        read.map(Arc::new).map_err(|problems| {
+            tell(&problems, Severity::Warning);
+            Exit::Problems
+        })
+    }
+
+    /// Reads the ledger with a file of payments that are expected besides, showing progress, and tells its problems.
+    pub(crate) fn ledger_expecting(&self, as_of: Date, expected: Option<&Path>) -> Result<Arc<Ledger>, Exit> {
+        let Some(expected) = expected else { return self.ledger(as_of) };
+        let bar = bar("Reading the ledger", "{bytes} of {total_bytes}");
+        let read = self.workspace.read_ledger_expecting(as_of, expected, &mut progress(&bar));
+        bar.finish_and_clear();
         read.map(Arc::new).map_err(|problems| {
             tell(&problems, Severity::Warning);
             Exit::Problems

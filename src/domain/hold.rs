@@ -79,6 +79,11 @@ impl Holds {
         terms.into_iter().flatten().flatten().filter(move |term| day <= term.until).copied()
     }
 
+    /// Returns those on a customer itself, whenever they end.
+    pub fn of_customer(&self, customer: &CustomerId) -> impl Iterator<Item = HoldTerm> {
+        self.customers.get(customer).into_iter().flatten().copied()
+    }
+
     /// Returns whether a customer is to get no mail at all on `day`.
     pub fn is_silenced(&self, customer: &CustomerId, day: Date) -> bool {
         let terms = self.customers.get(customer).map_or(&[][..], Vec::as_slice);

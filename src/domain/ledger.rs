@@ -14,7 +14,7 @@ use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use crate::domain::customer::Customer;
-use crate::domain::date::Date;
+use crate::domain::date::{Date, shifted};
 use crate::domain::document::{Document, Payment};
 pub use crate::domain::ledger::build::{LedgerBuilder, LedgerError, MissingCustomer};
 use crate::domain::money::Currency;
@@ -89,6 +89,8 @@ struct Application {
     document: DocumentIndex,
     on: Date,
     amount: Decimal,
+    /// Whether it is only expected: the rest by the books of today knows nothing of it.
+    is_expected: bool,
 }
 
 /// Customers, documents and payments, frozen. See the module's page for the order things lie in.
@@ -190,16 +192,16 @@ impl Ledger {
             return Decimal::ZERO;
         }
         // The rest by the books of today. Nothing left of what was settled only later says nothing about the day before.
-        if let Some(open) = document.open.filter(|open| !open.is_zero() || document.settled_on.is_none()) {
-            return open;
-        }
+        let by_books = document.open.filter(|open| !open.is_zero() || document.settled_on.is_none());
+        let whole = by_books.unwrap_or(document.total);
         if self.application_starts.is_empty() {
-            return document.total;
+            return whole;
         }
         let applied = self.applications[range(&self.application_starts, index.0)].iter();
         applied
             .take_while(|application| application.on <= as_of)
-            .fold(document.total, |open, application| open - application.amount)
+            .filter(|application| application.is_expected || by_books.is_none())
+            .fold(whole, |open, application| open - application.amount)
     }
 
     /// Returns the customer's payments and paybacks not applied to any document by `as_of`, in `currency`.
@@ -219,6 +221,27 @@ impl Ledger {
             .map(|place| self.open_on(DocumentIndex(place as u32), as_of))
             .sum();
         open - self.unapplied_on(customer, currency, as_of)
+    }
+
+    /// Returns the days on which anything of a customer is other than on the day before by what the ledger says: documents are
+    /// issued and settled, payments come and are applied, holds and promises of the books are over. In no order, some twice.
+    pub fn changes_of(&self, customer: CustomerIndex) -> impl Iterator<Item = Date> {
+        let places = self.documents_of(customer);
+        let after = |day: Option<Date>| day.map(|day| shifted(day, 1));
+        let of_documents = self.documents[places.clone()].iter().flat_map(move |document| {
+            let Document { issued_on, settled_on, hold_until, promised_on, .. } = document;
+            [Some(*issued_on), *settled_on, after(*hold_until), after(*promised_on)]
+        });
+        let of_customer = [after(self.customer(customer).hold_until)];
+        let applied = if self.application_starts.is_empty() { &[] } else { self.applications_within(places) };
+        let paid = self.payments_of(customer).iter().map(|payment| payment.received_on);
+        let stated = of_documents.chain(of_customer).flatten();
+        stated.chain(applied.iter().map(|application| application.on)).chain(paid)
+    }
+
+    fn applications_within(&self, documents: Range<usize>) -> &[Application] {
+        let start = self.application_starts[documents.start] as usize;
+        &self.applications[start..self.application_starts[documents.end] as usize]
     }
 
     /// Returns the attribute `name` of a customer, `None` where the customers' file has no such column.

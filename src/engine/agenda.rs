@@ -158,13 +158,15 @@ impl Agenda {
 /// Returns the rules that have a firing left on the day it is by their clocks, rules in `but` left aside: what they are about to
 /// send is weighed against what goes now.
 pub fn still_to_fire(workspace: &Workspace, but: &BTreeSet<RuleId>, now: Timestamp) -> Vec<Rule> {
-    let usual = &workspace.config.time_zone;
-    let fires_today = |schedule: &RuleSchedule| {
-        let next = schedule.next_after(schedule.first_mark(now, usual), usual, &workspace.calendar);
-        next.is_some_and(|next| next.local.date() == now.to_zoned(schedule.zone(usual).zone().clone()).date())
-    };
     let rules = scheduled(workspace).filter(|(rule, _)| !but.contains(&rule.id));
-    rules.filter(|(_, schedule)| fires_today(schedule)).map(|(rule, _)| rule.clone()).collect()
+    rules.filter(|(_, schedule)| fires_later_today(workspace, schedule, now)).map(|(rule, _)| rule.clone()).collect()
+}
+
+/// Returns whether a schedule has a firing after `now` left on the day it is by its clock.
+pub(crate) fn fires_later_today(workspace: &Workspace, schedule: &RuleSchedule, now: Timestamp) -> bool {
+    let usual = &workspace.config.time_zone;
+    let next = schedule.next_after(schedule.first_mark(now, usual), usual, &workspace.calendar);
+    next.is_some_and(|next| next.local.date() == now.to_zoned(schedule.zone(usual).zone().clone()).date())
 }
 
 fn is_ahead(decided_until: DateTime, present: DateTime) -> bool {

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod door;
 mod doubt;
 pub mod fire;
+pub mod forecast;
 pub mod generation;
 pub mod guard;
 pub mod holds;

@@ -67,7 +67,7 @@ impl MessageLine {
 }
 
 /// An invoice with the level it is due for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ItemLevel {
     /// The invoice's number.
     pub item: String,

@@ -265,6 +265,30 @@ impl Workspace {
         CsvSource::new(ledger_files(&self.root, &self.config), as_of).read(progress)
     }
 
+    /// Reads the whole ledger with a file of payments that are expected besides. Its dates and amounts are written as those of
+    /// the payments' file, or of the invoices' where there is none.
+    ///
+    /// # Errors
+    /// Every bad row and file.
+    pub fn read_ledger_expecting(
+        &self,
+        as_of: Date,
+        expected: &Path,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Ledger, Vec<Problem>> {
+        let files = ledger_files(&self.root, &self.config);
+        let form = files.payments.as_ref().unwrap_or(&files.invoices);
+        let own = |table: &CsvTable| if files.payments.is_some() { table.columns.clone() } else { Vec::new() };
+        let table = CsvTable {
+            path: expected.to_owned(),
+            name: expected.to_string_lossy().into(),
+            columns: own(form),
+            delimiter: None,
+            ..form.clone()
+        };
+        CsvSource::new(files, as_of).expecting(table).read(progress)
+    }
+
     /// Returns when each file of the ledger was last written to.
     ///
     /// # Errors

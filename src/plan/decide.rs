@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rust_decimal::Decimal;
 
-use crate::domain::date::{Date, days_between};
+use crate::domain::date::{Date, days_between, shifted};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::hold::{HoldKind, HoldTerm};
 use crate::domain::id::RuleId;
@@ -15,7 +15,8 @@ use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::mailbox::RecipientRole;
 use crate::domain::money::Currency;
 use crate::plan::history::{History, RuleHistory, Standing};
-use crate::plan::ladder::{DueStep, LevelsDue, Rung, rung};
+use crate::plan::imagined::Imagined;
+use crate::plan::ladder::{DueStep, LevelsDue, Past, Rung, lasts_until, rung_after};
 use crate::plan::notices::NoticeCourse;
 use crate::plan::reason::{BlockReason, DeclineReason};
 use crate::plan::statements::StatementCourse;
@@ -31,22 +32,22 @@ use crate::script::{About, Account, LevelFacts, RecipientChoice, RecipientName, 
 const FAULTS_MAX: usize = 100;
 
 /// A reminder rule with its past, looked up once.
-struct Course<'a> {
-    place: u16,
+pub(crate) struct Course<'a> {
+    pub(crate) place: u16,
     rule: &'a Rule,
     reminder: &'a Reminder,
     past: RuleHistory<'a>,
-    /// Days since it first ran; 0 where this is the first time.
-    age: i32,
+    /// Days since it first ran; 0 where this is the first time, `None` where it has not run yet.
+    age: Option<i32>,
     levels_due: LevelsDue<'a>,
 }
 
 /// All rules with their pasts, by kind.
 #[derive(Default)]
-struct Courses<'a> {
-    reminders: Vec<Course<'a>>,
-    statements: Vec<StatementCourse<'a>>,
-    notices: Vec<NoticeCourse<'a>>,
+pub(crate) struct Courses<'a> {
+    pub(crate) reminders: Vec<Course<'a>>,
+    pub(crate) statements: Vec<StatementCourse<'a>>,
+    pub(crate) notices: Vec<NoticeCourse<'a>>,
 }
 
 /// An open document, with what every rule asks of it.
@@ -93,11 +94,13 @@ pub(crate) struct Planner<'a> {
     has_credit: bool,
     /// Whether reminders may go on the plan's day.
     is_open_day: bool,
+    /// What a forecast has sent the customer being decided about so far; `None` in a plan of one day.
+    pub(crate) imagined: Option<Imagined>,
 }
 
 /// Room to work in, kept from one customer to the next.
 #[derive(Default)]
-struct Room<'a> {
+pub(crate) struct Room<'a> {
     open: Vec<OpenDocument>,
     /// The items of the mail being gathered.
     items: Vec<PlannedItem>,
@@ -129,9 +132,16 @@ impl<'a> Planner<'a> {
             suppressions: past.suppressions.clone(),
             items: Vec::with_capacity(documents),
         };
-        let limits = &rules.limits;
-        let is_open_day = limits.reminder_days == ReminderDays::Every || limits.calendar.is_business_day(question.as_of);
-        Self { rules, ledger, past, question, plan, has_credit: false, is_open_day }
+        let mut planner = Self { rules, ledger, past, question, plan, has_credit: false, is_open_day: false, imagined: None };
+        planner.turn_to(question.as_of, question.scheduled_on);
+        planner
+    }
+
+    /// Goes over to another day.
+    pub(crate) fn turn_to(&mut self, as_of: Date, scheduled_on: Date) {
+        let limits = &self.rules.limits;
+        (self.plan.as_of, self.question.as_of, self.question.scheduled_on) = (as_of, as_of, scheduled_on);
+        self.is_open_day = limits.reminder_days == ReminderDays::Every || limits.calendar.is_business_day(as_of);
     }
 
     pub(crate) fn run(mut self) -> Plan {
@@ -142,20 +152,36 @@ impl<'a> Planner<'a> {
             Some(Scope::Customer(customer)) => (Some(customer), None),
             Some(Scope::Invoice(document)) => (Some(self.ledger.document(document).customer), Some(document)),
         };
-        for customer in self.ledger.customer_indexes().filter(|index| only_customer.is_none_or(|only| only == *index)) {
-            let documents = self.ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
-            let documents = documents.filter(|index| only_document.is_none_or(|only| only == *index));
-            room.open.clear();
-            room.open.extend(documents.map(|index| self.open_document(index)).filter(|document| !document.open.is_zero()));
-            // First, since reminders wait for it.
-            let statement = match only_document {
-                None => self.decide_statements(&courses.statements, customer),
-                Some(_) => None,
-            };
-            self.decide_customer(&courses.reminders, customer, statement, &mut room);
-            self.decide_notices(&courses.notices, customer, only_document);
+        match only_customer {
+            Some(customer) => self.decide_about(&courses, customer, only_document, &mut room),
+            None => {
+                for customer in self.ledger.customer_indexes() {
+                    self.decide_about(&courses, customer, None, &mut room);
+                }
+            }
         }
         self.without_rivals()
+    }
+
+    /// Decides about everything of one customer, or about one document alone.
+    pub(crate) fn decide_about(
+        &mut self,
+        courses: &Courses<'a>,
+        customer: CustomerIndex,
+        only_document: Option<DocumentIndex>,
+        room: &mut Room<'a>,
+    ) {
+        let documents = self.ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
+        let documents = documents.filter(|index| only_document.is_none_or(|only| only == *index));
+        room.open.clear();
+        room.open.extend(documents.map(|index| self.open_document(index)).filter(|document| !document.open.is_zero()));
+        // First, since reminders wait for it.
+        let statement = match only_document {
+            None => self.decide_statements(&courses.statements, customer),
+            Some(_) => None,
+        };
+        self.decide_customer(&courses.reminders, customer, statement, room);
+        self.decide_notices(&courses.notices, customer, only_document);
     }
 
     /// Leaves out what rivals decided: their own runs will say it.
@@ -185,30 +211,38 @@ impl<'a> Planner<'a> {
 
     /// Looks up the past of every rule.
     fn courses(&mut self) -> Courses<'a> {
-        let (rules, as_of) = (self.rules, self.plan.as_of);
+        let (rules, Question { as_of, scheduled_on, .. }) = (self.rules, self.question);
         let mut courses = Courses::default();
         for (place, rule) in rules.rules.iter().chain(&rules.rivals).enumerate() {
-            let past = self.past.of_rule(rule);
-            let place = place as u16;
-            match &rule.kind {
-                RuleKind::Reminder(reminder) => {
-                    let age = past.started_on().map_or(0, |started_on| days_between(started_on, as_of));
-                    let levels_due = LevelsDue::new(reminder, &rules.limits.calendar);
-                    courses.reminders.push(Course { place, rule, reminder, past, age, levels_due });
-                }
-                RuleKind::Statement(statement) => {
-                    let is_rival = usize::from(place) >= rules.rules.len();
-                    let period = statement.period.days(if is_rival { as_of } else { self.question.scheduled_on });
-                    courses.statements.push(StatementCourse { place, rule, statement, past, period });
-                }
-                RuleKind::Notice(notice) => {
-                    let takes_baseline = notice.start == NoticeStart::FromNow && !past.has_baseline();
-                    self.plan.rules[usize::from(place)].takes_baseline = takes_baseline;
-                    courses.notices.push(NoticeCourse { place, rule, notice, past, takes_baseline });
-                }
-            }
+            let scheduled_on = if place < rules.rules.len() { scheduled_on } else { as_of };
+            let began = self.past.of_rule(rule).started_on();
+            let age = began.map(|began| days_between(began, as_of));
+            self.enrol(&mut courses, place as u16, rule, age, scheduled_on);
+        }
+        for course in &courses.notices {
+            self.plan.rules[usize::from(course.place)].takes_baseline = course.baseline_on.is_some();
         }
         courses
+    }
+
+    /// Adds a rule, `age` days after it first ran. Its statements' period is counted from `scheduled_on`.
+    pub(crate) fn enrol(&self, courses: &mut Courses<'a>, place: u16, rule: &'a Rule, age: Option<i32>, scheduled_on: Date) {
+        let past = self.past.of_rule(rule);
+        match &rule.kind {
+            RuleKind::Reminder(reminder) => {
+                let levels_due = LevelsDue::new(reminder, &self.rules.limits.calendar);
+                courses.reminders.push(Course { place, rule, reminder, past, age, levels_due });
+            }
+            RuleKind::Statement(statement) => {
+                let period = statement.period.days(scheduled_on);
+                courses.statements.push(StatementCourse { place, rule, statement, past, period });
+            }
+            RuleKind::Notice(notice) => {
+                let takes_baseline = notice.start == NoticeStart::FromNow && !past.has_baseline();
+                let baseline_on = takes_baseline.then_some(self.question.as_of);
+                courses.notices.push(NoticeCourse { place, rule, notice, past, baseline_on });
+            }
+        }
     }
 
     /// Plans what [`crate::plan::forced`] says, currency by currency, asking for nothing else.
@@ -233,7 +267,7 @@ impl<'a> Planner<'a> {
             };
             let Some(level) = reminder.levels.iter().position(|own| own.id.as_str() == level) else { continue };
             let levels_due = LevelsDue::new(reminder, &rules.limits.calendar);
-            let course = Course { place: place as u16, rule, reminder, past: RuleHistory::default(), age: 0, levels_due };
+            let course = Course { place: place as u16, rule, reminder, past: RuleHistory::default(), age: None, levels_due };
             let step = DueStep { level: level as u16, repeat: 0 };
             for (account, open) in &accounts(self.ledger, customer, &open, self.plan.as_of) {
                 let items: Vec<_> = open.iter().map(|document| PlannedItem { document: document.index, step }).collect();
@@ -272,16 +306,27 @@ impl<'a> Planner<'a> {
             !self.ledger.payments_of(customer).is_empty() || open.iter().any(|document| document.open < Decimal::ZERO);
         let (id, limits) = (&self.ledger.customer(customer).id, &self.rules.limits);
         let (as_of, own_run) = (self.question.as_of, self.question.own_run);
-        let earlier = PastMails { all: self.past.mails(id), limits, as_of, own_run, statement };
+        // A forecast asks only the rules that may have something to say.
+        let is_asleep = |imagined: &Imagined, course: &Course<'a>| !imagined.is_awake(course.place, as_of);
+        let asleep: Vec<bool> =
+            self.imagined.iter().flat_map(|own| courses.iter().map(|course| is_asleep(own, course))).collect();
+        let imagined = self.imagined.as_mut().map(|imagined| {
+            let awake = courses.iter().zip(&asleep).filter(|(_, is_asleep)| !**is_asleep);
+            imagined.wake(awake.map(|(course, _)| course.place), as_of);
+            std::mem::take(&mut imagined.mails)
+        });
+        let imagined = imagined.unwrap_or_default();
+        let earlier = PastMails { all: [self.past.mails(id), &imagined], limits, as_of, own_run, statement };
         let accounts = accounts(self.ledger, customer, open, as_of);
         offers.clear();
         gathered.clear();
-        for (place, course) in courses.iter().enumerate() {
+        for (place, course) in courses.iter().enumerate().filter(|(place, _)| asleep.get(*place) != Some(&true)) {
             for (account_place, (account, open)) in accounts.iter().enumerate() {
                 let mut offer = |subject, range: Range<usize>| {
                     let candidates = Candidates { account, open: &open[range.clone()] };
                     let found = self.gather(course, candidates, items, &earlier);
-                    let lead = self.leading(course, items);
+                    let is_mail = matches!(found, Gathered::Message { .. });
+                    let lead = if is_mail { self.leading(course, items) } else { (DueStep::default(), i32::MIN) };
                     let start = gathered.len();
                     gathered.extend_from_slice(items);
                     let (rule, currency, items) = (course.rule, account.currency(), start..gathered.len());
@@ -306,7 +351,15 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        weigh(offers, limits, self.past, id);
+        let is_blocked = |offer: &Offer<'_>| {
+            let place = courses[offer.course].place;
+            self.past.is_blocked(offer.rule, id, offer.currency)
+                || self.imagined.as_ref().is_some_and(|imagined| imagined.is_blocked(place, offer.currency))
+        };
+        weigh(offers, limits, &is_blocked);
+        if let Some(own) = &mut self.imagined {
+            own.mails = imagined;
+        }
         if open.is_empty() {
             for course in courses {
                 let verdict = Verdict::Declined(DeclineReason::NothingOpen);
@@ -336,7 +389,7 @@ impl<'a> Planner<'a> {
         course: &Course<'a>,
         candidates: Candidates<'_>,
         items: &mut Vec<PlannedItem>,
-        earlier: &PastMails<'a>,
+        earlier: &PastMails<'_>,
     ) -> Gathered {
         let Candidates { account, open } = candidates;
         items.clear();
@@ -417,29 +470,72 @@ impl<'a> Planner<'a> {
         Gathered::Message { blocked, choice }
     }
 
-    /// Returns what the rule says of one open document: hold, `where`, then the ladder.
-    fn step(&self, course: &Course<'a>, account: &Account<'_>, document: &OpenDocument) -> Result<Rung, ScriptFault> {
+    /// Returns what the rule says of one open document. A forecast remembers it for as long as it lasts.
+    fn step(&mut self, course: &Course<'a>, account: &Account<'_>, document: &OpenDocument) -> Result<Rung, ScriptFault> {
+        let facts = self.ledger.document(document.index);
+        let past = || Past::of(&course.reminder.levels, course.past.steps(&facts.number));
+        let Some(imagined) = &mut self.imagined else {
+            return self.judge(course, account, document, &past()).map(|(rung, _)| rung);
+        };
+        let (as_of, place) = (self.plan.as_of, course.place);
+        if let Some(rung) = imagined.remembered(place, document.index, as_of) {
+            return Ok(rung);
+        }
+        let past = imagined.past(place, document.index, past);
+        let (rung, is_wanted) = match self.judge(course, account, document, &past) {
+            Ok(judged) => judged,
+            Err(fault) => {
+                // It stands in a blocked mail.
+                if let Some(imagined) = &mut self.imagined {
+                    imagined.wake_on(place, as_of);
+                }
+                return Err(fault);
+            }
+        };
+        let by_condition = course.rule.condition.as_ref().map_or(Date::MAX, |own| own.lasts_until(account, document.index));
+        let by_ladder = match facts.due_on.filter(|_| is_wanted) {
+            // Before its first run a rule's backlog grows from day to day.
+            Some(_) if course.age.is_none() => shifted(as_of, 1),
+            Some(due_on) => lasts_until(course.reminder, document.age, &course.levels_due.on(due_on), &past, as_of),
+            None => Date::MAX,
+        };
+        if let Some(imagined) = &mut self.imagined {
+            imagined.remember(place, document.index, rung, by_condition.min(by_ladder), as_of);
+        }
+        Ok(rung)
+    }
+
+    /// Returns what the rule says of one open document (`where`, hold, then the ladder), and whether it came to the ladder.
+    fn judge(
+        &self,
+        course: &Course<'a>,
+        account: &Account<'_>,
+        document: &OpenDocument,
+        past: &Past,
+    ) -> Result<(Rung, bool), ScriptFault> {
         let as_of = self.plan.as_of;
         let facts = self.ledger.document(document.index);
+        let no = |reason| Ok((Rung::No(reason), false));
         // Credit is nothing to ask for, be it a credit note or an overpaid invoice; it stands on the account and in
         // statements.
         if facts.kind == DocumentKind::CreditNote || document.open <= Decimal::ZERO {
-            return Ok(Rung::No(DeclineReason::NothingOpen));
+            return no(DeclineReason::NothingOpen);
         }
         if let Some(condition) = &course.rule.condition
             && !condition.holds(account, document.index)?
         {
-            return Ok(Rung::No(DeclineReason::ConditionFalse));
+            return no(DeclineReason::ConditionFalse);
         }
         if let Some(reason) = self.hold(facts) {
-            return Ok(Rung::No(reason));
+            return no(reason);
         }
         if !facts.approved {
-            return Ok(Rung::No(DeclineReason::NotApproved));
+            return no(DeclineReason::NotApproved);
         }
         let levels_due = facts.due_on.map(|due_on| course.levels_due.on(due_on));
         let levels_due = levels_due.as_deref().unwrap_or_default();
-        Ok(rung(course.reminder, document.age, levels_due, course.past.steps(&facts.number), course.age, as_of))
+        let age = course.age.unwrap_or_default();
+        Ok((rung_after(course.reminder, document.age, levels_due, past, age, as_of), true))
     }
 
     /// Returns why an invoice is left alone on the plan's day, if it is: by the books, or by a person's hold.

@@ -244,6 +244,21 @@ impl History {
         self.add_mail(customer, PastMail { rule, currency: message.currency, kind, on: plan.as_of, is_queued: false, run: None });
     }
 
+    /// Returns the history with what is on its way taken by a server: what a look at later days begins with.
+    pub fn with_queued_accepted(mut self) -> Self {
+        let accept = |standing: &mut Standing| {
+            if *standing == Standing::UnderWay {
+                *standing = Standing::Accepted;
+            }
+        };
+        for past in self.rules.values_mut() {
+            past.steps.values_mut().flatten().for_each(|step| accept(&mut step.standing));
+            past.occasions.values_mut().for_each(accept);
+        }
+        self.mails.values_mut().flatten().for_each(|mail| mail.is_queued = false);
+        self
+    }
+
     /// Returns the ids of rules with a history.
     pub fn rule_ids(&self) -> impl Iterator<Item = &RuleId> {
         self.rules.keys()

@@ -78,10 +78,20 @@ pub fn rung<'h>(
     rule_age: i32,
     as_of: Date,
 ) -> Rung {
+    rung_after(reminder, age, levels_due, &Past::of(&reminder.levels, steps), rule_age, as_of)
+}
+
+/// Answers as [`rung`] does, of a past that is summed up already.
+pub(crate) fn rung_after(
+    reminder: &Reminder,
+    age: Option<i32>,
+    levels_due: &[i32],
+    past: &Past,
+    rule_age: i32,
+    as_of: Date,
+) -> Rung {
     let Some(age) = age else { return Rung::No(DeclineReason::DueDateMissing) };
     let levels = &reminder.levels;
-
-    let past = Past::of(levels, steps);
     if let Some(reason) = past.open_question {
         return Rung::No(reason);
     }
@@ -89,7 +99,7 @@ pub fn rung<'h>(
     // Backlog: what the item was due for before the rule first ran.
     let age_at_start = age - rule_age;
     let backlog = levels_due.iter().rposition(|due| *due < age_at_start);
-    let (mut done, mut baseline) = (past.reached.map(|reached| reached.level), false);
+    let (mut done, mut baseline) = (past.reached.map(|reached| usize::from(reached.step.level)), false);
     if reminder.start == Start::FromNow && backlog > done {
         (done, baseline) = (backlog, true);
     }
@@ -98,16 +108,16 @@ pub fn rung<'h>(
     let is_lapsed = |level: &Level| level.offset < 0 && age > 0;
     let next = done.map_or(0, |done| done + 1);
     if let (Some(reached), false) = (past.reached, baseline) {
-        let level = &levels[reached.level];
+        let level = &levels[usize::from(reached.step.level)];
         let is_over = is_lapsed(level) || levels_due.get(next).is_some_and(|due| *due <= age);
         if let (Some(repeat), false) = (level.repeat, is_over) {
-            if reached.repeat >= repeat.at_most {
+            if u32::from(reached.step.repeat) >= repeat.at_most {
                 return Rung::No(if next < levels.len() { DeclineReason::NotYetDue } else { DeclineReason::LadderFinished });
             }
             if as_of < shifted(reached.on, repeat.every.count()) {
                 return Rung::No(DeclineReason::NotYetDue);
             }
-            return due(reached.level, reached.repeat + 1);
+            return Rung::Due(DueStep { repeat: reached.step.repeat + 1, ..reached.step });
         }
     }
 
@@ -121,55 +131,69 @@ pub fn rung<'h>(
     match candidate {
         // A second run of the same day would send the next level on the heels of the one before.
         Some(_) if past.reached.is_some_and(|reached| reached.on >= as_of) => Rung::No(DeclineReason::NotYetDue),
-        Some(level) => due(level, 0),
+        // A ladder has at most 50 levels (rule/check).
+        Some(level) => Rung::Due(DueStep { level: level as u16, repeat: 0 }),
         None if baseline => Rung::No(DeclineReason::Backlog),
         None if next >= levels.len() => Rung::No(DeclineReason::LadderFinished),
         None => Rung::No(DeclineReason::NotYetDue),
     }
 }
 
-fn due(level: usize, repeat: u32) -> Rung {
-    // Ladders have at most 64 levels and a repeat count at most 999 (rule/check), so both fit.
-    Rung::Due(DueStep { level: level as u16, repeat: repeat as u16 })
+/// Returns the first day after `as_of` on which the ladder may say something else of an item whose past stays as it is;
+/// [`Date::MAX`] where none does. The rule has run before.
+pub(crate) fn lasts_until(reminder: &Reminder, age: Option<i32>, levels_due: &[i32], past: &Past, as_of: Date) -> Date {
+    let Some(age) = age else { return Date::MAX };
+    // Levels before the due date lapse on the day after it.
+    let turns = levels_due.iter().copied().chain([1]).filter(|turn| *turn > age).min();
+    let turn = turns.map_or(Date::MAX, |turn| shifted(as_of, turn - age));
+    let Some(Reached { step, on }) = past.reached else { return turn };
+    let repeat = reminder.levels[usize::from(step.level)].repeat.map(|repeat| shifted(on, repeat.every.count()));
+    let days = [Some(shifted(on, 1)), repeat, Some(turn)].into_iter().flatten();
+    days.filter(|day| *day > as_of).min().unwrap_or(Date::MAX)
 }
 
-/// The furthest step a server took.
-#[derive(Clone, Copy)]
-struct Reached {
-    level: usize,
-    repeat: u32,
-    on: Date,
+/// The furthest step a server took, or a person closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reached {
+    pub(crate) step: DueStep,
+    pub(crate) on: Date,
 }
 
-struct Past {
-    reached: Option<Reached>,
+/// What is on record of an item, as far as the ladder asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Past {
+    pub(crate) reached: Option<Reached>,
     /// A later step whose mail is neither accepted nor out of the world.
-    open_question: Option<DeclineReason>,
+    pub(crate) open_question: Option<DeclineReason>,
 }
 
 impl Past {
-    fn of<'h>(levels: &[Level], steps: impl Iterator<Item = &'h Step>) -> Self {
-        let mut past = Self { reached: None, open_question: None };
+    pub(crate) fn of<'h>(levels: &[Level], steps: impl Iterator<Item = &'h Step>) -> Self {
+        let mut past = Self::default();
         for step in steps {
             // A step of a level that the rule no longer has says nothing about those it has; `check` warns of it.
             let Some(level) = levels.iter().position(|level| level.id == step.level || level.formerly.contains(&step.level))
             else {
                 continue;
             };
+            // Ladders have at most 50 levels and a repeat count at most 100 (rule/check), so both fit.
+            let here = DueStep { level: level as u16, repeat: u16::try_from(step.repeat).unwrap_or(u16::MAX) };
             match step.standing {
                 // What a person closed is over: the item goes on to the next level.
-                Standing::Accepted | Standing::Cancelled => {
-                    let here = Reached { level, repeat: step.repeat, on: step.on };
-                    if past.reached.is_none_or(|reached| (reached.level, reached.repeat) < (level, step.repeat)) {
-                        past.reached = Some(here);
-                    }
-                }
+                Standing::Accepted | Standing::Cancelled => past.reach(here, step.on),
                 Standing::UnderWay => past.ask(DeclineReason::UnderWay),
                 Standing::Unknown => past.ask(DeclineReason::OutcomeUnknown),
                 Standing::Refused => past.ask(DeclineReason::Refused),
             }
         }
         past
+    }
+
+    /// Notes a step as taken; the furthest one counts.
+    pub(crate) fn reach(&mut self, step: DueStep, on: Date) {
+        if self.reached.is_none_or(|reached| reached.step < step) {
+            self.reached = Some(Reached { step, on });
+        }
     }
 
     fn ask(&mut self, reason: DeclineReason) {

@@ -10,7 +10,9 @@
 //! `decide` walks the ledger and decides about reminders, `statements` and `notices` about theirs.
 
 mod decide;
+pub mod forecast;
 pub mod history;
+mod imagined;
 pub mod key;
 pub mod ladder;
 mod notices;

@@ -6,6 +6,7 @@
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
+use crate::domain::date::Date;
 use crate::domain::document::DocumentKind;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex};
 use crate::domain::money::Currency;
@@ -24,14 +25,16 @@ pub(crate) struct NoticeCourse<'a> {
     pub(crate) rule: &'a Rule,
     pub(crate) notice: &'a Notice,
     pub(crate) past: RuleHistory<'a>,
-    /// Whether everything that is there counts as there before the rule first ran.
-    pub(crate) takes_baseline: bool,
+    /// The day of its first run, where what was there then is not on record: it counts as there before.
+    pub(crate) baseline_on: Option<Date>,
 }
 
 /// Something that a notice can tell of.
 struct Happening {
     customer: CustomerIndex,
     subject: Subject,
+    /// The day from which it is there.
+    on: Date,
     /// The documents it is about: the invoice, or the one that a payment settles.
     document: Option<DocumentIndex>,
     currency: Option<Currency>,
@@ -70,7 +73,7 @@ impl<'a> Planner<'a> {
         customer: CustomerIndex,
         documents: &[DocumentIndex],
     ) {
-        let course = NoticeCourse { place, rule, notice, past: RuleHistory::default(), takes_baseline: false };
+        let course = NoticeCourse { place, rule, notice, past: RuleHistory::default(), baseline_on: None };
         let is_meant = |happening: &&Happening| match happening.subject {
             Subject::Invoice(document) => documents.contains(&document),
             Subject::Account | Subject::Payment(_) | Subject::Customer => true,
@@ -88,7 +91,7 @@ impl<'a> Planner<'a> {
             Event::Customer => {
                 let occasion = occasion::of_customer(ledger.customer(customer).id.as_str());
                 let (subject, amount) = (Subject::Customer, Decimal::ZERO);
-                vec![Happening { customer, subject, document: None, currency: None, amount, occasion }]
+                vec![Happening { customer, subject, on: Date::MIN, document: None, currency: None, amount, occasion }]
             }
             Event::Invoice => {
                 let documents = ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
@@ -98,6 +101,7 @@ impl<'a> Planner<'a> {
                     is_there.then(|| Happening {
                         customer,
                         subject: Subject::Invoice(index),
+                        on: document.issued_on,
                         document: Some(index),
                         currency: Some(document.currency),
                         amount: document.total,
@@ -114,6 +118,7 @@ impl<'a> Planner<'a> {
                     is_there.then_some(Happening {
                         customer,
                         subject: Subject::Payment(index),
+                        on: payment.received_on,
                         document: payment.document,
                         currency: Some(payment.currency),
                         amount: payment.amount,
@@ -127,12 +132,13 @@ impl<'a> Planner<'a> {
 
     fn decide_notice(&mut self, course: &NoticeCourse<'a>, happening: &Happening) {
         let declined = |reason| happening.decision(Verdict::Declined(reason));
-        if course.takes_baseline || course.past.is_in_baseline(&happening.occasion) {
+        let is_there = course.baseline_on.is_some_and(|first| happening.on <= first);
+        if is_there || course.past.is_in_baseline(&happening.occasion) {
             return self.note(course.place, declined(DeclineReason::Backlog));
         }
         let customer = self.ledger.customer(happening.customer).id.clone();
         let occasion = Occasion { customer, currency: happening.currency(), name: happening.occasion.clone() };
-        if let Some(standing) = course.past.standing(&occasion) {
+        if let Some(standing) = self.standing(course.place, &course.past, &occasion) {
             return self.note(course.place, declined(settled(standing)));
         }
         if self.plan.holds.is_silenced(&self.ledger.customer(happening.customer).id, self.plan.as_of) {

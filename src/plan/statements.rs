@@ -11,7 +11,7 @@ use crate::domain::money::Currency;
 use crate::domain::period::Interval;
 use crate::domain::statement::OpenItemStatement;
 use crate::plan::decide::{Gathered, Planner, Post, settled, wanted};
-use crate::plan::history::{Occasion, RuleHistory};
+use crate::plan::history::{Occasion, RuleHistory, Standing};
 use crate::plan::ladder::DueStep;
 use crate::plan::reason::{BlockReason, DeclineReason};
 use crate::plan::{Decision, Matter, PlannedItem, Subject, Verdict, level_facts};
@@ -70,7 +70,7 @@ impl<'a> Planner<'a> {
             let verdict = Verdict::Declined(reason);
             Decision { customer, subject: Subject::Account, currency: Some(currency), verdict }
         };
-        if let Some(standing) = course.past.standing(&occasion) {
+        if let Some(standing) = self.standing(place, &course.past, &occasion) {
             return self.note(place, declined(settled(standing)));
         }
         let figures = OpenItemStatement::of(self.ledger, customer, currency, period, &statement.ageing);
@@ -110,6 +110,12 @@ impl<'a> Planner<'a> {
                 self.note(course.place, Decision { customer, subject: Subject::Account, currency, verdict });
             }
         }
+    }
+
+    /// Returns where the mail of a period or event stands, be it on record or imagined.
+    pub(crate) fn standing(&self, place: u16, past: &RuleHistory<'_>, occasion: &Occasion) -> Option<Standing> {
+        let imagined = || self.imagined.as_ref()?.standing(place, occasion);
+        past.standing(occasion).or_else(imagined)
     }
 
     fn put(

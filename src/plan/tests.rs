@@ -15,6 +15,7 @@ use crate::rule::{ForEach, Known, Limits, RuleFile};
 
 use rust_decimal::dec;
 
+mod forecast;
 mod occasions;
 mod property;
 mod rivals;
@@ -28,7 +29,7 @@ const LEVELS: &str = "levels:\n\
     - { id: final, when: 30 days after due, template: reminder, to: [manager] }\n";
 
 /// Reads `customer ID ADDRESS` and `invoice NUMBER CUSTOMER CURRENCY TOTAL DAYS_OVERDUE`, where `-` is nothing and both may
-/// end in words: `hold:3` (days from the plan's), `disputed`, `unapproved`, `open:AMOUNT`, `manager:ADDRESS`, any other is a tag.
+/// end in words: `hold:3` (days from the plan's), `disputed`, `unapproved`, `open:AMOUNT`, `settled:20`, `manager:ADDRESS`, any other is a tag.
 fn ledger(text: &str) -> Ledger {
     let mut builder = LedgerBuilder::default();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -62,7 +63,10 @@ fn ledger(text: &str) -> Ledger {
                     currency: Currency::parse(currency).unwrap(),
                     issued_on: shifted(due_on.unwrap_or(AS_OF), -30),
                     due_on,
-                    settled_on: None,
+                    settled_on: more
+                        .iter()
+                        .find_map(|word| word.strip_prefix("settled:"))
+                        .map(|days| shifted(AS_OF, days.parse().unwrap())),
                     total: total.parse().unwrap(),
                     open: more.iter().find_map(|word| word.strip_prefix("open:")).map(|open| open.parse().unwrap()),
                     disputed: more.contains(&"disputed"),

@@ -8,11 +8,11 @@ use std::cmp::Reverse;
 use std::ops::Range;
 
 use crate::domain::date::{Date, DaySpan, DayUnit, days_between};
-use crate::domain::id::{CustomerId, RuleId};
+use crate::domain::id::RuleId;
 use crate::domain::money::Currency;
 use crate::plan::Subject;
 use crate::plan::decide::Gathered;
-use crate::plan::history::{History, MailKind, PastMail};
+use crate::plan::history::{MailKind, PastMail};
 use crate::plan::ladder::DueStep;
 use crate::plan::reason::DeclineReason;
 use crate::rule::{ForEach, Limits, Reminder, Rule};
@@ -50,26 +50,22 @@ impl<'a> Offer<'a> {
         matches!(self.gathered, Gathered::Message { blocked: None, .. })
     }
 
-    fn rank(&self, past: &History, customer: &CustomerId) -> Rank<'a> {
-        Rank {
-            is_sound: !past.is_blocked(self.rule, customer, self.currency),
-            due_age: self.lead.1,
-            repeat: self.lead.0.repeat,
-            rule: Reverse(&self.rule.id),
-        }
+    fn rank(&self, is_blocked: &dyn Fn(&Offer<'_>) -> bool) -> Rank<'a> {
+        Rank { is_sound: !is_blocked(self), due_age: self.lead.1, repeat: self.lead.0.repeat, rule: Reverse(&self.rule.id) }
     }
 }
 
 /// Lets the highest of a customer's mails stand in each currency, with all others of its rule; where there is a contact gap,
-/// one rule goes in all currencies. The rest stands back for it.
-pub(crate) fn weigh(offers: &mut [Offer<'_>], limits: &Limits, past: &History, customer: &CustomerId) {
+/// one rule goes in all currencies. The rest stands back for it. `is_blocked` tells whether a mail of its kind is blocked in the
+/// outbox.
+pub(crate) fn weigh(offers: &mut [Offer<'_>], limits: &Limits, is_blocked: &dyn Fn(&Offer<'_>) -> bool) {
     let mails = || offers.iter().filter(|offer| offer.is_mail());
     if mails().map(|offer| offer.course).min() == mails().map(|offer| offer.course).max() {
         return;
     }
     let highest = |currency: Option<Currency>| {
         let rivals = mails().filter(|offer| currency.is_none_or(|currency| offer.currency == currency));
-        rivals.max_by_key(|offer| offer.rank(past, customer)).map(|offer| offer.rule.id.clone())
+        rivals.max_by_key(|offer| offer.rank(is_blocked)).map(|offer| offer.rule.id.clone())
     };
     if limits.contact_gap.days.count() > 0 {
         let Some(winner) = highest(None) else { return };
@@ -99,7 +95,8 @@ pub(crate) fn weigh(offers: &mut [Offer<'_>], limits: &Limits, past: &History, c
 /// What has been sent to a customer, or is about to be, as it bears on a plan's day.
 #[derive(Clone, Copy)]
 pub(crate) struct PastMails<'a> {
-    pub(crate) all: &'a [PastMail],
+    /// Those on record, and those a forecast has imagined.
+    pub(crate) all: [&'a [PastMail]; 2],
     pub(crate) limits: &'a Limits,
     pub(crate) as_of: Date,
     /// The run that is planned a second time.
@@ -122,7 +119,7 @@ impl<'a> PastMails<'a> {
                 !is_own && is_within(self.limits.contact_gap, mail.on, self.as_of, self.limits)
             }
         };
-        self.statement.or_else(|| self.all.iter().find(is_near).map(|mail| &mail.rule))
+        self.statement.or_else(|| self.all.into_iter().flatten().find(is_near).map(|mail| &mail.rule))
     }
 
     /// Returns whose reminder in `currency` has the day already. Only a rule that mails invoice by invoice goes on with the
@@ -134,7 +131,7 @@ impl<'a> PastMails<'a> {
                 && self.is_of_today(mail)
                 && !(reminder.for_each == ForEach::Invoice && rule.is_known_as(&mail.rule))
         };
-        self.all.iter().find(takes).map(|mail| &mail.rule)
+        self.all.into_iter().flatten().find(takes).map(|mail| &mail.rule)
     }
 
     fn is_of_today(&self, mail: &PastMail) -> bool {

@@ -12,6 +12,7 @@ use crate::domain::problem::{Problem, nearest};
 use crate::script::fault::Locate;
 use crate::script::functions::{FUNCTIONS, is_function};
 use crate::script::library::Library;
+use crate::script::sandbox::AS_OF;
 use crate::script::values::{FIELDS, Kind, Needs, find_field};
 
 /// The names a script may use that the workspace, not the program, decides on.
@@ -57,6 +58,8 @@ pub(crate) struct Findings {
     pub(crate) attributes: BTreeSet<String>,
     /// Whether `disputed` is asked for anywhere.
     pub(crate) asks_disputed: bool,
+    /// Whether anything is asked for that changes from day to day while the ledger stays as it is.
+    pub(crate) asks_day: bool,
 }
 
 /// Walks a whole tree, closures and functions included. `variables` are the names with a known kind.
@@ -103,6 +106,7 @@ impl Walk<'_> {
             }
             ASTNode::Expr(Expr::MethodCall(call, position)) => self.call(call, *position, 1),
             ASTNode::Expr(Expr::Property(name, position)) => self.property(&name.2, *position),
+            ASTNode::Expr(Expr::Variable(variable, ..)) => self.findings.asks_day |= variable.1 == AS_OF,
             ASTNode::Expr(chain @ Expr::Dot(..)) => self.chain(chain),
             ASTNode::Stmt(Stmt::Assignment(assignment)) => {
                 let target = &assignment.1.lhs;
@@ -151,6 +155,8 @@ impl Walk<'_> {
             // What the function asks of an invoice or customer has to be there when it is called.
             self.findings.needs = self.findings.needs.and(library.needs());
             self.findings.asks_disputed |= library.asks_disputed();
+            // It may ask for the day by itself.
+            self.findings.asks_day = true;
             let (given, taken) = (call.args.len(), function.parameters.len());
             if receivers > 0 || given != taken {
                 let form = format!("{name}({})", function.parameters.join(", "));
@@ -256,7 +262,8 @@ impl Walk<'_> {
     fn need(&mut self, name: &str) {
         match name {
             "balance" => self.findings.needs.balance = true,
-            "overdue" => self.findings.needs.overdue = true,
+            "overdue" => (self.findings.needs.overdue, self.findings.asks_day) = (true, true),
+            "days_overdue" => self.findings.asks_day = true,
             "attributes" => self.findings.needs.attributes = true,
             "disputed" => self.findings.asks_disputed = true,
             _ => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rhai::{AST, Engine, Position, Scope};
 
-use crate::domain::date::Date;
+use crate::domain::date::{Date, shifted};
 use crate::domain::ledger::{DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::problem::{Problem, Severity};
 use crate::script::Account;
@@ -64,6 +64,7 @@ struct Inner {
     fast: Option<Test>,
     needs: Needs,
     asks_disputed: bool,
+    asks_day: bool,
     locate: Locate,
 }
 
@@ -112,6 +113,7 @@ impl Condition {
             ast,
             needs: findings.needs,
             asks_disputed: findings.asks_disputed,
+            asks_day: findings.asks_day,
             locate: locate.clone(),
         }));
         let problems = condition.try_on(&Sample::new(names, &findings.attributes));
@@ -129,6 +131,16 @@ impl Condition {
         match self.0.fast.as_ref().and_then(|test| test.holds(&View::new(account, document))) {
             Some(holds) => Ok(holds),
             None => self.holds_about(account, About::Document(document)),
+        }
+    }
+
+    /// Returns the first day after the account's on which the condition may answer otherwise for a document of `account`, as
+    /// long as the ledger's figures stay as they are; [`Date::MAX`] where none does.
+    pub fn lasts_until(&self, account: &Account<'_>, document: DocumentIndex) -> Date {
+        match &self.0.fast {
+            Some(test) => test.lasts_until(&View::new(account, document)),
+            None if self.0.asks_day => shifted(account.as_of, 1),
+            None => Date::MAX,
         }
     }
 

@@ -213,7 +213,7 @@ impl Comparison {
 }
 
 impl Whole {
-    fn value(&self, view: &View<'_>) -> i64 {
+    pub(crate) fn value(&self, view: &View<'_>) -> i64 {
         match self {
             Self::Literal(value) => *value,
             Self::DaysOverdue => i64::from(view.document.days_overdue(view.as_of)),
@@ -236,7 +236,7 @@ impl Number {
 
 impl Day {
     /// Returns the day or nothing; the outer `None` is a day beyond the calendar.
-    fn value(&self, view: &View<'_>) -> Option<Option<Date>> {
+    pub(crate) fn value(&self, view: &View<'_>) -> Option<Option<Date>> {
         Some(match self {
             Self::Nothing => None,
             Self::Literal(date) => Some(*date),

@@ -13,6 +13,7 @@ mod fast;
 mod fault;
 mod functions;
 mod hooks;
+mod lasting;
 mod library;
 mod packages;
 mod picker;

@@ -259,17 +259,27 @@ impl LedgerBuilder {
         let index = self.add_document(document)?;
         self.ledger.document_attributes[1].push(attributes).ok_or(LedgerError::Full)?;
         if let Some(invoice) = applies_to {
-            self.ledger.applications.push(Application { document: invoice, on, amount: -credit });
-            self.ledger.applications.push(Application { document: index, on, amount: credit });
+            self.ledger.applications.push(Application { document: invoice, on, amount: -credit, is_expected: false });
+            self.ledger.applications.push(Application { document: index, on, amount: credit, is_expected: false });
         }
         Ok(index)
     }
 
     /// Adds a payment; with a document it settles that much of it from the day it was received.
     pub fn add_payment(&mut self, payment: Payment) -> Result<(), LedgerError> {
+        self.add_applied(payment, false)
+    }
+
+    /// Adds a payment that has not come yet; with a document it settles that much of it too, also of what the books give as open.
+    pub fn add_expected_payment(&mut self, payment: Payment) -> Result<(), LedgerError> {
+        self.add_applied(payment, true)
+    }
+
+    fn add_applied(&mut self, payment: Payment, is_expected: bool) -> Result<(), LedgerError> {
         if let Some(document) = payment.document {
             self.same_currency(document, payment.currency)?;
-            self.ledger.applications.push(Application { document, on: payment.received_on, amount: payment.amount });
+            let (on, amount) = (payment.received_on, payment.amount);
+            self.ledger.applications.push(Application { document, on, amount, is_expected });
         }
         self.ledger.payments.push(payment);
         Ok(())

@@ -7,11 +7,11 @@ use crate::plan::history::Occasion;
 /// The day of every plan here; the month before it ends on 29 February.
 const DAY: Date = Date::constant(2028, 3, 1);
 
-const STATEMENT: &str = "id: s\nkind: statement\ntemplate: reminder\nfrom: receivables\nto: [billing]\n";
-const NOTICE: &str = "id: n\nkind: notice\ntemplate: reminder\nfrom: receivables\nto: [billing]\n";
+pub(super) const STATEMENT: &str = "id: s\nkind: statement\ntemplate: reminder\nfrom: receivables\nto: [billing]\n";
+pub(super) const NOTICE: &str = "id: n\nkind: notice\ntemplate: reminder\nfrom: receivables\nto: [billing]\n";
 
 /// Reads what [`ledger`] reads, days counted from 29 February, and `payment REFERENCE CUSTOMER CURRENCY AMOUNT RECEIVED`.
-fn ledger_with_payments(text: &str) -> Ledger {
+pub(super) fn ledger_with_payments(text: &str) -> Ledger {
     let is_payment = |line: &&str| line.trim().starts_with("payment");
     let rows: String = text.lines().filter(|line| !is_payment(line)).map(|line| format!("{line}\n")).collect();
     let mut builder = LedgerBuilder::default();
@@ -41,7 +41,7 @@ fn ledger_with_payments(text: &str) -> Ledger {
     builder.finish()
 }
 
-fn one_rule(text: &str, script: Option<&str>) -> RuleSet {
+pub(super) fn one_rule(text: &str, script: Option<&str>) -> RuleSet {
     let text = if script.is_some() { format!("{text}script: x.rhai\n") } else { text.to_owned() };
     let files = [RuleFile { path: "rules/x.yaml".into(), text }];
     let scripts = script.iter().map(|script| ("rules/x.rhai".to_owned(), (*script).to_owned())).collect();

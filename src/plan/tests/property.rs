@@ -29,7 +29,7 @@ fn ledger_text() -> impl Strategy<Value = String> {
 }
 
 /// The lines of a rule that differ from rule to rule.
-fn rule_lines() -> impl Strategy<Value = String> {
+pub(super) fn rule_lines() -> impl Strategy<Value = String> {
     let parts: [&[&str]; 5] = [
         &["for_each: customer\n", "for_each: invoice\n"],
         &[
@@ -45,13 +45,13 @@ fn rule_lines() -> impl Strategy<Value = String> {
     parts.map(prop::sample::select).prop_map(|parts| parts.concat())
 }
 
-const SCRIPTS: [(&str, &str); 2] = [
+pub(super) const SCRIPTS: [(&str, &str); 2] = [
     ("all.rhai", "fn recipients(customer, items, level) { if items.len == 3 { 7 } else { () } }"),
     ("some.rhai", "fn select(customer, items) { items.filter(|item| item.open > 30) }"),
 ];
 
 /// Steps of rule `r0` and mails to customers, days before the plan's.
-fn past() -> impl Strategy<Value = History> {
+pub(super) fn past() -> impl Strategy<Value = History> {
     let standings = [Standing::Accepted, Standing::UnderWay, Standing::Unknown, Standing::Refused, Standing::Cancelled];
     let levels = prop::sample::select(vec!["upcoming", "first", "second", "final"]);
     let step = (0..25_usize, levels, prop::sample::select(standings.to_vec()), 0..40_i32);

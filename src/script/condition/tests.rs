@@ -265,7 +265,7 @@ proptest! {
         let fast = check::expression(&ast).as_ref().and_then(Test::read);
         prop_assert!(fast.is_some(), "{} is not in the simple part", text);
         let needs = Needs { balance: true, overdue: true, attributes: true };
-        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, needs, asks_disputed: false, locate: Locate::file("where", &text) };
+        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, needs, asks_disputed: false, asks_day: true, locate: Locate::file("where", &text) };
         let condition = Condition(Arc::new(inner));
         for index in (0..documents.len() as u32).map(DocumentIndex) {
             let account = Account::of(&ledger, index, as_of);
@@ -279,6 +279,61 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+proptest! {
+    /// What a forecast does not ask again has not changed.
+    #[test]
+    fn a_condition_answers_as_it_does_until_the_day_it_names(
+        text in expressions(),
+        documents in proptest::collection::vec((0..3u8, -200..200i64, -60..60i32, any::<bool>(), 0..4u8), 1..4),
+        // All of them are there: before it was issued a document's figures are others.
+        day in -32..60i32,
+    ) {
+        let ledger = ledger(&documents);
+        let as_of = crate::domain::date::shifted(date(2026, 11, 21), day);
+        let names = Names { invoice_attributes: Some(vec!["project".into(), "absent".into()]), ..Names::default() };
+        let Ok((condition, _)) = Condition::compile(&text, Topic::Invoice, &names, &Locate::file("where", &text)) else { return Ok(()) };
+        for index in (0..documents.len() as u32).map(DocumentIndex) {
+            let account = Account::of(&ledger, index, as_of);
+            let (holds, until) = (condition.holds(&account, index), condition.lasts_until(&account, index));
+            prop_assert!(until > as_of);
+            for ahead in 1..90 {
+                let later = crate::domain::date::shifted(as_of, ahead);
+                if later >= until {
+                    break;
+                }
+                let then = condition.holds(&Account::of(&ledger, index, later), index);
+                prop_assert_eq!(&then, &holds, "{} on {}, told on {} to last until {}", text, later, as_of, until);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_turns_on_a_day_is_asked_again_on_that_day() {
+    let ledger = ledger(&[(0, 100, -10, false, 0)]);
+    let as_of = date(2026, 11, 21);
+    for (text, until) in [
+        ("invoice.open > 5 && customer.tags.contains(\"vip\")", None),
+        ("invoice.days_overdue > 10", Some(date(2026, 11, 22))),
+        ("invoice.days_overdue > 14", Some(date(2026, 11, 25))),
+        ("invoice.days_overdue > 3", None),
+        ("invoice.due_on <= as_of - 14", Some(date(2026, 11, 25))),
+        ("invoice.due_on <= as_of - 3", None),
+        // One part that is false for good decides, one that is true for good does not.
+        ("invoice.days_overdue > 14 && invoice.open > 500", None),
+        ("invoice.days_overdue > 14 && invoice.open > 5", Some(date(2026, 11, 25))),
+        ("invoice.days_overdue > 14 || invoice.open > 5", None),
+        ("customer.overdue > 5", Some(date(2026, 11, 22))),
+        // rhai judges these: those that calculate with the day are asked each day.
+        ("invoice.total - invoice.open < 3", None),
+        ("invoice.days_overdue % 7 == 0", Some(date(2026, 11, 22))),
+    ] {
+        let (condition, _) = Condition::compile(text, Topic::Invoice, &Names::default(), &Locate::file("where", text)).unwrap();
+        let account = Account::of(&ledger, DocumentIndex(0), as_of);
+        assert_eq!(condition.lasts_until(&account, DocumentIndex(0)), until.unwrap_or(Date::MAX), "{text}");
     }
 }
 

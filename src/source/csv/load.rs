@@ -30,12 +30,18 @@ const UNKNOWN_CUSTOMER_HINT: &str = "add the customer, or correct the id";
 const NO_INVOICE_HINT: &str = "add a customers' file to the ledger in config.yaml";
 const FULL_HINT: &str = "split the ledger";
 
-/// Reads all files; notes everything wrong with any of them.
-pub(crate) fn read(files: &CsvLedger, as_of: Date, progress: &mut dyn FnMut(u64, u64)) -> Result<Ledger, Vec<Problem>> {
+/// Reads all files, and one of payments that are only `expected`; notes everything wrong with any of them.
+pub(crate) fn read(
+    files: &CsvLedger,
+    expected: Option<&CsvTable>,
+    as_of: Date,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Ledger, Vec<Problem>> {
     let mut customers = File::open(Kind::Customers, files.customers.as_ref());
     let mut invoices = File::open(Kind::Invoices, Some(&files.invoices));
     let mut credit_notes = File::open(Kind::CreditNotes, files.credit_notes.as_ref());
     let mut payments = File::open(Kind::Payments, files.payments.as_ref());
+    let mut expected = File::open(Kind::Payments, expected);
     let names = |file: &File<'_>| file.table.as_ref().map(|table| table.layout.attribute_names()).unwrap_or_default();
     // The seed is drawn so that nobody can prepare numbers that make the tables slow.
     let builder =
@@ -54,16 +60,17 @@ pub(crate) fn read(files: &CsvLedger, as_of: Date, progress: &mut dyn FnMut(u64,
         are_customers_whole: true,
         are_invoices_whole: true,
         bytes_done: 0,
-        bytes_total: [&customers, &invoices, &credit_notes, &payments].iter().map(|file| file.bytes()).sum(),
+        bytes_total: [&customers, &invoices, &credit_notes, &payments, &expected].iter().map(|file| file.bytes()).sum(),
     };
     loader.customers(&mut customers, progress);
     loader.are_customers_whole = customers.faults.is_empty();
     loader.invoices(&mut invoices, progress);
     loader.are_invoices_whole = invoices.faults.is_empty();
     loader.credit_notes(&mut credit_notes, progress);
-    loader.payments(&mut payments, progress);
+    loader.payments(&mut payments, LedgerBuilder::add_payment, progress);
+    loader.payments(&mut expected, LedgerBuilder::add_expected_payment, progress);
     let problems: Vec<Problem> =
-        [customers, invoices, credit_notes, payments].into_iter().flat_map(|file| file.faults.into_list()).collect();
+        [customers, invoices, credit_notes, payments, expected].into_iter().flat_map(|file| file.faults.into_list()).collect();
     if problems.is_empty() { Ok(loader.builder.finish()) } else { Err(problems) }
 }
 
@@ -319,7 +326,12 @@ impl Loader {
         });
     }
 
-    fn payments(&mut self, file: &mut File<'_>, progress: &mut dyn FnMut(u64, u64)) {
+    fn payments(
+        &mut self,
+        file: &mut File<'_>,
+        add: fn(&mut LedgerBuilder, Payment) -> Result<(), LedgerError>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) {
         let Some(layout) = file.table.as_ref().map(|table| &table.layout) else { return };
         let [Some(amount), Some(received_on)] = ["amount", "received_on"].map(|field| layout.column(field)) else { return };
         let [customer, invoice, currency, reference] =
@@ -349,7 +361,7 @@ impl Loader {
             };
             if row.is_good
                 && owner.is_some()
-                && let Err(error) = loader.builder.add_payment(payment)
+                && let Err(error) = add(&mut loader.builder, payment)
             {
                 refuse(row, invoice.unwrap_or(owner_column), &error);
             }

@@ -129,13 +129,20 @@ pub struct FileChange {
 #[derive(Clone, Debug)]
 pub struct CsvSource {
     files: CsvLedger,
+    /// Payments that have not come yet.
+    expected: Option<CsvTable>,
     as_of: Date,
 }
 
 impl CsvSource {
     /// Returns a source over `files`; `as_of` is the day that relative dates count from.
     pub fn new(files: CsvLedger, as_of: Date) -> Self {
-        Self { files, as_of }
+        Self { files, expected: None, as_of }
+    }
+
+    /// Returns the source with a file of payments that have not come yet, for looking ahead.
+    pub fn expecting(self, expected: CsvTable) -> Self {
+        Self { expected: Some(expected), ..self }
     }
 
     /// Returns the further columns of the files without reading their rows.
@@ -184,7 +191,7 @@ impl CsvSource {
 
 impl LedgerSource for CsvSource {
     fn read(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Ledger, Vec<Problem>> {
-        load::read(&self.files, self.as_of, progress)
+        load::read(&self.files, self.expected.as_ref(), self.as_of, progress)
     }
 }
 
