@@ -23,6 +23,7 @@ use dunlin::domain::id::{RecipientKey, SenderId, TemplateName};
 use dunlin::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use dunlin::domain::money::Currency;
 use dunlin::domain::problem::Severity;
+use dunlin::engine::forecast::foresee_turns;
 use dunlin::plan::Plan;
 use dunlin::plan::forecast::Turn;
 use dunlin::plan::history::History;
@@ -261,8 +262,8 @@ fn measure_memory(folder: &Path) {
     drop(plan);
     let rules = rules(FILTERS.map(|filter| filter.condition));
     let turns = turns(rules.rules.len());
-    let customers = ledger.customer_indexes();
-    let found = dunlin::plan::forecast::forecast(&rules, &ledger, &History::default(), &turns, customers, &mut |_| {});
+    let customers: Vec<CustomerIndex> = ledger.customer_indexes().collect();
+    let found = foresee_turns(&rules, &ledger, &History::default(), &turns, &customers, &mut |_| {});
     println!("peak memory with a forecast besides:  {} (at most 400 MB is promised)", tell(peak_mb()));
     black_box((found, ledger));
 }
@@ -301,8 +302,8 @@ fn main() {
     for round in 0..FORECAST_ROUNDS {
         let (plan_time, _) = timed(|| black_box(plan(&filtered, &ledger)));
         let (time, found) = timed(|| {
-            let customers = ledger.customer_indexes();
-            dunlin::plan::forecast::forecast(&filtered, &ledger, &History::default(), &turns, customers, &mut |_| {})
+            let customers: Vec<CustomerIndex> = ledger.customer_indexes().collect();
+            foresee_turns(&filtered, &ledger, &History::default(), &turns, &customers, &mut |_| {})
         });
         if round == 0 {
             let items: usize = found.mails.iter().map(|mail| found.items(mail).len()).sum();

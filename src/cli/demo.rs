@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::gallery::{MARK, Picture, page};
+use crate::cli::gallery::{Html, MARK, Picture, page};
 use crate::cli::outbox::failed as store_failed;
 use crate::cli::plan::{show_declined, show_messages};
 use crate::cli::print::{counted, fail, json, out, say};
@@ -42,6 +42,8 @@ pub(crate) struct DemoArgs {
 
 /// The page in the demo's folder.
 const PAGE: &str = "index.html";
+/// What it says below its title.
+const PAGE_LEAD: &str = "Each mail as the server took it. Click one to open it; the .eml file opens in any mail program.";
 /// The demo's database in its folder.
 const DATABASE: &str = "dunlin.db";
 
@@ -183,8 +185,8 @@ fn write_mails(
             fs::write(folder.join(format!("{name}.html")), html)?;
         }
         pictures.push(Picture {
-            eml: format!("{name}.eml"),
-            html: composed.html.as_ref().map(|_| format!("{name}.html")),
+            eml: Some(format!("{name}.eml")),
+            html: composed.html.as_ref().map(|_| Html::File(format!("{name}.html"))),
             to: mail.recipients.join(", "),
             customer: customer.name.to_string(),
             level,
@@ -194,7 +196,7 @@ fn write_mails(
     }
     let path = folder.join(PAGE);
     let title = format!("Dunlin demo: {} of {}", counted(pictures.len(), "mail", "mails"), plan.as_of);
-    fs::write(&path, page(&title, &pictures))?;
+    fs::write(&path, page(&title, PAGE_LEAD, &pictures))?;
     Ok(path)
 }
 

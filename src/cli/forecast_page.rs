@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::cli::forecast::{ForecastView, Outlook, assumption, headline};
+use crate::cli::gallery::escaped;
 use crate::domain::date::{Date, shifted};
 use crate::engine::forecast::DayLine;
 
@@ -175,22 +176,6 @@ fn mails(view: &ForecastView) -> String {
         );
     }
     rows + "</table>\n"
-}
-
-/// Returns a text as HTML shows it.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe += "&amp;",
-            '<' => safe += "&lt;",
-            '>' => safe += "&gt;",
-            '"' => safe += "&quot;",
-            '\'' => safe += "&#39;",
-            other => safe.push(other),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

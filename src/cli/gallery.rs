@@ -6,10 +6,10 @@ pub(crate) const MARK: &str = "<!-- written by dunlin demo -->";
 /// One mail on the page.
 #[derive(Debug)]
 pub(crate) struct Picture {
-    /// The file with its exact bytes, beside the page.
-    pub(crate) eml: String,
-    /// The file with its HTML part, beside the page, where it has one.
-    pub(crate) html: Option<String>,
+    /// The file with its exact bytes, beside the page, where there is one.
+    pub(crate) eml: Option<String>,
+    /// Its HTML part, where it has one.
+    pub(crate) html: Option<Html>,
     /// Whom it went to.
     pub(crate) to: String,
     /// The customer's name.
@@ -22,33 +22,47 @@ pub(crate) struct Picture {
     pub(crate) text: String,
 }
 
-/// Returns the page.
-pub(crate) fn page(title: &str, pictures: &[Picture]) -> String {
+/// The HTML part of a mail.
+#[derive(Debug)]
+pub(crate) enum Html {
+    /// In a file of this name, beside the page.
+    File(String),
+    /// Within the page.
+    Within(String),
+}
+
+/// Returns the page, `lead` below its title.
+pub(crate) fn page(title: &str, lead: &str, pictures: &[Picture]) -> String {
     let mut page = format!(
         "<!doctype html>\n{MARK}\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<style>{STYLE}</style></head><body>\n\
-         <h1>{title}</h1>\n<p>Each mail as the server took it. Click one to open it; the .eml file opens in any mail program.</p>\n<main>\n",
-        title = escaped(title)
+         <h1>{title}</h1>\n<p>{lead}</p>\n<main>\n",
+        title = escaped(title),
+        lead = escaped(lead)
     );
     for picture in pictures {
+        let frame = |source: &str, value: &str| {
+            let (value, subject) = (escaped(value), escaped(&picture.subject));
+            format!("<iframe {source}=\"{value}\" title=\"{subject}\" loading=\"lazy\" sandbox></iframe>")
+        };
         let shown = match &picture.html {
-            Some(html) => format!(
-                "<iframe src=\"{0}\" title=\"{1}\" loading=\"lazy\" sandbox></iframe>",
-                escaped(html),
-                escaped(&picture.subject)
-            ),
+            Some(Html::File(name)) => frame("src", name),
+            Some(Html::Within(html)) => frame("srcdoc", html),
             None => format!("<pre>{}</pre>", escaped(&picture.text)),
         };
-        let open = picture.html.as_deref().unwrap_or(&picture.eml);
+        let link = |name: &str, words: &str| format!(" · <a href=\"{}\">{words}</a>", escaped(name));
+        let mut links = match (&picture.html, &picture.eml) {
+            (Some(Html::File(name)), _) | (None, Some(name)) => link(name, "open"),
+            (Some(Html::Within(_)), _) | (None, None) => String::new(),
+        };
+        links += &picture.eml.as_ref().map_or_else(String::new, |eml| link(eml, ".eml"));
         page.push_str(&format!(
-            "<article><header><b>{subject}</b><br>{customer} &lt;{to}&gt;<br><i>{level}</i> · <a href=\"{open}\">open</a> · \
-             <a href=\"{eml}\">.eml</a></header>{shown}</article>\n",
+            "<article><header><b>{subject}</b><br>{customer} &lt;{to}&gt;<br><i>{level}</i>{links}\
+             </header>{shown}</article>\n",
             subject = escaped(&picture.subject),
             customer = escaped(&picture.customer),
             to = escaped(&picture.to),
             level = escaped(&picture.level),
-            open = escaped(open),
-            eml = escaped(&picture.eml),
         ));
     }
     page.push_str("</main></body></html>\n");
@@ -60,7 +74,8 @@ main{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,640px),
 article{background:#fff;border:1px solid #d1d5db;border-radius:6px;overflow:hidden}\
 header{padding:.75rem 1rem;border-bottom:1px solid #e5e7eb}iframe{width:100%;height:520px;border:0}pre{padding:1rem;white-space:pre-wrap}";
 
-fn escaped(text: &str) -> String {
+/// Returns a text as HTML shows it.
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -83,15 +98,15 @@ mod tests {
     fn nothing_a_mail_says_becomes_markup() {
         let evil = "\"><script>alert(1)</script>".to_owned();
         let picture = Picture {
-            eml: "1.eml".into(),
-            html: None,
+            eml: Some("1.eml".into()),
+            html: Some(Html::Within(evil.clone())),
             to: evil.clone(),
             customer: evil.clone(),
             level: evil.clone(),
             subject: evil.clone(),
             text: evil,
         };
-        let page = page("Demo", &[picture]);
+        let page = page("Demo", &picture.text.clone(), &[picture]);
         assert!(page.contains(MARK) && page.contains("1.eml"));
         assert!(!page.contains("<script>"), "{page}");
     }

@@ -7,6 +7,7 @@ mod adopt;
 mod backup;
 mod check;
 mod demo;
+mod diff;
 mod dkim;
 mod doctor;
 mod forecast;
@@ -55,6 +56,8 @@ pub(crate) enum Exit {
     Failed,
     /// 3: problems in rules or config.
     Problems,
+    /// 4: done, and there is a difference.
+    Changed,
 }
 
 impl From<Exit> for ExitCode {
@@ -63,6 +66,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Problems => 3,
+            Exit::Changed => 4,
         })
     }
 }
@@ -120,6 +124,8 @@ enum Verb {
     Forecast(forecast::ForecastArgs),
     /// Show every mail that the rules would have sent over past receivables
     Backtest(forecast::BacktestArgs),
+    /// Show what a change of rules does to today and the next 30 days
+    Diff(diff::DiffArgs),
     /// Print the DNS records of the keys that mails are signed with
     Dkim(dkim::DkimArgs),
     /// Run rules now: decide, record and send what is due
@@ -169,6 +175,7 @@ pub fn main() -> ExitCode {
         Verb::Next(args) => next::next(common, &args),
         Verb::Forecast(args) => forecast::forecast(common, &args),
         Verb::Backtest(args) => forecast::backtest(common, &args),
+        Verb::Diff(args) => diff::diff(common, &args),
         Verb::Dkim(args) => dkim::dkim(common, &args),
         Verb::Run(args) => run::run(common, &args),
         Verb::Serve(args) => serve::serve(common, &args),
@@ -204,7 +211,7 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 47] = [
+    const LINES: [&str; 48] = [
         "demo",
         "init somewhere",
         "check",
@@ -213,6 +220,7 @@ mod tests {
         "next",
         "forecast",
         "backtest --from 2026-01-01",
+        "diff",
         "dkim",
         "run",
         "serve",

@@ -1,15 +1,20 @@
-//! `dunlin preview`: one mail as it would be sent, for reading. Sends and stores nothing.
+//! `dunlin preview`: one mail as it would be sent, or those of all levels, for reading. Sends and stores nothing.
+
+use std::fs;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::gallery::{Html, Picture, page};
 use crate::cli::plan::block_sentence;
-use crate::cli::print::{fail, json, out, out_bytes, say};
+use crate::cli::print::{fail, json, out_bytes, say};
 use crate::cli::session::Session;
 use crate::cli::{Common, Exit, day};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
+use crate::domain::id::Language;
 use crate::domain::mailbox::RecipientRole;
-use crate::engine::preview::{Preview, PreviewFault, Wanted, preview as compose_preview};
+use crate::engine::preview::{LevelPreview, Preview, PreviewFault, Wanted, preview as compose_preview, preview_levels};
 use crate::port::Clock;
 
 #[derive(Args, Debug)]
@@ -26,9 +31,18 @@ pub(crate) struct PreviewArgs {
     /// Show this level's mail, whether it is due or not; `statement` and `notice` show those of statement and notice rules
     #[arg(long, value_name = "LEVEL", requires = "subject")]
     level: Option<String>,
+    /// Show the mail of every level, side by side in HTML
+    #[arg(long, requires = "subject", conflicts_with = "level")]
+    levels: bool,
+    /// Write in this language instead of the customer's (de, pt-br)
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
+    /// Write it into this file instead, for a browser or a mail program to open
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 /// What to print of a mail.
@@ -51,13 +65,20 @@ fn previewed(common: &Common, args: &PreviewArgs) -> Result<Exit, Exit> {
     let rules = session.rules(args.rule.as_deref())?;
     let as_of = session.day(args.as_of);
     let ledger = session.ledger(as_of)?;
-    let wanted = Wanted { subject: args.subject.as_deref(), level: args.level.as_deref() };
-    let found = compose_preview(&session.workspace, &rules, &ledger, as_of, SystemClock.now(), &wanted);
-    match found {
-        Ok(found) => {
-            show(common, args.format, &found);
-            Ok(Exit::Done)
+    let language = args.language.as_deref().map(Language::new);
+    let now = SystemClock.now();
+    if let Some(subject) = args.subject.as_deref().filter(|_| args.levels) {
+        let all = preview_levels(&session.workspace, &rules, &ledger, as_of, now, subject, language.as_ref());
+        if let Some(fault @ PreviewFault::SubjectUnknown { .. }) = all.iter().find_map(|level| level.mail.as_ref().err()) {
+            fail(fault.to_string(), Some("name a customer's id or an invoice's number as it stands in the ledger"));
+            return Err(Exit::Failed);
         }
+        return show_levels(common, args, subject, &all);
+    }
+    let wanted = Wanted { subject: args.subject.as_deref(), level: args.level.as_deref(), language: language.as_ref() };
+    let found = compose_preview(&session.workspace, &rules, &ledger, as_of, now, &wanted);
+    match found {
+        Ok(found) => show(common, args, &found),
         Err(fault) => {
             let hint = match &fault {
                 PreviewFault::NothingDue { .. } => {
@@ -80,38 +101,112 @@ fn previewed(common: &Common, args: &PreviewArgs) -> Result<Exit, Exit> {
     }
 }
 
-fn show(common: &Common, form: Form, found: &Preview) {
-    let composed = &found.composed;
+fn show(common: &Common, args: &PreviewArgs, found: &Preview) -> Result<Exit, Exit> {
     if common.json {
-        let addresses = |role| {
-            let of_role = composed.recipients.iter().filter(move |recipient| recipient.role == role);
-            of_role.map(|recipient| recipient.address.as_str()).collect::<Vec<_>>()
-        };
-        json(&serde_json::json!({
-            "rule": found.rule, "customer": found.customer, "level": found.level, "language": composed.language,
-            "from": composed.envelope_from, "to": addresses(RecipientRole::To), "cc": addresses(RecipientRole::Cc),
-            "bcc": addresses(RecipientRole::Bcc), "recipients": composed.recipients, "subject": composed.subject,
-            "text": composed.text, "html": composed.html, "eml": String::from_utf8_lossy(&composed.bytes),
-        }));
-        return;
+        json(&view(found));
+        return Ok(Exit::Done);
     }
-    match form {
-        Form::Eml => out_bytes(&composed.bytes),
-        Form::Html => match &composed.html {
-            Some(html) => out(html),
-            None => say("note: this mail has no HTML part; its text part is all there is"),
-        },
-        Form::Text => {
-            out(format!("From:    {}", composed.envelope_from));
-            for recipient in &composed.recipients {
-                let heading = match recipient.role {
-                    RecipientRole::To => "To:",
-                    RecipientRole::Cc => "Cc:",
-                    RecipientRole::Bcc => "Bcc:",
-                };
-                out(format!("{heading:<9}{}", recipient.address));
+    let composed = &found.composed;
+    match (args.format, &composed.html) {
+        (Form::Eml, _) => put(args, &composed.bytes),
+        (Form::Html, Some(html)) => put(args, format!("{html}\n").as_bytes()),
+        (Form::Html, None) => {
+            say("note: this mail has no HTML part; its text part is all there is");
+            Ok(Exit::Done)
+        }
+        (Form::Text, _) => put(args, text(found).as_bytes()),
+    }
+}
+
+/// Prints what was asked for, or writes it into the file that was named.
+fn put(args: &PreviewArgs, bytes: &[u8]) -> Result<Exit, Exit> {
+    let Some(path) = &args.out else {
+        out_bytes(bytes);
+        return Ok(Exit::Done);
+    };
+    fs::write(path, bytes).map_err(|error| {
+        fail(format!("Cannot write `{}`: {error}", path.display()), None);
+        Exit::Failed
+    })?;
+    say(format!("note: {} holds it", path.display()));
+    Ok(Exit::Done)
+}
+
+/// Shows the mails of all levels: in HTML side by side, else one after the other.
+fn show_levels(common: &Common, args: &PreviewArgs, subject: &str, all: &[LevelPreview]) -> Result<Exit, Exit> {
+    let of = |level: &LevelPreview| format!("{} / {}", level.rule, level.level);
+    if common.json {
+        let one = |level: &LevelPreview| match &level.mail {
+            Ok(found) => view(found),
+            Err(fault) => {
+                serde_json::json!({ "rule": level.rule, "level": level.level, "fault": fault.to_string() })
             }
-            out(format!("Subject: {}\n\n{}", composed.subject, composed.text.trim_end()));
+        };
+        json(&all.iter().map(one).collect::<Vec<_>>());
+        return Ok(Exit::Done);
+    }
+    let there = || all.iter().filter_map(|level| Some((level, level.mail.as_ref().ok()?)));
+    for level in all {
+        if let Err(fault) = &level.mail {
+            say(format!("note: {}: {fault}", of(level)));
         }
     }
+    if there().next().is_none() {
+        fail(format!("No level has a mail for {subject}"), Some("without open invoices there is nothing to remind of"));
+        return Err(Exit::Failed);
+    }
+    match args.format {
+        Form::Html => {
+            let picture = |(level, found): (&LevelPreview, &Preview)| Picture {
+                eml: None,
+                html: found.composed.html.clone().map(Html::Within),
+                to: addresses(found, RecipientRole::To).join(", "),
+                customer: found.customer.clone(),
+                level: of(level),
+                subject: found.composed.subject.clone(),
+                text: found.composed.text.clone(),
+            };
+            let pictures: Vec<Picture> = there().map(picture).collect();
+            put(args, page(&format!("Every level for {subject}"), "Each mail as it would be sent.", &pictures).as_bytes())
+        }
+        Form::Text => {
+            let told = there().map(|(level, found)| format!("──── {} ────\n{}", of(level), text(found)));
+            put(args, told.collect::<Vec<_>>().join("\n").as_bytes())
+        }
+        Form::Eml => {
+            fail("A mail program opens one mail at a time", Some("name one with `--level`"));
+            Err(Exit::Failed)
+        }
+    }
+}
+
+fn addresses(found: &Preview, role: RecipientRole) -> Vec<&str> {
+    let of_role = found.composed.recipients.iter().filter(move |recipient| recipient.role == role);
+    of_role.map(|recipient| recipient.address.as_str()).collect()
+}
+
+/// Returns the head as a mail program shows it, and the text part.
+fn text(found: &Preview) -> String {
+    let composed = &found.composed;
+    let mut text = format!("From:    {}\n", composed.envelope_from);
+    for recipient in &composed.recipients {
+        let heading = match recipient.role {
+            RecipientRole::To => "To:",
+            RecipientRole::Cc => "Cc:",
+            RecipientRole::Bcc => "Bcc:",
+        };
+        text += &format!("{heading:<9}{}\n", recipient.address);
+    }
+    format!("{text}Subject: {}\n\n{}\n", composed.subject, composed.text.trim_end())
+}
+
+/// Returns what `--json` prints.
+fn view(found: &Preview) -> serde_json::Value {
+    let composed = &found.composed;
+    serde_json::json!({
+        "rule": found.rule, "customer": found.customer, "level": found.level, "language": composed.language,
+        "from": composed.envelope_from, "to": addresses(found, RecipientRole::To), "cc": addresses(found, RecipientRole::Cc),
+        "bcc": addresses(found, RecipientRole::Bcc), "recipients": composed.recipients, "subject": composed.subject,
+        "text": composed.text, "html": composed.html, "eml": String::from_utf8_lossy(&composed.bytes),
+    })
 }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::{Mode, Redirect};
 use crate::domain::date::Timestamp;
-use crate::domain::id::LevelId;
+use crate::domain::id::{Language, LevelId};
 use crate::domain::ledger::{DocumentIndex, Ledger};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::domain::statement::OpenItemStatement;
@@ -67,6 +67,19 @@ impl Composer<'_> {
     /// # Errors
     /// Why it is blocked.
     pub fn compose(&self, message: &PlannedMessage, thread: &[String]) -> Result<Composed, Blocked> {
+        self.compose_in(None, message, thread)
+    }
+
+    /// Composes a message as [`Composer::compose`] does, in a language other than the customer's where one is given.
+    ///
+    /// # Errors
+    /// Why it is blocked.
+    pub fn compose_in(
+        &self,
+        language: Option<&Language>,
+        message: &PlannedMessage,
+        thread: &[String],
+    ) -> Result<Composed, Blocked> {
         if let Some(reason) = message.blocked {
             let fault = self.plan.faults.iter().find(|(rule, _)| *rule == message.rule && reason == BlockReason::ScriptError);
             return Err(Blocked { reason, detail: fault.map_or_else(String::new, |(_, fault)| fault_words(fault)) });
@@ -113,6 +126,7 @@ impl Composer<'_> {
             message_id: key.as_str(),
             thread,
             headers: &rule.headers,
+            language,
             date: self.date(),
         };
         let missing = |detail| Blocked { reason: BlockReason::DocumentMissing, detail };

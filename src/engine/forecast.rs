@@ -1,6 +1,7 @@
 //! The forecast and the backtest: when the rules fire over days to come or days long past, and what the planner says of each.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::domain::id::{RuleId, SenderId, ServerId};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::money::{Currency, plain};
 use crate::engine::agenda::fires_later_today;
+use crate::engine::side_by_side::side_by_side;
 use crate::engine::view::ItemLevel;
 use crate::engine::workspace::Workspace;
 use crate::outbox::rate::Rate;
@@ -23,6 +25,8 @@ use crate::plan::{Matter, PlannedItem, Scope};
 use crate::rule::{Rule, RuleSet};
 use crate::schedule::Firing;
 
+/// How many customers a thread takes through all days before it hands over what comes of them.
+const CUSTOMERS_TOGETHER: usize = 1_000;
 /// The most days that are looked ahead, or back.
 pub const DAYS_MAX: i32 = 3_660;
 
@@ -67,20 +71,39 @@ pub fn foresee(
     progress: &mut dyn FnMut(usize),
 ) -> Foreseen {
     let turns = turns(workspace, &rules, beginning, to);
-    let customer = only.map(|only| match only {
-        Scope::Customer(customer) => customer,
-        Scope::Invoice(document) => ledger.document(document).customer,
-    });
-    let found = match customer {
-        Some(customer) => forecast(&rules, &ledger, past, &turns, std::iter::once(customer), progress),
-        None => forecast(&rules, &ledger, past, &turns, ledger.customer_indexes(), progress),
+    let customers: Vec<CustomerIndex> = match only {
+        Some(Scope::Customer(customer)) => vec![customer],
+        Some(Scope::Invoice(document)) => vec![ledger.document(document).customer],
+        None => ledger.customer_indexes().collect(),
     };
+    let found = foresee_turns(&rules, &ledger, past, &turns, &customers, progress);
     let by_hand = rules.rules.iter().filter(|rule| rule.schedule.is_none()).map(|rule| rule.id.clone()).collect();
     let from = match beginning {
         Beginning::After(now) => workspace.today(now),
         Beginning::On(day) => day,
     };
     Foreseen { rules, ledger, from, to, turns, forecast: found, by_hand }
+}
+
+/// Foresees the mails to `customers` over turns, on as many threads as there are processors.
+pub fn foresee_turns(
+    rules: &RuleSet,
+    ledger: &Ledger,
+    past: &History,
+    turns: &[Turn],
+    customers: &[CustomerIndex],
+    progress: &mut dyn FnMut(usize),
+) -> Forecast {
+    let (mut whole, mut done) = (Forecast::default(), 0);
+    let groups: Vec<&[CustomerIndex]> = customers.chunks(CUSTOMERS_TOGETHER).collect();
+    let make = |_, group: &&[CustomerIndex]| forecast(rules, ledger, past, turns, group.iter().copied());
+    let Ok(()) = side_by_side(&groups, 1, &make, &mut |part| {
+        whole.join(part);
+        done += CUSTOMERS_TOGETHER;
+        progress(done.min(customers.len()));
+        Ok::<(), Infallible>(())
+    });
+    whole.in_order()
 }
 
 /// Returns when the rules fire, each the first time on a day: what a rule has not said then, it does not say later on that day

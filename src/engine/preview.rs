@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use thiserror::Error;
 
 use crate::domain::date::{Date, Timestamp};
+use crate::domain::id::Language;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::engine::attach::{Attachments, fetch_blocking};
 use crate::engine::compose::{Blocked, Composer};
@@ -21,6 +22,8 @@ pub struct Wanted<'a> {
     pub subject: Option<&'a str>,
     /// A level whose mail to show whether it is due or not.
     pub level: Option<&'a str>,
+    /// The language to write in instead of the customer's.
+    pub language: Option<&'a Language>,
 }
 
 /// A mail as it would go.
@@ -119,14 +122,49 @@ pub fn preview(
     let attachments = fetch_blocking(&composer);
     let composer = Composer { attachments: &attachments, ..composer };
     let thread = workspace.thread(&composer.threaded(message))?;
-    let composed =
-        composer.compose(message, &thread).map_err(|Blocked { reason, detail }| PreviewFault::Blocked { reason, detail })?;
+    let composed = composer
+        .compose_in(wanted.language, message, &thread)
+        .map_err(|Blocked { reason, detail }| PreviewFault::Blocked { reason, detail })?;
     Ok(Preview {
         rule: rules.rules[usize::from(message.rule)].id.to_string(),
         customer: ledger.customer(message.customer).id.to_string(),
         level: message.level_facts(rules).id.into_string(),
         composed,
     })
+}
+
+/// A level's mail, or why there is none to show.
+#[derive(Debug)]
+pub struct LevelPreview {
+    /// The rule's id.
+    pub rule: String,
+    /// The level's id; `statement` or `notice` of other rules.
+    pub level: String,
+    /// The mail.
+    pub mail: Result<Preview, PreviewFault>,
+}
+
+/// Composes the mail of every level of every rule for one subject, whether they are due or not, and stores nothing.
+pub fn preview_levels(
+    workspace: &Workspace,
+    rules: &RuleSet,
+    ledger: &Ledger,
+    as_of: Date,
+    now: Timestamp,
+    subject: &str,
+    language: Option<&Language>,
+) -> Vec<LevelPreview> {
+    let mut all = Vec::new();
+    for rule in &rules.rules {
+        // Levels of two rules may have one name.
+        let own = rules.of(vec![rule.clone()]);
+        for level in level_words(rule) {
+            let wanted = Wanted { subject: Some(subject), level: Some(level), language };
+            let mail = preview(workspace, &own, ledger, as_of, now, &wanted);
+            all.push(LevelPreview { rule: rule.id.to_string(), level: level.to_owned(), mail });
+        }
+    }
+    all
 }
 
 /// Returns the levels of a rule that can be asked for.

@@ -1,10 +1,7 @@
 //! One run: read the ledger, re-check what is left over, plan, compose, commit, send.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::thread;
 
 use compact_str::CompactString;
 use rusqlite::Connection;
@@ -24,6 +21,7 @@ use crate::engine::generation::RunGenerations;
 use crate::engine::guard::{USUAL_RUNS_MAX, usual};
 use crate::engine::only::Only;
 use crate::engine::recheck::{LedgerRecheck, LedgerState, PlanDay, RecheckCounts, recheck};
+use crate::engine::side_by_side::side_by_side;
 use crate::engine::signing::Signing;
 use crate::engine::view::due_reason;
 use crate::engine::workspace::Workspace;
@@ -41,8 +39,6 @@ use crate::store::home::doubt_until;
 use crate::store::status::run_counts;
 use crate::store::{DecisionRow, Queue, RunRow, RunTransaction, Store, StoreError, history};
 
-/// The most threads that compose at once.
-const COMPOSING_THREADS_MAX: usize = 8;
 /// How many mails a thread composes before it hands them over.
 const COMPOSED_TOGETHER: usize = 16;
 
@@ -392,7 +388,7 @@ fn store_plan(
         composer.row(message, waits(message), threads.get(&place).map_or(&[], Vec::as_slice))
     };
     let mut stored: Vec<Stored> = Vec::with_capacity(plan.messages.len());
-    side_by_side(&plan.messages, &row, &mut |row| {
+    side_by_side(&plan.messages, COMPOSED_TOGETHER, &row, &mut |row| {
         // Only what the decision needs is kept: the bytes of a hundred thousand mails do not stay in memory.
         stored.push(match (run.add_message(&row)?, row.state) {
             (None, _) => Stored::UnderWay,
@@ -450,42 +446,6 @@ fn store_plan(
     Ok(())
 }
 
-/// Makes something of each item and its place, on as many threads as there are processors, and takes it in on this one, in order.
-///
-/// A thread is at most two chunks ahead, so that what is made and not yet taken stays small.
-///
-/// # Errors
-/// The first of `take`; nothing more is made then.
-fn side_by_side<I: Sync, T: Send, E>(
-    items: &[I],
-    make: &(impl Fn(usize, &I) -> T + Sync),
-    take: &mut impl FnMut(T) -> Result<(), E>,
-) -> Result<(), E> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(COMPOSING_THREADS_MAX);
-    thread::scope(|scope| {
-        let mut made = Vec::new();
-        for place in 0..threads {
-            let (give, given) = sync_channel::<Vec<T>>(1);
-            made.push(given);
-            scope.spawn(move || {
-                for (number, chunk) in items.chunks(COMPOSED_TOGETHER).enumerate().skip(place).step_by(threads) {
-                    let places = number * COMPOSED_TOGETHER..;
-                    // Nobody takes any more: `take` has failed.
-                    if give.send(places.zip(chunk).map(|(place, item)| make(place, item)).collect()).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        for place in 0..items.len().div_ceil(COMPOSED_TOGETHER) {
-            // A thread that is gone has panicked, which the scope hands on.
-            let Ok(chunk) = made[place % threads].recv() else { break };
-            chunk.into_iter().try_for_each(&mut *take)?;
-        }
-        Ok(())
-    })
-}
-
 /// Returns what became of a promise: whether what was promised is still open.
 fn outcome(subject: &HoldSubject, ledger: &Ledger, as_of: Date) -> Outcome {
     let is_open = |document: DocumentIndex| ledger.open_on(document, as_of) > Decimal::ZERO;
@@ -529,25 +489,4 @@ fn is_backlog(decision: &Decision) -> bool {
 /// Returns whether a notice's decision repeats what the outbox or the baseline says.
 fn is_on_record(decision: &Decision) -> bool {
     is_backlog(decision) || decision.verdict == Verdict::Declined(DeclineReason::AlreadySent)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_made_side_by_side_is_taken_in_order_and_a_failure_ends_it() {
-        for count in [0, 1, COMPOSED_TOGETHER, 10 * COMPOSED_TOGETHER + 3] {
-            let items: Vec<usize> = (0..count).collect();
-            let mut taken = vec![];
-            let whole = side_by_side(&items, &|place, item| place + item, &mut |double| {
-                taken.push(double);
-                Ok::<(), ()>(())
-            });
-            assert_eq!((whole, taken), (Ok(()), items.iter().map(|item| item * 2).collect::<Vec<_>>()));
-        }
-        let items: Vec<usize> = (0..10_000).collect();
-        let failed = side_by_side(&items, &|_, item| *item, &mut |item| if item == 100 { Err(item) } else { Ok(()) });
-        assert_eq!(failed, Err(100));
-    }
 }

@@ -23,6 +23,7 @@ use crate::plan::history::History;
 use crate::plugin::{self, PluginFolder, Plugins, Program};
 use crate::port::{Clock, LedgerSource, Transport};
 use crate::rule::{self, Known, Limits, RuleFile, RuleKind, RuleSet};
+pub use crate::rulebook::revision::at_revision;
 use crate::rulebook::{self, PluginTexts, Texts};
 use crate::schedule::Calendar;
 use crate::schedule::Quiet;
@@ -119,7 +120,13 @@ impl StartFault {
 
 /// Loads the workspace in `root`, finding every problem of config, rules, scripts, templates and the ledger's headings.
 pub fn load(root: &Path) -> Loaded {
-    let (mut texts, mut problems) = rulebook::read(root);
+    load_apart(root, root)
+}
+
+/// Loads a workspace whose texts lie in the folder `texts_at`, and whose receivables, database and all else in `root`: how it
+/// would be there with other texts.
+pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
+    let (mut texts, mut problems) = rulebook::read(texts_at);
     let config_text = texts.config.as_ref().map_or_else(String::new, |file| file.text.clone());
     let config = texts.config.as_ref().and_then(|file| {
         let (config, found) = config::read(file, texts.config_readers);
@@ -160,7 +167,7 @@ pub fn load(root: &Path) -> Loaded {
     problems.extend(config.missing_parts(root, &SystemSecrets));
     let calendar = match &config.calendar {
         None => Some(ReadCalendar::default()),
-        Some(settings) => read_calendar(root, settings, &mut texts, &mut problems),
+        Some(settings) => read_calendar(texts_at, settings, &mut texts, &mut problems),
     };
     let generation = generation(&texts);
 

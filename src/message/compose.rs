@@ -85,6 +85,8 @@ pub struct Letter<'a> {
     pub thread: &'a [String],
     /// The rule's own headers; they win over the sender's.
     pub headers: &'a [ExtraHeader],
+    /// The language to write in instead of the customer's.
+    pub language: Option<&'a Language>,
     /// What the Date header says.
     pub date: jiff::Zoned,
 }
@@ -204,7 +206,7 @@ pub fn compose_with(letter: &Letter<'_>, attachments: &[Attachment], templates: 
     {
         return Err(ComposeFault::Unbalanced { balance: plain(statement.balance, statement.currency) });
     }
-    let language = letter.ledger.customer(letter.customer).language.as_ref();
+    let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
     let choice = templates.choose(letter.template, language)?;
     let mut rendered = choice.render(&context(letter, &choice))?;
     rendered.subject.insert_str(0, letter.subject_lead);

@@ -42,6 +42,21 @@ pub(crate) struct Course<'a> {
     levels_due: LevelsDue<'a>,
 }
 
+impl Course<'_> {
+    /// Returns what is on record of an item.
+    fn past(&self, ledger: &Ledger, document: &OpenDocument) -> Past {
+        Past::of(&self.reminder.levels, self.past.steps(&ledger.document(document.index).number))
+    }
+
+    /// Returns what the ladder says of an item.
+    fn climb(&self, ledger: &Ledger, document: &OpenDocument, past: &Past, as_of: Date) -> Rung {
+        let due_on = ledger.document(document.index).due_on;
+        let levels_due = due_on.map(|due_on| self.levels_due.on(due_on));
+        let levels_due = levels_due.as_deref().unwrap_or_default();
+        rung_after(self.reminder, document.age, levels_due, past, self.age.unwrap_or_default(), as_of)
+    }
+}
+
 /// All rules with their pasts, by kind.
 #[derive(Default)]
 pub(crate) struct Courses<'a> {
@@ -95,7 +110,7 @@ pub(crate) struct Planner<'a> {
     /// Whether reminders may go on the plan's day.
     is_open_day: bool,
     /// What a forecast has sent the customer being decided about so far; `None` in a plan of one day.
-    pub(crate) imagined: Option<Imagined>,
+    pub(crate) imagined: Option<Box<Imagined>>,
 }
 
 /// Room to work in, kept from one customer to the next.
@@ -111,26 +126,31 @@ pub(crate) struct Room<'a> {
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(rules: &'a RuleSet, ledger: &'a Ledger, past: &'a History, question: Question) -> Self {
-        let (customers, documents) = (ledger.customers().len(), ledger.documents().len());
-        // Room for two currencies a customer: mere address space until it is written to, while growing would copy.
-        let subjects = 2 * customers;
-        let rule_plan = |rule: &Rule| match rule.reminder() {
-            Some(_) => RulePlan {
-                decisions: Vec::with_capacity(subjects),
-                takes_baseline: false,
-                yielded: Vec::new(),
-                item_reasons: vec![DeclineReason::default(); documents],
-            },
-            None => RulePlan::default(),
-        };
+        let documents = ledger.documents().len();
+        let subjects = 2 * ledger.customers().len();
+        let mut planner = Self::lean(rules, ledger, past, question);
+        for (rule, rule_plan) in rules.rules.iter().chain(&rules.rivals).zip(&mut planner.plan.rules) {
+            if rule.reminder().is_some() {
+                // Room for two currencies a customer: mere address space until it is written to, while growing would copy.
+                rule_plan.decisions.reserve(subjects);
+                rule_plan.item_reasons.resize(documents, DeclineReason::default());
+            }
+        }
+        planner.plan.messages.reserve(subjects);
+        planner.plan.items.reserve(documents);
+        planner
+    }
+
+    /// Returns one for whoever does not ask for reasons of items.
+    pub(crate) fn lean(rules: &'a RuleSet, ledger: &'a Ledger, past: &'a History, question: Question) -> Self {
         let plan = Plan {
             as_of: question.as_of,
-            messages: Vec::with_capacity(subjects),
-            rules: rules.rules.iter().chain(&rules.rivals).map(rule_plan).collect(),
+            messages: Vec::new(),
+            rules: rules.rules.iter().chain(&rules.rivals).map(|_| RulePlan::default()).collect(),
             faults: Vec::new(),
             holds: past.holds.clone(),
             suppressions: past.suppressions.clone(),
-            items: Vec::with_capacity(documents),
+            items: Vec::new(),
         };
         let mut planner = Self { rules, ledger, past, question, plan, has_credit: false, is_open_day: false, imagined: None };
         planner.turn_to(question.as_of, question.scheduled_on);
@@ -306,21 +326,18 @@ impl<'a> Planner<'a> {
             !self.ledger.payments_of(customer).is_empty() || open.iter().any(|document| document.open < Decimal::ZERO);
         let (id, limits) = (&self.ledger.customer(customer).id, &self.rules.limits);
         let (as_of, own_run) = (self.question.as_of, self.question.own_run);
-        // A forecast asks only the rules that may have something to say.
-        let is_asleep = |imagined: &Imagined, course: &Course<'a>| !imagined.is_awake(course.place, as_of);
-        let asleep: Vec<bool> =
-            self.imagined.iter().flat_map(|own| courses.iter().map(|course| is_asleep(own, course))).collect();
-        let imagined = self.imagined.as_mut().map(|imagined| {
-            let awake = courses.iter().zip(&asleep).filter(|(_, is_asleep)| !**is_asleep);
-            imagined.wake(awake.map(|(course, _)| course.place), as_of);
-            std::mem::take(&mut imagined.mails)
-        });
-        let imagined = imagined.unwrap_or_default();
+        let imagined = self.imagined.as_mut().map(|imagined| std::mem::take(&mut imagined.mails)).unwrap_or_default();
         let earlier = PastMails { all: [self.past.mails(id), &imagined], limits, as_of, own_run, statement };
         let accounts = accounts(self.ledger, customer, open, as_of);
         offers.clear();
         gathered.clear();
-        for (place, course) in courses.iter().enumerate().filter(|(place, _)| asleep.get(*place) != Some(&true)) {
+        for (place, course) in courses.iter().enumerate() {
+            // A forecast asks only the rules that may have something to say.
+            if let Some(imagined) = &mut self.imagined
+                && !imagined.wake(course.place, as_of)
+            {
+                continue;
+            }
             for (account_place, (account, open)) in accounts.iter().enumerate() {
                 let mut offer = |subject, range: Range<usize>| {
                     let candidates = Candidates { account, open: &open[range.clone()] };
@@ -367,6 +384,9 @@ impl<'a> Planner<'a> {
             }
         }
         for offer in offers.drain(..) {
+            if self.imagined.is_some() && !matches!(offer.gathered, Gathered::Message { .. }) {
+                continue;
+            }
             let (account, open) = &accounts[offer.account];
             let candidates = Candidates { account, open: &open[offer.open] };
             self.settle(&courses[offer.course], candidates, offer.subject, &gathered[offer.items], offer.gathered);
@@ -399,7 +419,7 @@ impl<'a> Planner<'a> {
             match self.step(course, account, document) {
                 Ok(Rung::Due(step)) => items.push(PlannedItem { document: document.index, step }),
                 Ok(Rung::No(reason)) => {
-                    self.plan.rules[usize::from(course.place)].item_reasons[document.index.0 as usize] = reason;
+                    self.note_reason(course.place, document.index, reason);
                     nearest = nearest.max(reason);
                 }
                 Err(fault) => {
@@ -470,72 +490,77 @@ impl<'a> Planner<'a> {
         Gathered::Message { blocked, choice }
     }
 
-    /// Returns what the rule says of one open document. A forecast remembers it for as long as it lasts.
+    /// Returns what the rule says of one open document: an objection, or else the ladder's answer.
     fn step(&mut self, course: &Course<'a>, account: &Account<'_>, document: &OpenDocument) -> Result<Rung, ScriptFault> {
-        let facts = self.ledger.document(document.index);
-        let past = || Past::of(&course.reminder.levels, course.past.steps(&facts.number));
-        let Some(imagined) = &mut self.imagined else {
-            return self.judge(course, account, document, &past()).map(|(rung, _)| rung);
-        };
+        if let Some(mut imagined) = self.imagined.take() {
+            let rung = self.step_from_memory(&mut imagined, course, account, document);
+            self.imagined = Some(imagined);
+            return rung;
+        }
+        Ok(match self.objection(course, account, document)? {
+            Some(reason) => Rung::No(reason),
+            None => course.climb(self.ledger, document, &course.past(self.ledger, document), self.plan.as_of),
+        })
+    }
+
+    /// Does what [`Planner::step`] does for a forecast, and remembers each answer for as long as it lasts.
+    fn step_from_memory(
+        &self,
+        imagined: &mut Imagined,
+        course: &Course<'a>,
+        account: &Account<'_>,
+        document: &OpenDocument,
+    ) -> Result<Rung, ScriptFault> {
         let (as_of, place) = (self.plan.as_of, course.place);
         if let Some(rung) = imagined.remembered(place, document.index, as_of) {
             return Ok(rung);
         }
-        let past = imagined.past(place, document.index, past);
-        let (rung, is_wanted) = match self.judge(course, account, document, &past) {
-            Ok(judged) => judged,
-            Err(fault) => {
-                // It stands in a blocked mail.
-                if let Some(imagined) = &mut self.imagined {
-                    imagined.wake_on(place, as_of);
+        if !imagined.is_unopposed(place, document.index, as_of) {
+            let until = course.rule.condition.as_ref().map_or(Date::MAX, |own| own.lasts_until(account, document.index));
+            match self.objection(course, account, document) {
+                Ok(None) => imagined.remember_unopposed(place, document.index, until, as_of),
+                Ok(Some(reason)) => {
+                    imagined.remember(place, document.index, Rung::No(reason), until, as_of);
+                    return Ok(Rung::No(reason));
                 }
-                return Err(fault);
+                Err(fault) => {
+                    // It stands in a blocked mail.
+                    imagined.wake_on(place, as_of);
+                    return Err(fault);
+                }
             }
-        };
-        let by_condition = course.rule.condition.as_ref().map_or(Date::MAX, |own| own.lasts_until(account, document.index));
-        let by_ladder = match facts.due_on.filter(|_| is_wanted) {
+        }
+        let past = imagined.past(place, document.index, || course.past(self.ledger, document));
+        let rung = course.climb(self.ledger, document, &past, as_of);
+        let until = match self.ledger.document(document.index).due_on {
             // Before its first run a rule's backlog grows from day to day.
             Some(_) if course.age.is_none() => shifted(as_of, 1),
             Some(due_on) => lasts_until(course.reminder, document.age, &course.levels_due.on(due_on), &past, as_of),
             None => Date::MAX,
         };
-        if let Some(imagined) = &mut self.imagined {
-            imagined.remember(place, document.index, rung, by_condition.min(by_ladder), as_of);
-        }
+        imagined.remember(place, document.index, rung, until, as_of);
         Ok(rung)
     }
 
-    /// Returns what the rule says of one open document (`where`, hold, then the ladder), and whether it came to the ladder.
-    fn judge(
+    /// Returns why one open document is no matter of a rule's ladder, if it is none: nothing to ask for, `where`, a hold.
+    fn objection(
         &self,
         course: &Course<'a>,
         account: &Account<'_>,
         document: &OpenDocument,
-        past: &Past,
-    ) -> Result<(Rung, bool), ScriptFault> {
-        let as_of = self.plan.as_of;
+    ) -> Result<Option<DeclineReason>, ScriptFault> {
         let facts = self.ledger.document(document.index);
-        let no = |reason| Ok((Rung::No(reason), false));
         // Credit is nothing to ask for, be it a credit note or an overpaid invoice; it stands on the account and in
         // statements.
         if facts.kind == DocumentKind::CreditNote || document.open <= Decimal::ZERO {
-            return no(DeclineReason::NothingOpen);
+            return Ok(Some(DeclineReason::NothingOpen));
         }
         if let Some(condition) = &course.rule.condition
             && !condition.holds(account, document.index)?
         {
-            return no(DeclineReason::ConditionFalse);
+            return Ok(Some(DeclineReason::ConditionFalse));
         }
-        if let Some(reason) = self.hold(facts) {
-            return no(reason);
-        }
-        if !facts.approved {
-            return no(DeclineReason::NotApproved);
-        }
-        let levels_due = facts.due_on.map(|due_on| course.levels_due.on(due_on));
-        let levels_due = levels_due.as_deref().unwrap_or_default();
-        let age = course.age.unwrap_or_default();
-        Ok((rung_after(course.reminder, document.age, levels_due, past, age, as_of), true))
+        Ok(self.hold(facts).or((!facts.approved).then_some(DeclineReason::NotApproved)))
     }
 
     /// Returns why an invoice is left alone on the plan's day, if it is: by the books, or by a person's hold.
@@ -563,11 +588,10 @@ impl<'a> Planner<'a> {
         let documents: Vec<DocumentIndex> = items.iter().map(|item| item.document).collect();
         let Some(selected) = script.select(account, &documents) else { return Ok(()) };
         let selected = selected?;
-        let reasons = &mut self.plan.rules[usize::from(course.place)].item_reasons;
         items.retain(|item| {
             let is_selected = selected.contains(&item.document);
             if !is_selected {
-                reasons[item.document.0 as usize] = DeclineReason::NotSelected;
+                self.note_reason(course.place, item.document, DeclineReason::NotSelected);
             }
             is_selected
         });
@@ -576,9 +600,16 @@ impl<'a> Planner<'a> {
 
     fn decline_all(&mut self, course: &Course<'a>, items: &[PlannedItem], reason: DeclineReason) -> Gathered {
         for item in items {
-            self.plan.rules[usize::from(course.place)].item_reasons[item.document.0 as usize] = reason;
+            self.note_reason(course.place, item.document, reason);
         }
         Gathered::Declined(reason)
+    }
+
+    /// Notes why an item is in no mail, where that is asked for.
+    fn note_reason(&mut self, place: u16, document: DocumentIndex, reason: DeclineReason) {
+        if let Some(own) = self.plan.rules[usize::from(place)].item_reasons.get_mut(document.0 as usize) {
+            *own = reason;
+        }
     }
 
     /// Writes the one decision of a subject down; `items` are those of its message, if there is one.
@@ -602,8 +633,8 @@ impl<'a> Planner<'a> {
                 self.note(course.place, Decision { verdict: Verdict::Declined(reason), ..decision });
             }
             Gathered::Yielded(reason, other) => {
+                items.iter().for_each(|item| self.note_reason(course.place, item.document, reason));
                 let rule_plan = &mut self.plan.rules[usize::from(course.place)];
-                items.iter().for_each(|item| rule_plan.item_reasons[item.document.0 as usize] = reason);
                 rule_plan.yielded.push((rule_plan.decisions.len() as u32, other));
                 self.note(course.place, Decision { verdict: Verdict::Declined(reason), ..decision });
             }

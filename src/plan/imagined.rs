@@ -12,6 +12,7 @@ use crate::domain::ledger::DocumentIndex;
 use crate::domain::money::Currency;
 use crate::plan::history::{Occasion, PastMail, Standing};
 use crate::plan::ladder::{Past, Rung};
+use crate::plan::reason::DeclineReason;
 use crate::plan::{Matter, PlannedItem, PlannedMessage};
 
 /// What is known of one item under one rule.
@@ -19,12 +20,15 @@ use crate::plan::{Matter, PlannedItem, PlannedMessage};
 struct Memory {
     /// Its past, real and imagined, once it was asked for.
     past: Option<Past>,
+    /// The first day on which something but the ladder may object.
+    unopposed_until: Date,
     rung: Rung,
     /// The first day on which `rung` may be another one.
     until: Date,
 }
 
-const UNKNOWN: Memory = Memory { past: None, rung: Rung::No(crate::plan::reason::DeclineReason::NothingOpen), until: Date::MIN };
+const UNKNOWN: Memory =
+    Memory { past: None, unopposed_until: Date::MIN, rung: Rung::No(DeclineReason::NothingOpen), until: Date::MIN };
 
 /// What has been imagined of one customer.
 #[derive(Default)]
@@ -63,11 +67,14 @@ impl Imagined {
         self.wakes[usize::from(place)] <= day
     }
 
-    /// Notes that these rules are asked on `as_of`: as long as nothing else is said of them, they need not be before the
-    /// ledger changes.
-    pub(crate) fn wake(&mut self, places: impl Iterator<Item = u16>, as_of: Date) {
-        let next = self.next_change(as_of);
-        places.for_each(|place| self.wakes[usize::from(place)] = next);
+    /// Returns whether a rule may have something to say on `as_of`, and notes that it is asked then: as long as nothing else is
+    /// said of it, it need not be before the ledger changes.
+    pub(crate) fn wake(&mut self, place: u16, as_of: Date) -> bool {
+        let is_awake = self.is_awake(place, as_of);
+        if is_awake {
+            self.wakes[usize::from(place)] = self.next_change(as_of);
+        }
+        is_awake
     }
 
     /// Notes that a rule may have something to say on `day`, if not earlier.
@@ -90,10 +97,22 @@ impl Imagined {
         *self.memory(place, document).past.get_or_insert_with(look_up)
     }
 
+    /// Returns whether nothing but the ladder stands between an item and a mail on `as_of`, as far as is remembered.
+    pub(crate) fn is_unopposed(&mut self, place: u16, document: DocumentIndex, as_of: Date) -> bool {
+        as_of < self.memory(place, document).unopposed_until
+    }
+
+    /// Notes that nothing but the ladder does until the day `until`, unless the ledger changes before.
+    pub(crate) fn remember_unopposed(&mut self, place: u16, document: DocumentIndex, until: Date, as_of: Date) {
+        let until = until.min(self.next_change(as_of));
+        self.memory(place, document).unopposed_until = until;
+    }
+
     /// Notes what is said of an item; it holds until the day `until`, unless the ledger changes before.
     pub(crate) fn remember(&mut self, place: u16, document: DocumentIndex, rung: Rung, until: Date, as_of: Date) {
         let until = until.min(self.next_change(as_of));
         let memory = self.memory(place, document);
+        let until = if matches!(rung, Rung::Due(_)) { until.min(memory.unopposed_until) } else { until };
         (memory.rung, memory.until) = (rung, until);
         self.note_wake(place, rung, until, as_of);
     }

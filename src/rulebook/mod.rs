@@ -4,6 +4,7 @@
 //! It understands no file it reads. Nothing it could not read is passed over in silence, nothing outside the workspace
 //! is read, and nothing is read without a limit.
 
+pub mod revision;
 mod walk;
 pub mod watch;
 

@@ -137,10 +137,12 @@ impl Condition {
     /// Returns the first day after the account's on which the condition may answer otherwise for a document of `account`, as
     /// long as the ledger's figures stay as they are; [`Date::MAX`] where none does.
     pub fn lasts_until(&self, account: &Account<'_>, document: DocumentIndex) -> Date {
+        if !self.0.asks_day {
+            return Date::MAX;
+        }
         match &self.0.fast {
             Some(test) => test.lasts_until(&View::new(account, document)),
-            None if self.0.asks_day => shifted(account.as_of, 1),
-            None => Date::MAX,
+            None => shifted(account.as_of, 1),
         }
     }
 

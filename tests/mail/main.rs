@@ -256,6 +256,7 @@ impl Setting {
             message_id: self.key,
             thread: &self.thread,
             headers: &self.headers,
+            language: None,
             date: date(2027, 4, 5).at(9, 0, 0, 0).in_tz("Europe/Berlin").unwrap(),
         };
         compose_with(&letter, attachments, templates)
