@@ -219,7 +219,7 @@ mod tests {
         "preview",
         "next",
         "forecast",
-        "backtest --from 2026-01-01",
+        "backtest --from=2026-01-01",
         "diff",
         "dkim",
         "run",

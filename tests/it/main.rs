@@ -9,6 +9,7 @@ mod daemon;
 mod dns;
 mod doctor;
 mod faults;
+mod forecast;
 mod guarantees;
 mod guards;
 mod headers;
