@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use rhai::{AST, Engine, Position, Scope};
 
-use crate::domain::date::Date;
-use crate::domain::ledger::{DocumentIndex, Ledger, PaymentIndex};
+use crate::domain::ledger::{DocumentIndex, PaymentIndex};
 use crate::domain::problem::{Problem, Severity};
 use crate::script::Account;
 use crate::script::check::{self, Kinds, Names};
-use crate::script::explain::{Seen, explain};
+use crate::script::explain::{Branch, explain};
 use crate::script::fast::{Test, View};
 use crate::script::fault::{self, Blame, Locate, ScriptFault};
 use crate::script::sample::Sample;
@@ -140,13 +139,12 @@ impl Condition {
         self.holds_by_rhai(account, about).map_err(|(fault, _)| fault)
     }
 
-    /// Judges every part of the condition for a document on a day, also those after the first that does not hold, and
-    /// tells the values each saw: the answer to "why was this invoice not reminded?".
-    pub fn explain(&self, ledger: &Ledger, document: DocumentIndex, as_of: Date) -> Vec<Seen> {
-        let Inner { text, topic, engine, ast, locate, .. } = &*self.0;
-        let account = Account::of(ledger, document, as_of);
-        let scope = &mut self.scope(&account, About::Document(document));
-        explain(engine, scope, topic.variables(), text, ast, locate)
+    /// Judges the condition with every part of it for `about`, which belongs to `account`, and tells the values each part saw: the answer
+    /// to "why was this invoice not reminded?". Parts that the condition does not come to are judged as well, and marked.
+    pub fn explain(&self, account: &Account<'_>, about: About) -> Branch {
+        let Inner { text, topic, engine, locate, .. } = &*self.0;
+        let scope = &mut self.scope(account, about);
+        explain(engine, scope, topic.variables(), text, locate)
     }
 
     /// Returns the expression as it was written.
