@@ -15,6 +15,7 @@ use crate::rule::{ForEach, Known, Limits, RuleFile};
 
 use rust_decimal::dec;
 
+mod explain;
 mod occasions;
 mod property;
 mod rivals;
