@@ -22,6 +22,7 @@ pub mod obstacles;
 pub mod occasion;
 pub mod reason;
 mod statements;
+pub mod trace;
 mod weigh;
 
 use std::ops::Range;

@@ -19,6 +19,7 @@ mod explain;
 mod occasions;
 mod property;
 mod rivals;
+mod trace;
 
 const AS_OF: Date = Date::constant(2028, 2, 29);
 

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use rhai::{AST, Engine, Position, Scope};
 
 use crate::domain::ledger::{DocumentIndex, PaymentIndex};
 use crate::domain::problem::{Problem, Severity};
 use crate::script::Account;
+use crate::script::brief::Brief;
 use crate::script::check::{self, Kinds, Names};
 use crate::script::explain::{Branch, explain};
 use crate::script::fast::{Test, View};
@@ -61,6 +63,7 @@ struct Inner {
     engine: Arc<Engine>,
     ast: AST,
     fast: Option<Test>,
+    brief: Brief,
     needs: Needs,
     asks_disputed: bool,
     locate: Locate,
@@ -107,6 +110,7 @@ impl Condition {
             topic,
             // The compiled part stands on a document. The others are asked far less often.
             fast: expression.as_ref().filter(|_| topic == Topic::Invoice).and_then(Test::read),
+            brief: Brief::prepare(&engine, &scope, variables, text, topic == Topic::Invoice),
             engine,
             ast,
             needs: findings.needs,
@@ -145,6 +149,12 @@ impl Condition {
         let Inner { text, topic, engine, locate, .. } = &*self.0;
         let scope = &mut self.scope(account, about);
         explain(engine, scope, topic.variables(), text, locate)
+    }
+
+    /// Returns the first part of the condition that does not hold for `about`, with its values, in brief: cheap enough for every item
+    /// of a run. What changes by itself from day to day is left to [`crate::script::filled`].
+    pub fn first_false(&self, account: &Account<'_>, about: About) -> Option<CompactString> {
+        self.0.brief.first_false(&self.0.engine, account, about, || self.scope(account, about))
     }
 
     /// Returns the expression as it was written.

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use rhai::{AST, Dynamic, Engine, Expr, Position, Scope, Token};
 
+use crate::domain::date::Date;
 use crate::script::check;
 use crate::script::fault::{self, Locate, ScriptFault};
 use crate::script::pieces::{chains, collapsed, cut, inside, is_sum, negated, on_one_line, sides, trimmed};
@@ -219,22 +220,25 @@ impl Judge<'_, '_> {
         None
     }
 
-    /// Returns the value of a part, as it is read; `None` where it has none by itself, as what a closure is given.
     fn value(&mut self, text: &str) -> Option<String> {
-        let value = self.engine.eval_expression_with_scope::<Dynamic>(self.scope, text).ok()?;
-        if value.is_unit() {
-            return Some("none".to_owned());
-        }
-        if let Ok(text) = value.clone().into_immutable_string() {
-            return Some(quoted_value(&text));
-        }
-        // An object is no value to show, and a list of them neither.
-        let is_object = |value: &Dynamic| self.engine.map_type_name(value.type_name()).starts_with(char::is_uppercase);
-        let is_shown = !is_object(&value) || value.is_array() || value.is_decimal() || value.type_name().contains("Date");
-        let shown =
-            is_shown.then(|| self.engine.eval_expression_with_scope::<String>(self.scope, &format!("({text}).to_string()")).ok());
-        shown.flatten().map(|text| shortened(&text))
+        shown_value(self.engine, self.scope, text)
     }
+}
+
+/// Returns the value of an expression, as it is read; `None` where it has none by itself, as what a closure is given, and for objects.
+pub(crate) fn shown_value(engine: &Engine, scope: &mut Scope<'_>, text: &str) -> Option<String> {
+    let value = engine.eval_expression_with_scope::<Dynamic>(scope, text).ok()?;
+    if value.is_unit() {
+        return Some("none".to_owned());
+    }
+    if let Ok(text) = value.clone().into_immutable_string() {
+        return Some(quoted_value(&text));
+    }
+    // An object is no value to show.
+    let is_object = engine.map_type_name(value.type_name()).starts_with(char::is_uppercase);
+    let is_shown = !is_object || value.is_decimal() || value.is::<Date>();
+    let shown = is_shown.then(|| engine.eval_expression_with_scope::<String>(scope, &format!("({text}).to_string()")).ok());
+    shown.flatten().map(|text| shortened(&text))
 }
 
 /// Returns what `&&` (`true`) or `||` (`false`) make of their parts: the first that comes out otherwise; `None` is a fault.

@@ -5,6 +5,7 @@
 //! from the floor above together with a [`Locate`] that turns a place in the text into one in its file.
 
 mod account;
+mod brief;
 mod business_days;
 mod check;
 mod condition;
@@ -28,6 +29,7 @@ use compact_str::CompactString;
 use crate::domain::id::RecipientKey;
 
 pub use account::Account;
+pub use brief::{BRIEF_BYTES_MAX, filled};
 pub use business_days::{BUSINESS_DAYS_MAX, BusinessDays, WorkingWeek};
 pub use check::Names;
 pub use condition::{About, Condition, Topic};

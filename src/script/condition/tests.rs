@@ -278,6 +278,44 @@ fn an_explanation_is_a_tree_of_every_part_with_the_values_it_saw() {
 }
 
 #[test]
+fn the_first_false_part_is_told_in_brief_and_the_same_on_many_days() {
+    let sample = Sample::new(&names(), &BTreeSet::new());
+    for (text, number, expected) in [
+        ("invoice.open >= 5.00", "INV-3", Some("invoice.open (4.99) >= 5.00")),
+        ("invoice.open >= 5.00", "INV-1", None),
+        (
+            "invoice.open > 4 &&\n  !customer.tags.contains(\"net30\") && false",
+            "INV-3",
+            Some("!customer.tags ([\"net30\", \"export\"]).contains(\"net30\")"),
+        ),
+        ("invoice.days_overdue > 12", "INV-2", Some("invoice.days_overdue (\u{1}) > 12")),
+        ("invoice.due_on < as_of - 7", "INV-3", Some("invoice.due_on (2026-11-21) < as_of (\u{2}) - 7")),
+        ("invoice.due_on != ()", "INV-5", Some("invoice.due_on (none) != ()")),
+        ("invoice.disputed", "INV-3", Some("invoice.disputed")),
+        ("!(invoice.open < 5 || invoice.disputed)", "INV-3", Some("!(invoice.open (4.99) < 5 || invoice.disputed (false))")),
+        ("customer.attributes.segment == \"x\"", "INV-3", Some("customer.attributes.segment (\"sample\") == \"x\"")),
+        ("round_half_up(invoice.open, 1) > 6", "INV-3", Some("round_half_up(invoice.open (4.99), 1) > 6")),
+        ("invoice.issued_on.month == 1", "INV-3", Some("invoice.issued_on (2026-09-12).month == 1")),
+        (
+            "invoice.disputed || invoice.open > 9 && invoice.open < 99",
+            "INV-3",
+            Some("invoice.disputed (false) || invoice.open (4.99) > 9 && invoice.open (4.99) < 99"),
+        ),
+    ] {
+        let condition = compile(text);
+        let document = sample.ledger.find_document(number).unwrap();
+        let account = Account::of(&sample.ledger, document, sample.as_of);
+        let brief = condition.first_false(&account, About::Document(document));
+        assert_eq!(brief.as_deref(), expected, "{text}");
+    }
+    let brief = "invoice.days_overdue (\u{1}) > 12 && as_of (\u{2})";
+    assert_eq!(
+        crate::script::filled(brief, date(2026, 11, 21), Some(date(2026, 11, 11))),
+        "invoice.days_overdue (10) > 12 && as_of (2026-11-21)"
+    );
+}
+
+#[test]
 fn the_decisive_tests_are_those_that_made_the_outcome() {
     for (text, number, expected) in [
         ("invoice.open >= 5.00 && invoice.disputed", "INV-3", vec!["invoice.open (4.99) >= 5.00"]),
@@ -331,7 +369,8 @@ proptest! {
         let fast = check::expression(&ast).as_ref().and_then(Test::read);
         prop_assert!(fast.is_some(), "{} is not in the simple part", text);
         let needs = Needs { balance: true, overdue: true, attributes: true };
-        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, needs, asks_disputed: false, locate: Locate::file("where", &text) };
+        let brief = Brief::prepare(&engine, &scope, Topic::Invoice.variables(), &text, true);
+        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, brief, needs, asks_disputed: false, locate: Locate::file("where", &text) };
         let condition = Condition(Arc::new(inner));
         for index in (0..documents.len() as u32).map(DocumentIndex) {
             let account = Account::of(&ledger, index, as_of);
@@ -339,6 +378,8 @@ proptest! {
             let tree = condition.explain(&account, About::Document(index));
             prop_assert_eq!(tree.outcome.as_ref().ok(), by_rhai.as_ref().ok(), "{}: the tree says otherwise", text);
             prop_assert!(!tree.decisive().is_empty(), "{}: nothing decides", text);
+            let is_told = condition.first_false(&account, About::Document(index)).is_some();
+            prop_assert!(by_rhai.is_err() || is_told == (by_rhai == Ok(false)), "{}: what is false is told in brief", text);
             match condition.0.fast.as_ref().unwrap().holds(&View::new(&account, index)) {
                 Some(fast) => prop_assert_eq!(Ok(fast), by_rhai, "{}", text),
                 // The typed tree gives up only where rhai meets a fault, and that fault is what the caller gets.
