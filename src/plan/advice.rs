@@ -13,10 +13,13 @@ const ITEMS_ADVISED_MAX: usize = 3;
 
 /// Returns sentences without a final stop; none where a mail is due.
 pub(crate) fn advice(obstacles: &Obstacles<'_, '_>, items: &[ItemFact], condition: Option<&Part>) -> Vec<String> {
-    if let Some(blocked) = obstacles.message.and_then(|message| message.blocked) {
+    // Asked about one invoice, it is that invoice's own reason that counts.
+    let own = items.first().filter(|_| obstacles.case.document.is_some()).and_then(|item| item.reason);
+    let own = own.and_then(|own| DeclineReason::ALL.into_iter().find(|reason| reason.as_str() == own));
+    if let (Some(blocked), None) = (obstacles.message.and_then(|message| message.blocked), own) {
         return vec![unblock(blocked)];
     }
-    let Some(reason) = obstacles.reason() else { return Vec::new() };
+    let Some(reason) = own.or(obstacles.reason()) else { return Vec::new() };
     let (case, currency) = (obstacles.case, obstacles.decision.currency);
     let (customer, as_of) = (&case.ledger.customer(obstacles.decision.customer).id, case.plan.as_of);
     let tomorrow = shifted(as_of, 1);

@@ -191,7 +191,7 @@ pub(crate) struct Case<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) customer: CustomerIndex,
     /// The one invoice that was asked about.
-    document: Option<DocumentIndex>,
+    pub(crate) document: Option<DocumentIndex>,
 }
 
 impl<'a> Case<'a> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::domain::date::{Date, shifted};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::plan::history::History;
-use crate::plan::{Matter, Plan, PlannedMessage, Question, Scope, Subject, plan_within};
+use crate::plan::{Matter, Plan, PlannedItem, PlannedMessage, Question, Scope, Subject, plan_within};
 use crate::rule::{Rule, RuleSet};
 
 /// How many days are planned.
@@ -54,10 +54,13 @@ pub fn next_mails(
         let plan = plan_within(&of_day, ledger, &past, question);
         for message in plan.messages.iter().filter(|message| document.is_none_or(|own| is_about(&plan, message, own))) {
             let place = running[usize::from(message.rule)];
+            // Asked about an invoice, the level is that invoice's, not the one that leads the mail.
+            let own = plan.items(message).iter().find(|item| document == Some(item.document));
+            let level = |item: &PlannedItem| message.level(&of_day).map(|_| message.item_level(&of_day, item).to_string());
             found[place].get_or_insert_with(|| NextMail {
                 on: day,
-                level: message.level(&of_day).map(|level| level.id.to_string()),
-                repeat: message.lead().repeat,
+                level: own.map_or_else(|| message.level(&of_day).map(|level| level.id.to_string()), level),
+                repeat: own.map_or(message.lead(), |item| item.step).repeat,
                 occasion: Some(message.occasion().into_string()).filter(|occasion| !occasion.is_empty()),
                 blocked: message.blocked.map(|reason| reason.as_str()),
             });
