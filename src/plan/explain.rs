@@ -324,7 +324,11 @@ impl<'a> Case<'a> {
         documents.retain(|document| self.document.is_none_or(|own| own == *document));
         let fact = |index: &DocumentIndex| {
             let document = self.ledger.document(*index);
-            let planned = message.and_then(|message| self.plan.items(message).iter().find(|item| item.document == *index));
+            let planned = message.and_then(|message| {
+                // They stand in the ledger's order; a collective account has very many.
+                let items = self.plan.items(message);
+                Some(&items[items.binary_search_by_key(index, |item| item.document).ok()?])
+            });
             let climber = Climber { reminder, levels_due: &levels_due, past, document, as_of };
             let reason = match (planned, message) {
                 (Some(_), _) => None,

@@ -58,15 +58,17 @@ pub fn trace(plan: &Plan, rules: &RuleSet, ledger: &Ledger, place: usize, decisi
         return Some(lines.text);
     };
     let currency = decision.currency?;
-    let planned = match decision.verdict {
+    let mut planned = match decision.verdict {
         Verdict::Message(message) => plan.items(&plan.messages[message as usize]),
         Verdict::Declined(_) => &[],
-    };
+    }
+    .iter()
+    .peekable();
     let account = Account::new(ledger, decision.customer, currency, plan.as_of);
     let (mut lines, mut count, mut others) = (Lines::default(), 0, [0_usize; DeclineReason::ALL.len()]);
     let mut add = |document: DocumentIndex, open: Decimal| {
-        // Both lists stand in the ledger's order, but a mail has few items.
-        if planned.iter().any(|item| item.document == document) {
+        // Both lists stand in the ledger's order, so each is walked once.
+        if planned.next_if(|item| item.document == document).is_some() {
             return;
         }
         let reason = plan.item_reason(place, document);
@@ -93,7 +95,7 @@ pub fn trace(plan: &Plan, rules: &RuleSet, ledger: &Ledger, place: usize, decisi
         }
     }
     for (reason, count) in DeclineReason::ALL.into_iter().zip(others).filter(|(_, count)| *count > 0) {
-        let _: std::fmt::Result = write!(lines.text, "+{count}\t\t");
+        lines.text.push_str(&format!("+{count}\t\t"));
         lines.end(reason, None);
     }
     (!lines.text.is_empty()).then_some(lines.text)
@@ -120,10 +122,9 @@ impl Lines {
         was_false: Option<CompactString>,
     ) {
         self.plain(number);
-        // A text takes whatever is written into it.
-        let _: std::fmt::Result = write!(self.text, "\t{open}\t");
+        write!(self.text, "\t{open}\t").expect("a text takes whatever is written into it");
         if let Some(due_on) = due_on {
-            let _: std::fmt::Result = write!(self.text, "{due_on}");
+            write!(self.text, "{due_on}").expect("a text takes whatever is written into it");
         }
         self.end(reason, was_false);
     }
