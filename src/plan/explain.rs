@@ -12,7 +12,7 @@ use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::money::{Currency, plain};
 use crate::domain::statement::OpenItemStatement;
 use crate::plan::advice::advice;
-use crate::plan::climb::{Climber, LevelFact, StepAhead};
+use crate::plan::climb::{Climber, LevelFact, LevelStanding, StepAhead};
 use crate::plan::history::{History, RuleHistory};
 use crate::plan::ladder::LevelsDue;
 use crate::plan::next::{NextMail, RunsOn, next_mails};
@@ -183,6 +183,15 @@ pub fn explain(rules: &RuleSet, ledger: &Ledger, past: &History, as_of: Date, ab
     Explanation { as_of, answers }
 }
 
+/// Returns the levels of an item; one whose day has come is not due where something else keeps the item out of the mail.
+fn ladder(climber: &Climber<'_>, reason: Option<DeclineReason>) -> Vec<LevelFact> {
+    let mut levels = climber.levels();
+    for level in levels.iter_mut().filter(|level| reason.is_some() && level.standing == LevelStanding::Due) {
+        level.standing = LevelStanding::Waits;
+    }
+    levels
+}
+
 /// A customer's day, planned.
 pub(crate) struct Case<'a> {
     pub(crate) rules: &'a RuleSet,
@@ -347,7 +356,7 @@ impl<'a> Case<'a> {
                 condition: rule.condition.as_ref().map(|own| Part::of(&own.explain(&account, About::Document(*index)))),
                 holds: holds_on(self.ledger, &self.plan.holds, document, as_of),
                 approved: document.approved,
-                ladder: climber.levels(),
+                ladder: ladder(&climber, reason),
                 next_step: climber.next(),
             }
         };

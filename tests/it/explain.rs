@@ -35,7 +35,7 @@ overdue: no mail: the rule's `where` does not hold
                       no  invoice.disputed  (changes nothing)
                       no  invoice.open (1.50) > 100.00  (changes nothing)
       upcoming  2026-02-27  lapsed: the due date has passed
-      first     2026-03-09  due
+      first     2026-03-09  its day has come
   What would change it:
       INV-0001: `!customer.tags ([\"vip\", \"do-not-chase\"]).contains(\"do-not-chase\")` would have to be true
   Next mail, if nothing else changes: none within 120 days
@@ -47,7 +47,7 @@ overdue: no mail: below the rule's minimum
   INV-0001  1.50 EUR, due 2026-03-02, 8 days overdue: below the rule's minimum
       where   yes !customer.tags ([]).contains(\"do-not-chase\")
       upcoming  2026-02-27  lapsed: the due date has passed
-      first     2026-03-09  due
+      first     2026-03-09  its day has come
   minimum of the mail: 20.00 EUR; it comes to 1.50 EUR
   What would change it:
       18.50 EUR more
@@ -61,7 +61,7 @@ overdue: no mail: payment is promised for a day that has not passed
       where   yes !customer.tags ([]).contains(\"do-not-chase\")
       hold    promise by a person, up to and including 2999-03-12
       upcoming  2026-02-27  lapsed: the due date has passed
-      first     2026-03-09  due
+      first     2026-03-09  its day has come
   What would change it:
       INV-0001: promise by a person, up to and including 2999-03-12; reminders go on from 2999-03-13
   Next mail, if nothing else changes: none within 120 days
