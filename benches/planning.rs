@@ -8,7 +8,7 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::env;
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -28,6 +28,7 @@ use dunlin::plan::Plan;
 use dunlin::plan::forecast::Turn;
 use dunlin::plan::history::History;
 use dunlin::plan::reason::DeclineReason;
+use dunlin::plan::trace::trace;
 use dunlin::port::LedgerSource;
 use dunlin::rule::{Known, RuleFile, RuleSet};
 use dunlin::source::csv::{ColumnName, CsvLedger, CsvSource, CsvTable};
@@ -181,6 +182,21 @@ fn plan(rules: &RuleSet, ledger: &Ledger) -> Plan {
     dunlin::plan::plan(rules, ledger, &History::default(), AS_OF)
 }
 
+/// Makes the trace of every decision and keeps each text once, as a run does; returns how many decisions and texts, of how many bytes.
+fn traces(rules: &RuleSet, ledger: &Ledger, plan: &Plan) -> (usize, usize, usize) {
+    let (mut count, mut bytes, mut known) = (0, 0, HashSet::new());
+    for (place, rule) in plan.rules.iter().enumerate() {
+        for decision in &rule.decisions {
+            count += 1;
+            if let Some(text) = trace(plan, rules, ledger, place, decision) {
+                let length = text.len();
+                bytes += if known.insert(text) { length } else { 0 };
+            }
+        }
+    }
+    (count, known.len(), bytes)
+}
+
 /// Returns for how many open invoices each rule's condition holds.
 fn counts(plan: &Plan, ledger: &Ledger) -> Vec<i64> {
     let documents = || (0..ledger.documents().len()).map(|place| DocumentIndex(place as u32));
@@ -313,6 +329,9 @@ fn main() {
     }
     let ratio = median(ratios);
     println!("forecast to plan:                     median {}.{:03} (at most 8 is promised)", ratio / 1000, ratio % 1000);
+    let plan_once = plan(&filtered, &ledger);
+    let (time, (count, texts, bytes)) = timed(|| traces(&filtered, &ledger, &plan_once));
+    println!("traces of {count} decisions:          {time:?}, {texts} texts of {} MB", bytes / 1_000_000);
 
     let unfiltered = rules([""; 5]);
     println!("the same rules without `where`:       {:?}", timed(|| black_box(plan(&unfiltered, &ledger))).0);

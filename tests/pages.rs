@@ -221,7 +221,7 @@ fn the_first_rule_of_the_readme_does_what_it_says() {
     let length = readme[start..].find("\n## ").expect("another section follows");
     let folder = tempfile::tempdir().unwrap();
     let (walked, count) = walk(&readme[start..start + length], SERVER, folder.path());
-    assert_eq!(count, Done { files: 6, commands: 6, servers: 1 });
+    assert_eq!(count, Done { files: 6, commands: 8, servers: 1 });
     check("README.md", &format!("{}{walked}{}", &readme[..start], &readme[start + length..]));
     json_is_as_described(folder.path());
 }

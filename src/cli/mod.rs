@@ -10,6 +10,7 @@ mod demo;
 mod diff;
 mod dkim;
 mod doctor;
+mod explain;
 mod forecast;
 mod forecast_page;
 mod gallery;
@@ -116,6 +117,8 @@ enum Verb {
     Check(check::CheckArgs),
     /// Show what would be sent, and why everybody else gets nothing
     Plan(plan::PlanArgs),
+    /// Tell why a customer or an invoice gets a mail or none: every rule's answer, and what it rests on
+    Explain(explain::ExplainArgs),
     /// Show one mail as it would be sent
     Preview(preview::PreviewArgs),
     /// Show when the rules run next, and why a day was shifted
@@ -171,6 +174,7 @@ pub fn main() -> ExitCode {
         Verb::Init(args) => init::init(common, &args),
         Verb::Check(args) => check::check(common, &args),
         Verb::Plan(args) => plan::plan(common, &args),
+        Verb::Explain(args) => explain::explain(common, &args),
         Verb::Preview(args) => preview::preview(common, &args),
         Verb::Next(args) => next::next(common, &args),
         Verb::Forecast(args) => forecast::forecast(common, &args),
@@ -211,11 +215,12 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 48] = [
+    const LINES: [&str; 49] = [
         "demo",
         "init somewhere",
         "check",
         "plan",
+        "explain 1",
         "preview",
         "next",
         "forecast",

@@ -168,6 +168,16 @@ may be added, so a reader must pass over those it does not know.
 | `messages` | what is due: `rule`, `customer`, `customer_name`, `kind` (`reminder`, `statement`, `notice`), `level` (null but for reminders), `occasion` (the period of a statement, `2026-10-01/2026-10-31`, or the event of a notice, `invoice:R-1`; null for reminders), `repeat` (0 for the first mail at the level), `items` (invoice numbers), `item_levels` (`item`, `level`), `currency`, `total`, `to`, `copies`, `state` (`due` or `blocked`), `reason` (`level_due`, `period_due`, `event_new`, or why it is blocked), and `detail` where a fault has words of its own |
 | `declined` | everything else: `rule`, `customer`, `customer_name`, `currency` (null where nothing is open), `items`, `reason`, `yields_to` (the rule whose mail is in its way, where one is), `item_reasons` (`item`, `reason`) |
 
+**explain**: one object: `customer`, `customer_name`, `invoice` (null: a customer was asked about), `as_of`, `answers`, `stored` (null: nothing is told from what is
+stored), `holds` (as **hold list**) and `left_out` (rules with errors).
+
+| key | what it holds |
+| --- | --- |
+| `answers` | what each rule says of each subject by the present ledger and rules: `rule`, `kind`, `currency`, `subject` (a document or event; empty: the account), `verdict` (`due`, `blocked`, `declined`), `reason`, `sentence`, `yields_to`, `mail` (`level`, `repeat`, `occasion`, `items`, `total`, `currency`), `condition` (of a statement or notice), `items`, `checks` (sentences about the mail as a whole), `change` (what would change it), `next` (the next mail: `on`, `level`, `repeat`, `occasion`, `blocked`) |
+| `items` of an answer | `document`, `open`, `currency`, `due_on`, `days_overdue`, `level` (in the mail) or `reason` and `sentence`, `condition`, `holds` (`kind`, `by_books`, `until`), `approved`, `ladder` (`level`, `on`, `standing`, `last_on`, `repeats`, `repeats_at_most`), `next_step` (`level`, `repeat`, `on`, by the ladder alone) |
+| `condition` | a part of `where`: `text`, `shown` (with the values it saw), `outcome` (`true`, `false`, or what went wrong), `is_asked` (whether the condition came to it), `decides` (whether it made the whole what it is), `joint` (`test`, `all`, `any`, `not`), and its `parts` |
+| `stored` | what runs decided: `run`, `as_of`, `rule`, `currency`, `document`, `verdict`, `reason`, `sentence`, `yields_to`, `message`, `mail` (`id`, `run`, `state`, `about`, `items`, `total`, `currency`), `items` without a mail (`document`, `count` where they are only counted, `open`, `due_on`, `reason`, `was_false`), `otherwise` (what today's ledger and rules would have decided; null: the same) |
+
 **preview**: one object: `rule`, `customer`, `level`, `language`, `from`, `to`, `cc` and `bcc` (addresses),
 `recipients` (the same with `address` and `role`), `subject`, `text`, `html` (or null), `eml`.
 

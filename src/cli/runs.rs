@@ -172,6 +172,9 @@ fn show(common: &Common, session: &Session, runs: &Runs, id: i64) -> Result<Exit
         let why = line.yields_to.as_ref().map_or(why.clone(), |rule| format!("{why} (rule {rule})"));
         out(format!("  rule {}: {} {}{why}", line.rule, line.count, line.verdict));
     }
+    if !decisions.is_empty() {
+        say(format!("hint: `dunlin explain CUSTOMER --run {id}` tells why one customer got a mail or none"));
+    }
     act_lines(&acts);
     if let Some(waiting) = &waiting {
         show_waiting(id, waiting);

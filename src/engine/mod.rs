@@ -16,6 +16,7 @@ pub mod difference;
 pub mod doctor;
 pub mod door;
 mod doubt;
+pub mod explain;
 pub mod fire;
 pub mod forecast;
 pub mod generation;

@@ -29,6 +29,7 @@ use crate::outbox::attempt::Attempt;
 use crate::outbox::state::State;
 use crate::plan::occasion::Occasions;
 use crate::plan::reason::DeclineReason;
+use crate::plan::trace::trace;
 use crate::plan::{Decision, Plan, PlannedMessage, Question, Subject, Verdict, plan, plan_within};
 use crate::port::{Clock, Transport};
 use crate::rule::{RuleKind, RuleSet};
@@ -431,6 +432,7 @@ fn store_plan(
                     Stored::Due(id) => ("due", due_reason(&rule.kind), Some(id)),
                 },
             };
+            let trace = trace(plan, rules, composer.ledger, place, decision);
             run.add_decision(&DecisionRow {
                 rule_id: rule.id.as_str(),
                 customer_id: composer.ledger.customer(decision.customer).id.as_str(),
@@ -440,6 +442,7 @@ fn store_plan(
                 reason,
                 message_id,
                 yields_to: plan.yields_to(place, number).map(RuleId::as_str),
+                trace: trace.as_deref(),
             })?;
         }
     }

@@ -11,10 +11,10 @@ use compact_str::CompactString;
 use crate::domain::date::Date;
 use crate::domain::hold::Holds;
 use crate::domain::id::{CustomerId, DocumentNumber, LevelId, RuleId};
-use crate::domain::ledger::Ledger;
+use crate::domain::ledger::{CustomerIndex, Ledger};
 use crate::domain::mailbox::Suppressions;
 use crate::domain::money::Currency;
-use crate::plan::occasion::Occasions;
+use crate::plan::occasion::{self, Occasions};
 use crate::plan::reason::DeclineReason;
 use crate::plan::{Decision, Matter, Plan, PlannedMessage, Verdict};
 use crate::rule::{Rule, RuleSet};
@@ -192,6 +192,27 @@ impl History {
     /// Returns what `rule` did, its former ids included.
     pub fn of_rule(&self, rule: &Rule) -> RuleHistory<'_> {
         RuleHistory { pasts: self.pasts(rule).collect() }
+    }
+
+    /// Returns the history as far as a decision about one customer of a ledger depends on it.
+    pub(crate) fn narrowed(&self, ledger: &Ledger, customer: CustomerIndex) -> Self {
+        let (id, documents) = (&ledger.customer(customer).id, &ledger.documents()[ledger.documents_of(customer)]);
+        let mut events: HashSet<CompactString> = documents.iter().map(|own| occasion::of_invoice(own.number.as_str())).collect();
+        events.extend(occasion::of_payments(ledger, customer));
+        events.insert(occasion::of_customer(id.as_str()));
+        let narrowed = |past: &RulePast| RulePast {
+            started_on: past.started_on,
+            steps: documents.iter().filter_map(|own| Some((own.number.clone(), past.steps.get(&own.number)?.clone()))).collect(),
+            occasions: past.occasions.iter().filter(|(own, _)| own.customer == *id).map(|(own, at)| (own.clone(), *at)).collect(),
+            baseline: past.baseline.as_ref().map(|known| events.iter().filter(|event| known.contains(*event)).cloned().collect()),
+        };
+        Self {
+            rules: self.rules.iter().map(|(rule, past)| (rule.clone(), narrowed(past))).collect(),
+            mails: self.mails.get(id).map(|mails| (id.clone(), mails.clone())).into_iter().collect(),
+            blocked: self.blocked.get(id).map(|blocked| (id.clone(), blocked.clone())).into_iter().collect(),
+            holds: self.holds.clone(),
+            suppressions: self.suppressions.clone(),
+        }
     }
 
     /// Notes a plan as carried out on its day: its rules have run, and a server took every message that nothing blocks.

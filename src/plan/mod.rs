@@ -9,16 +9,22 @@
 //! reminders that rules would send a customer on one day, `weigh` lets the highest go.
 //! `decide` walks the ledger and decides about reminders, `statements` and `notices` about theirs.
 
+mod advice;
+pub mod climb;
 mod decide;
+pub mod explain;
 pub mod forecast;
 pub mod history;
 mod imagined;
 pub mod key;
 pub mod ladder;
+pub mod next;
 mod notices;
+pub mod obstacles;
 pub mod occasion;
 pub mod reason;
 mod statements;
+pub mod trace;
 mod weigh;
 
 use std::ops::Range;

@@ -15,10 +15,12 @@ use crate::rule::{ForEach, Known, Limits, RuleFile};
 
 use rust_decimal::dec;
 
+mod explain;
 mod forecast;
 mod occasions;
 mod property;
 mod rivals;
+mod trace;
 
 const AS_OF: Date = Date::constant(2028, 2, 29);
 

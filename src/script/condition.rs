@@ -3,14 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use rhai::{AST, Engine, Position, Scope};
 
 use crate::domain::date::{Date, shifted};
-use crate::domain::ledger::{DocumentIndex, Ledger, PaymentIndex};
+use crate::domain::ledger::{DocumentIndex, PaymentIndex};
 use crate::domain::problem::{Problem, Severity};
 use crate::script::Account;
+use crate::script::brief::Brief;
 use crate::script::check::{self, Kinds, Names};
-use crate::script::explain::{Seen, explain};
+use crate::script::explain::{Branch, explain};
 use crate::script::fast::{Test, View};
 use crate::script::fault::{self, Blame, Locate, ScriptFault};
 use crate::script::sample::Sample;
@@ -62,6 +64,7 @@ struct Inner {
     engine: Arc<Engine>,
     ast: AST,
     fast: Option<Test>,
+    brief: Brief,
     needs: Needs,
     asks_disputed: bool,
     asks_day: bool,
@@ -109,6 +112,7 @@ impl Condition {
             topic,
             // The compiled part stands on a document. The others are asked far less often.
             fast: expression.as_ref().filter(|_| topic == Topic::Invoice).and_then(Test::read),
+            brief: Brief::prepare(&engine, &scope, variables, text, topic == Topic::Invoice),
             engine,
             ast,
             needs: findings.needs,
@@ -154,13 +158,18 @@ impl Condition {
         self.holds_by_rhai(account, about).map_err(|(fault, _)| fault)
     }
 
-    /// Judges every part of the condition for a document on a day, also those after the first that does not hold, and
-    /// tells the values each saw: the answer to "why was this invoice not reminded?".
-    pub fn explain(&self, ledger: &Ledger, document: DocumentIndex, as_of: Date) -> Vec<Seen> {
-        let Inner { text, topic, engine, ast, locate, .. } = &*self.0;
-        let account = Account::of(ledger, document, as_of);
-        let scope = &mut self.scope(&account, About::Document(document));
-        explain(engine, scope, topic.variables(), text, ast, locate)
+    /// Judges the condition with every part of it for `about`, which belongs to `account`, and tells the values each part saw: the answer
+    /// to "why was this invoice not reminded?". Parts that the condition does not come to are judged as well, and marked.
+    pub fn explain(&self, account: &Account<'_>, about: About) -> Branch {
+        let Inner { text, topic, engine, locate, .. } = &*self.0;
+        let scope = &mut self.scope(account, about);
+        explain(engine, scope, topic.variables(), text, locate)
+    }
+
+    /// Returns the first part of the condition that does not hold for `about`, with its values, in brief: cheap enough for every item
+    /// of a run. What changes by itself from day to day is left to [`crate::script::filled`].
+    pub fn first_false(&self, account: &Account<'_>, about: About) -> Option<CompactString> {
+        self.0.brief.first_false(&self.0.engine, account, about, || self.scope(account, about))
     }
 
     /// Returns the expression as it was written.

@@ -1,174 +1,262 @@
-//! Why a condition held or did not: each of its parts, with the values it saw.
+//! Why a condition held or did not: its tree of parts, each with its outcome and the values it saw.
 //!
-//! Asked for one document at a time by a person, so clarity goes before speed: parts are parsed anew on every call.
+//! Asked for one subject at a time by a person, so clarity goes before speed: parts are parsed anew on every call, and judged by the same
+//! engine in the same scope as the whole. Nothing is judged a second way: a tree never says anything else than the condition.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 
-use rhai::{AST, ASTNode, Engine, Expr, Scope};
+use rhai::{AST, Dynamic, Engine, Expr, Position, Scope, Token};
 
+use crate::domain::date::Date;
 use crate::script::check;
 use crate::script::fault::{self, Locate, ScriptFault};
+use crate::script::pieces::{chains, collapsed, cut, inside, is_sum, negated, on_one_line, sides, trimmed};
 use crate::script::sandbox::AS_OF;
 use crate::script::values::{Kind, find_field};
 
-/// One part of a condition, as it came out for one document.
+/// The most characters of a value that are shown.
+pub const VALUE_SHOWN_MAX: usize = 60;
+
+/// How the parts of a branch make its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joint {
+    /// Nothing is below it: a comparison, a call, a field.
+    Test,
+    /// `&&`: all of them must hold.
+    All,
+    /// `||`: one of them must hold.
+    Any,
+    /// `!`: its one part must not hold.
+    Not,
+}
+
+/// A part of a condition as it came out for one subject, with the parts it is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// The part as it was written: `invoice.open >= 5.00`.
+pub struct Branch {
+    /// The part as it was written, on one line: `invoice.open >= 5.00`.
     pub text: String,
+    /// The same with the values it saw: `invoice.open (3.20) >= 5.00`.
+    pub shown: String,
     /// Whether it held.
-    pub holds: Result<bool, ScriptFault>,
-    /// The fields it asks for, with their values: `("invoice.open", "3.20")`.
-    pub values: Vec<(String, String)>,
+    pub outcome: Result<bool, ScriptFault>,
+    /// Whether the condition comes to it at all: what stands behind the first false part of `&&` is judged here for whoever reads, and
+    /// changed nothing.
+    pub is_asked: bool,
+    /// How its parts make its outcome.
+    pub joint: Joint,
+    /// What it is made of; empty in a [`Joint::Test`].
+    pub parts: Vec<Branch>,
 }
 
-/// Judges every part of a condition: what `&&` joins at the top, or the whole where it is not made so.
-pub(crate) fn explain(
-    engine: &Engine,
-    scope: &mut Scope<'_>,
-    variables: &[(&str, Kind)],
-    text: &str,
-    whole: &AST,
-    locate: &Locate,
-) -> Vec<Seen> {
-    let count = match check::expression(whole) {
-        Some(Expr::And(parts, _)) => parts.len(),
-        _ => 1,
+impl Branch {
+    /// Returns the tests that made the outcome what it is: those that would have to come out otherwise.
+    pub fn decisive(&self) -> Vec<&Self> {
+        let holds = self.outcome.as_ref().ok().copied();
+        let deciding = |part: &&Self| part.is_asked == self.is_asked && part.outcome.as_ref().ok().copied() == holds;
+        match (self.joint, holds) {
+            (Joint::Test, _) => vec![self],
+            (Joint::Not, _) => self.parts.iter().flat_map(Self::decisive).collect(),
+            (Joint::All, Some(true)) | (Joint::Any, Some(false)) => self.parts.iter().flat_map(Self::decisive).collect(),
+            (Joint::All | Joint::Any, _) => self.parts.iter().find(deciding).map(Self::decisive).unwrap_or_default(),
+        }
+    }
+
+    /// Returns every branch with itself, from the top, each before its parts.
+    pub fn all(&self) -> Vec<&Self> {
+        let mut found = vec![self];
+        found.extend(self.parts.iter().flat_map(Self::all));
+        found
+    }
+}
+
+/// Judges a condition with every part of it.
+pub(crate) fn explain(engine: &Engine, scope: &mut Scope<'_>, variables: &[(&str, Kind)], text: &str, locate: &Locate) -> Branch {
+    let mut judge = Judge { engine, scope, variables, whole: text, locate };
+    let mut branch = judge.branch(trimmed(text, 0..text.len()));
+    mark(&mut branch, true);
+    branch
+}
+
+/// Marks which branches the condition comes to.
+fn mark(branch: &mut Branch, is_asked: bool) {
+    branch.is_asked = is_asked;
+    let goes_on = |part: &Branch, joint| match joint {
+        Joint::All => part.outcome == Ok(true),
+        Joint::Any => part.outcome == Ok(false),
+        Joint::Not | Joint::Test => true,
     };
-    let parts = Some(conjuncts(text)).filter(|parts| parts.len() == count);
-    // Where the cut and rhai's own tree differ, the tree is right and the text is shown whole.
-    let parts = parts.unwrap_or_else(|| vec![Part { start: 0, text }]);
-    parts.into_iter().map(|part| part.judged(engine, scope, variables, text, locate)).collect()
+    let mut is_asked = is_asked;
+    for part in &mut branch.parts {
+        mark(part, is_asked);
+        is_asked &= goes_on(part, branch.joint);
+    }
 }
 
-/// A part of a text and where it starts, in bytes.
-#[derive(Debug, PartialEq, Eq)]
-struct Part<'t> {
-    start: usize,
-    text: &'t str,
+struct Judge<'j, 's> {
+    engine: &'j Engine,
+    scope: &'j mut Scope<'s>,
+    variables: &'j [(&'j str, Kind)],
+    whole: &'j str,
+    locate: &'j Locate,
 }
 
-impl Part<'_> {
-    fn judged(&self, engine: &Engine, scope: &mut Scope<'_>, variables: &[(&str, Kind)], whole: &str, locate: &Locate) -> Seen {
-        let before = &whole[..self.start];
+impl Judge<'_, '_> {
+    fn branch(&mut self, range: Range<usize>) -> Branch {
+        let text = &self.whole[range.clone()];
+        let within = |part: Range<usize>| range.start + part.start..range.start + part.end;
+        if let Some(inner) = inside(text) {
+            let inner = self.branch(within(inner));
+            let shown = if inner.joint == Joint::Test { format!("({})", inner.shown) } else { on_one_line(text) };
+            return Branch { text: on_one_line(text), shown, ..inner };
+        }
+        let (outcome, tree) = self.judged(&range);
+        let (joint, ranges) = match tree.as_ref().and_then(check::expression) {
+            Some(Expr::And(..)) => (Joint::All, cut(text, "&&")),
+            Some(Expr::Or(..)) => (Joint::Any, cut(text, "||")),
+            Some(Expr::FnCall(call, _)) if call.op_token == Some(Token::Bang) => {
+                (Joint::Not, negated(text).into_iter().collect())
+            }
+            _ => (Joint::Test, Vec::new()),
+        };
+        let parts: Vec<Branch> = ranges.into_iter().map(|part| self.branch(within(part))).collect();
+        let made = match joint {
+            Joint::Test => None,
+            Joint::Not => parts.first().map(|part| part.outcome.as_ref().ok().map(|holds| !holds)),
+            Joint::All => Some(folded(&parts, true)),
+            Joint::Any => Some(folded(&parts, false)),
+        };
+        let plain = Branch { text: on_one_line(text), shown: String::new(), outcome, is_asked: true, joint, parts };
+        // Where the cut and rhai's own tree differ, the tree is right and the text is shown whole.
+        if made.is_none_or(|made| made != plain.outcome.as_ref().ok().copied()) {
+            let shown = self.shown(&range);
+            return Branch { shown, joint: Joint::Test, parts: Vec::new(), ..plain };
+        }
+        match (joint, &plain.parts[..]) {
+            // `!customer.tags.contains("vip")` is one test to whoever reads it.
+            (Joint::Not, [part]) if part.joint == Joint::Test => {
+                let shown = format!("!{}", part.shown);
+                Branch { shown, joint: Joint::Test, parts: Vec::new(), ..plain }
+            }
+            _ => Branch { shown: plain.text.clone(), ..plain },
+        }
+    }
+
+    /// Judges a part by itself; its faults have their place in the whole.
+    fn judged(&mut self, range: &Range<usize>) -> (Result<bool, ScriptFault>, Option<AST>) {
+        let before = &self.whole[..range.start];
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        let lines = before.matches('\n').count();
-        let columns = before[line_start..].chars().count();
-        let locate = locate.shifted(lines as u32, columns as u32);
-        let text = self.text.to_owned();
-        match engine.compile_expression_with_scope(scope, self.text) {
+        let (lines, columns) = (before.matches('\n').count(), before[line_start..].chars().count());
+        let locate = self.locate.shifted(lines as u32, columns as u32);
+        match self.engine.compile_expression_with_scope(self.scope, &self.whole[range.clone()]) {
             Err(error) => {
                 let problem = fault::syntax(&error, &[], &locate);
                 let place = problem.place.unwrap_or_else(|| locate.whole());
-                Seen { text, holds: Err(ScriptFault { message: problem.message, place }), values: Vec::new() }
+                (Err(ScriptFault { message: problem.message, place }), None)
             }
-            Ok(ast) => {
-                let holds = engine.eval_ast_with_scope::<bool>(scope, &ast);
-                let start = rhai::Position::new(1, 1);
-                let holds = holds.map_err(|error| fault::runtime(*error, start, &locate).0);
-                let shown = |field: String| {
-                    let value = engine.eval_expression_with_scope::<rhai::Dynamic>(scope, &field).ok()?;
-                    let value = if value.is_unit() { "none".to_owned() } else { value_text(engine, scope, &field)? };
-                    Some((field, value))
-                };
-                let values = fields(&ast, variables).into_iter().filter_map(shown).collect();
-                Seen { text, holds, values }
+            Ok(tree) => {
+                let outcome = self.engine.eval_ast_with_scope::<bool>(self.scope, &tree);
+                (outcome.map_err(|error| fault::runtime(*error, Position::new(1, 1), &locate).0), Some(tree))
             }
         }
     }
-}
 
-fn value_text(engine: &Engine, scope: &mut Scope<'_>, field: &str) -> Option<String> {
-    engine.eval_expression_with_scope::<String>(scope, &format!("{field}.to_string()")).ok()
-}
-
-/// Returns the fields an expression asks for, each once: `invoice.open`, `customer.attributes.region`, `as_of`.
-fn fields(ast: &AST, variables: &[(&str, Kind)]) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    ast.walk(&mut |path: &[ASTNode<'_>]| {
-        match path.last() {
-            Some(ASTNode::Expr(Expr::Dot(pair, ..))) => {
-                if let Expr::Variable(variable, ..) = &pair.lhs
-                    && let Some((name, kind)) = variables.iter().find(|(name, _)| *name == variable.1.as_str())
-                {
-                    found.insert(field(name, *kind, &pair.rhs));
-                }
-            }
-            Some(ASTNode::Expr(Expr::Variable(variable, ..))) if variable.1 == AS_OF => {
-                found.insert(AS_OF.to_owned());
-            }
-            _ => {}
+    /// Returns a test on one line with the values it saw.
+    fn shown(&mut self, range: &Range<usize>) -> String {
+        let text = &self.whole[range.clone()];
+        let mut notes: Vec<(usize, String)> = Vec::new();
+        for (start, links) in chains(text) {
+            self.note_chain(text, start, &links, &mut notes);
         }
-        true
-    });
-    found
-}
-
-/// Follows properties from a variable, up to the first that is a plain value or a method.
-fn field(variable: &str, kind: Kind, rest: &Expr) -> String {
-    let (mut text, mut kind, mut rest) = (variable.to_owned(), kind, rest);
-    loop {
-        let (step, next) = match rest {
-            Expr::Dot(pair, ..) | Expr::Index(pair, ..) => (&pair.lhs, Some(&pair.rhs)),
-            step => (step, None),
-        };
-        let Expr::Property(name, _) = step else { return text };
-        text = format!("{text}.{}", name.2);
-        kind = find_field(kind, &name.2).map_or(Kind::Unknown, |field| field.kind);
-        match (kind, next) {
-            (Kind::InvoiceAttributes | Kind::CustomerAttributes, Some(next)) => rest = next,
-            _ => return text,
+        if let Some((left, right)) = sides(text) {
+            for side in [left, right] {
+                let value = if is_sum(&text[side.clone()]) { self.value(&text[side.clone()]) } else { None };
+                notes.extend(value.map(|value| (side.end, format!(" = {value}"))));
+            }
         }
+        notes.sort_by_key(|(place, _)| *place);
+        let (mut shown, mut done) = (String::new(), 0);
+        for (place, note) in notes {
+            shown.push_str(&collapsed(&text[done..place]));
+            shown.push_str(&note);
+            done = place;
+        }
+        shown.push_str(&collapsed(&text[done..]));
+        shown
+    }
+
+    /// Notes the values along a chain: of the first link that is no object any more, and of the whole, unless that is the test itself.
+    fn note_chain(&mut self, text: &str, start: usize, links: &[usize], notes: &mut Vec<(usize, String)>) {
+        let end = links.last().copied().unwrap_or(start);
+        let first = self.first_value(text, start, links);
+        let has_more = first != Some(end) && (first.is_some() || text[start..end].contains('('));
+        let ends = [first, has_more.then_some(end)];
+        for end in ends.into_iter().flatten() {
+            let is_all = start == 0 && end == text.len();
+            if let (false, Some(value)) = (is_all, self.value(&text[start..end])) {
+                notes.push((end, format!(" ({value})")));
+            }
+        }
+    }
+
+    /// Returns where the first link of a field ends that is a plain value: `invoice.due_on` in `invoice.due_on.year`.
+    fn first_value(&self, text: &str, start: usize, links: &[usize]) -> Option<usize> {
+        let name = &text[start..*links.first()?];
+        let (_, mut kind) = *self.variables.iter().find(|(own, _)| *own == name)?;
+        if name == AS_OF {
+            return links.first().copied();
+        }
+        let mut before = *links.first()?;
+        for end in &links[1..] {
+            let word = text[before..*end].trim_start_matches(|c: char| c == '.' || c.is_whitespace());
+            if matches!(kind, Kind::InvoiceAttributes | Kind::CustomerAttributes) {
+                return Some(*end);
+            }
+            kind = find_field(kind, word)?.kind;
+            if !matches!(kind, Kind::InvoiceAttributes | Kind::CustomerAttributes) {
+                return Some(*end);
+            }
+            before = *end;
+        }
+        None
+    }
+
+    fn value(&mut self, text: &str) -> Option<String> {
+        shown_value(self.engine, self.scope, text)
     }
 }
 
-/// Cuts a text at each `&&` outside brackets and quotes.
-fn conjuncts(text: &str) -> Vec<Part<'_>> {
-    let bytes = text.as_bytes();
-    let (mut parts, mut start, mut at, mut depth) = (Vec::new(), 0, 0, 0usize);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            quote @ (b'"' | b'`' | b'\'') => {
-                at += 1;
-                while at < bytes.len() && bytes[at] != quote {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-            }
-            b'&' if depth == 0 && bytes.get(at + 1) == Some(&b'&') => {
-                parts.push(trimmed(text, start, at));
-                at += 1;
-                start = at + 1;
-            }
-            _ => {}
-        }
-        at += 1;
+/// Returns the value of an expression, as it is read; `None` where it has none by itself, as what a closure is given, and for objects.
+pub(crate) fn shown_value(engine: &Engine, scope: &mut Scope<'_>, text: &str) -> Option<String> {
+    let value = engine.eval_expression_with_scope::<Dynamic>(scope, text).ok()?;
+    if value.is_unit() {
+        return Some("none".to_owned());
     }
-    parts.push(trimmed(text, start.min(text.len()), text.len()));
-    parts
+    if let Ok(text) = value.clone().into_immutable_string() {
+        return Some(quoted_value(&text));
+    }
+    // An object is no value to show.
+    let is_object = engine.map_type_name(value.type_name()).starts_with(char::is_uppercase);
+    let is_shown = !is_object || value.is_decimal() || value.is::<Date>();
+    let shown = is_shown.then(|| engine.eval_expression_with_scope::<String>(scope, &format!("({text}).to_string()")).ok());
+    shown.flatten().map(|text| shortened(&text))
 }
 
-fn trimmed(text: &str, start: usize, end: usize) -> Part<'_> {
-    let part = &text[start..end];
-    Part { start: start + part.len() - part.trim_start().len(), text: part.trim() }
+/// Returns what `&&` (`true`) or `||` (`false`) make of their parts: the first that comes out otherwise; `None` is a fault.
+fn folded(parts: &[Branch], neutral: bool) -> Option<bool> {
+    let first = parts.iter().find(|part| part.outcome != Ok(neutral));
+    first.map_or(Some(neutral), |part| part.outcome.as_ref().ok().copied())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Returns a text value in quotes, on one line and not too long.
+pub(crate) fn quoted_value(text: &str) -> String {
+    format!("\"{}\"", shortened(text))
+}
 
-    #[test]
-    fn a_text_is_cut_at_the_top_only() {
-        for (text, expected) in [
-            ("a && b", vec!["a", "b"]),
-            ("a", vec!["a"]),
-            ("a &&\n  (b && c) && \"x && y\" == d", vec!["a", "(b && c)", "\"x && y\" == d"]),
-            ("f(|x| x && y) && \"\\\" && \" == z && `a && ${b}`", vec!["f(|x| x && y)", "\"\\\" && \" == z", "`a && ${b}`"]),
-            ("&&", vec!["", ""]),
-        ] {
-            let parts: Vec<&str> = conjuncts(text).iter().map(|part| part.text).collect();
-            assert_eq!(parts, expected, "{text}");
-        }
+/// Returns a value on one line, cut where it is too long.
+pub(crate) fn shortened(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(VALUE_SHOWN_MAX + 1).collect();
+    match line.char_indices().nth(VALUE_SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }

@@ -5,6 +5,7 @@
 //! from the floor above together with a [`Locate`] that turns a place in the text into one in its file.
 
 mod account;
+mod brief;
 mod business_days;
 mod check;
 mod condition;
@@ -17,6 +18,7 @@ mod lasting;
 mod library;
 mod packages;
 mod picker;
+mod pieces;
 mod reference;
 mod results;
 mod sample;
@@ -28,10 +30,11 @@ use compact_str::CompactString;
 use crate::domain::id::RecipientKey;
 
 pub use account::Account;
+pub use brief::{BRIEF_BYTES_MAX, filled};
 pub use business_days::{BUSINESS_DAYS_MAX, BusinessDays, WorkingWeek};
 pub use check::Names;
 pub use condition::{About, Condition, Topic};
-pub use explain::Seen;
+pub use explain::{Branch, Joint, VALUE_SHOWN_MAX};
 pub use fault::{Locate, ScriptFault};
 pub use hooks::Script;
 pub use library::{LIBRARY_FUNCTIONS_MAX, Library, LibraryFile, LibraryFunction};

@@ -148,7 +148,14 @@ fn own_faults(connection: &Connection) -> Result<Vec<String>, StoreError> {
         not exists (select 1 from message_body where message_id = id)
         or not exists (select 1 from message_recipient where message_id = id))";
     let count: i64 = connection.query_row(select, (), |row| row.get(0))?;
-    Ok((count > 0).then(|| format!("{count} mails are to be sent and have no text or no recipient")).into_iter().collect())
+    let mails = (count > 0).then(|| format!("{count} mails are to be sent and have no text or no recipient"));
+    // A backup of an earlier release has none.
+    let has_traces: bool = connection.prepare("select 1 from pragma_table_info('trace')")?.exists(())?;
+    let select = "select count(*) from decision where trace_id is not null
+        and not exists (select 1 from trace where trace.id = trace_id)";
+    let count: i64 = if has_traces { connection.query_row(select, (), |row| row.get(0))? } else { 0 };
+    let traces = (count > 0).then(|| format!("{count} rows of `decision` name a row of `trace` that is not there"));
+    Ok(mails.into_iter().chain(traces).collect())
 }
 
 #[cfg(test)]

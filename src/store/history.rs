@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use rusqlite::Connection;
 
-use crate::domain::date::{Date, ISO};
+use crate::domain::date::{Date, ISO, Timestamp};
 use crate::domain::id::{CustomerId, DocumentNumber, LevelId, RuleId};
 use crate::domain::money::Currency;
 use crate::outbox::state::State;
@@ -26,6 +26,25 @@ pub enum Queue {
 /// # Errors
 /// Why the database could not be read.
 pub fn history(connection: &Connection, mode: &str, queue: Queue) -> Result<History, StoreError> {
+    let mut history = mails_and_starts(connection, mode, queue, i64::MAX)?;
+    history.holds = Arc::new(holds::in_force(connection)?);
+    history.suppressions = Arc::new(suppressions::all(connection)?);
+    Ok(history)
+}
+
+/// Reads what runs of `mode` before `run_id` had done, and the holds that stood at its start. Mails stand as they do now, and
+/// suppressions are those of now: what they were then is not kept.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn history_before(connection: &Connection, mode: &str, run_id: i64, at: Timestamp) -> Result<History, StoreError> {
+    let mut history = mails_and_starts(connection, mode, Queue::Counts, run_id)?;
+    history.holds = Arc::new(holds::in_force_at(connection, at)?);
+    history.suppressions = Arc::new(suppressions::all(connection)?);
+    Ok(history)
+}
+
+fn mails_and_starts(connection: &Connection, mode: &str, queue: Queue, before: i64) -> Result<History, StoreError> {
     let mut history = History::default();
     let mut statement = connection.prepare("select rule_id, started_on from rule_start where mode = ?1")?;
     let mut rows = statement.query((mode,))?;
@@ -35,9 +54,9 @@ pub fn history(connection: &Connection, mode: &str, queue: Queue) -> Result<Hist
 
     let select = "select item.rule_id, item.document, item.level_id, item.level_repeat, message.state, message.as_of
         from message_item as item join message on message.id = item.message_id
-        where item.mode = ?1 and item.claimed = 1 and message.kind = 'reminder'";
+        where item.mode = ?1 and item.claimed = 1 and message.kind = 'reminder' and message.run_id < ?2";
     let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query((mode,))?;
+    let mut rows = statement.query((mode, before))?;
     while let Some(row) = rows.next()? {
         let state = state(row.get(4)?)?;
         if state == State::Queued && queue != Queue::Counts {
@@ -53,24 +72,22 @@ pub fn history(connection: &Connection, mode: &str, queue: Queue) -> Result<Hist
         history.add_step(RuleId::new(row.get::<_, String>(0)?), DocumentNumber::new(row.get::<_, String>(1)?), step);
     }
 
-    add_occasions(connection, mode, queue, &mut history)?;
-    add_mails(connection, mode, queue, &mut history)?;
-    history.holds = Arc::new(holds::in_force(connection)?);
-    history.suppressions = Arc::new(suppressions::all(connection)?);
+    add_occasions(connection, mode, queue, before, &mut history)?;
+    add_mails(connection, mode, queue, before, &mut history)?;
     Ok(history)
 }
 
 /// Reads the last mail to every customer, of each rule, currency and kind, and whose are blocked. Notices keep nobody away. Of what
 /// is queued or on the wire nobody knows on which day it will have left. A copy counts as the mail it is a copy of.
-fn add_mails(connection: &Connection, mode: &str, queue: Queue, history: &mut History) -> Result<(), StoreError> {
+fn add_mails(connection: &Connection, mode: &str, queue: Queue, before: i64, history: &mut History) -> Result<(), StoreError> {
     // With `max` alone, SQLite takes the other columns from the row that has it.
     let select = "select customer_id, rule_id, currency, kind, max(as_of), run_id, state in ('queued', 'sending') as is_queued
         from message
         where mode = ?1 and kind in ('reminder', 'statement') and is_copy = 0
-            and state in ('waiting', 'queued', 'sending', 'accepted', 'unknown') and (?2 or state <> 'queued')
+            and state in ('waiting', 'queued', 'sending', 'accepted', 'unknown') and (?2 or state <> 'queued') and run_id < ?3
         group by customer_id, rule_id, currency, kind, is_queued";
     let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query((mode, queue == Queue::Counts))?;
+    let mut rows = statement.query((mode, queue == Queue::Counts, before))?;
     while let Some(row) = rows.next()? {
         let mail = PastMail {
             rule: RuleId::new(row.get::<_, String>(1)?),
@@ -82,9 +99,10 @@ fn add_mails(connection: &Connection, mode: &str, queue: Queue, history: &mut Hi
         };
         history.add_mail(CustomerId::new(row.get::<_, String>(0)?), mail);
     }
-    let select = "select rule_id, customer_id, currency from message where mode = ?1 and kind = 'reminder' and state = 'blocked'";
+    let select = "select rule_id, customer_id, currency from message
+        where mode = ?1 and kind = 'reminder' and state = 'blocked' and run_id < ?2";
     let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query((mode,))?;
+    let mut rows = statement.query((mode, before))?;
     while let Some(row) = rows.next()? {
         let customer = CustomerId::new(row.get::<_, String>(1)?);
         history.add_blocked(RuleId::new(row.get::<_, String>(0)?), customer, currency(row.get(2)?)?);
@@ -97,10 +115,17 @@ fn currency(code: String) -> Result<Currency, StoreError> {
 }
 
 /// Reads what statements and notices there are, and what was there before notices first ran.
-fn add_occasions(connection: &Connection, mode: &str, queue: Queue, history: &mut History) -> Result<(), StoreError> {
-    let select = "select rule_id, customer_id, currency, occasion, state from message where mode = ?1 and occasion <> ''";
+fn add_occasions(
+    connection: &Connection,
+    mode: &str,
+    queue: Queue,
+    before: i64,
+    history: &mut History,
+) -> Result<(), StoreError> {
+    let select = "select rule_id, customer_id, currency, occasion, state from message
+        where mode = ?1 and occasion <> '' and run_id < ?2";
     let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query((mode,))?;
+    let mut rows = statement.query((mode, before))?;
     while let Some(row) = rows.next()? {
         let state = state(row.get(4)?)?;
         if state == State::Queued && queue != Queue::Counts {

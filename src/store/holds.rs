@@ -227,15 +227,29 @@ pub(crate) fn take_back(
 /// # Errors
 /// Why the database could not be read.
 pub(crate) fn in_force(connection: &Connection) -> Result<Holds, StoreError> {
+    Ok(terms(read(connection, "ended_at_ms is null and ?1 = ''", "")?))
+}
+
+/// Returns all holds that had been set and not ended at an instant, as decisions need them.
+///
+/// # Errors
+/// Why the database could not be read.
+pub(crate) fn in_force_at(connection: &Connection, at: Timestamp) -> Result<Holds, StoreError> {
+    let mut holds = read(connection, "?1 = ''", "")?;
+    holds.retain(|hold| hold.created_at <= at && hold.ended_at.is_none_or(|ended_at| ended_at > at));
+    Ok(terms(holds))
+}
+
+fn terms(views: Vec<HoldView>) -> Holds {
     let mut holds = Holds::default();
-    for hold in read(connection, "ended_at_ms is null and ?1 = ''", "")? {
+    for hold in views {
         let term = HoldTerm { kind: hold.kind, until: hold.until };
         match hold.subject {
             HoldSubject::Customer(id) => holds.add_customer(CustomerId::new(id), term),
             HoldSubject::Invoice(number) => holds.add_invoice(DocumentNumber::new(number), term),
         }
     }
-    Ok(holds)
+    holds
 }
 
 /// Returns the holds that stand, and promises that were broken and nobody has seen to; with `all` every hold there ever was.

@@ -10,6 +10,7 @@ pub mod alerts;
 mod archive;
 pub mod backup;
 pub mod check;
+pub mod decisions;
 mod file_system;
 pub mod firings;
 pub mod guards;
@@ -41,7 +42,7 @@ use crate::domain::date::Timestamp;
 
 use crate::store::home::Difference;
 
-pub use crate::store::history::{Queue, history};
+pub use crate::store::history::{Queue, history, history_before};
 pub use crate::store::runs::{DecisionRow, ItemRow, MessageRow, RunRow, RunTransaction};
 pub use crate::store::writer::Store;
 
@@ -60,6 +61,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_delivery.sql"),
     include_str!("migrations/0009_indexes.sql"),
     include_str!("migrations/0010_copies.sql"),
+    include_str!("migrations/0011_traces.sql"),
 ];
 
 /// How large SQLite's log grows before its content goes into the database, where no single run needs more, and how large it

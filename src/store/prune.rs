@@ -21,6 +21,15 @@ const ROWS_STEP: usize = 1_000;
 /// How many bytes of mails one step moves; the last one may go beyond.
 const MAIL_BYTES_STEP: usize = 4 << 20;
 
+/// How many traces one step takes away, at most; they are small.
+const TRACES_STEP: usize = 10_000;
+/// The traces of months before the first from which decisions are still here. The newest run's month stays, since the next run goes on
+/// with it.
+const IDLE_TRACES: &str = "month < (select min(
+        cast(strftime('%Y', started_at_ms / 1000, 'unixepoch') as integer) * 12
+        + cast(strftime('%m', started_at_ms / 1000, 'unixepoch') as integer) - 1)
+    from run where decisions_archived = 0 or id = (select max(id) from run))";
+
 /// What was moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Moved {
@@ -72,6 +81,8 @@ enum Removal {
     Decisions { run_id: i64, upto: [String; 4], count: usize },
     /// A run's firing, and the run itself where no mail and no act names it; none of its decisions is left.
     Run { run_id: i64 },
+    /// Traces of months of which no run has decisions here any more, so many of them.
+    Traces { count: usize },
     /// A firing without a run.
     Firing { mode: String, rule_id: String, local_time: String },
     /// A mail's text and attempts, if it stands as it was read.
@@ -219,7 +230,16 @@ fn decisions_step(reader: &Connection, before_ms: i64) -> Result<Step, StoreErro
         step.moved.firings += 1;
         step.removals.push(Removal::Firing { mode, rule_id, local_time });
     }
-    step.is_last = step.moved.firings < ROWS_STEP as u64;
+    if step.moved.firings >= ROWS_STEP as u64 {
+        return Ok(step);
+    }
+    // They are in the archive with the decisions that rested on them, so they only go.
+    let select = format!("select count(*) from (select 1 from trace where {IDLE_TRACES} limit ?1)");
+    let idle: i64 = reader.prepare_cached(&select)?.query_row((TRACES_STEP as i64,), |row| row.get(0))?;
+    if idle > 0 {
+        step.removals.push(Removal::Traces { count: TRACES_STEP });
+    }
+    step.is_last = idle < TRACES_STEP as i64;
     Ok(step)
 }
 
@@ -227,7 +247,8 @@ fn decisions_step(reader: &Connection, before_ms: i64) -> Result<Step, StoreErro
 fn add_run(reader: &Connection, step: &mut Step, run: &OldRun) -> Result<bool, StoreError> {
     let room = ROWS_STEP.saturating_sub(step.moved.decisions as usize);
     let mut statement = reader.prepare_cached(
-        "select rule_id, customer_id, currency, document, verdict, reason, message_id from decision where run_id = ?1
+        "select rule_id, customer_id, currency, document, verdict, reason, message_id, trace.text
+        from decision left join trace on trace.id = trace_id where run_id = ?1
         order by run_id, rule_id, customer_id, currency, document limit ?2",
     )?;
     let mut rows = statement.query((run.id, room as i64 + 1))?;
@@ -242,6 +263,7 @@ fn add_run(reader: &Connection, step: &mut Step, run: &OldRun) -> Result<bool, S
         step.line(&json!({ "decision": {
             "run": run.id, "rule": key[0], "customer": key[1], "currency": key[2], "document": key[3],
             "verdict": row.get::<_, String>(4)?, "reason": row.get::<_, String>(5)?, "mail": row.get::<_, Option<i64>>(6)?,
+            "trace": row.get::<_, Option<String>>(7)?,
         }}));
         (upto, count) = (Some(key), count + 1);
         step.moved.decisions += 1;
@@ -324,6 +346,11 @@ fn remove(connection: &Connection, removal: &Removal) -> Result<(), StoreError> 
                 and not exists (select 1 from message where run_id = run.id)
                 and not exists (select 1 from act where run_id = run.id)";
             connection.prepare_cached(delete)?.execute((run_id,))?;
+            Ok(())
+        }
+        Removal::Traces { count } => {
+            let delete = format!("delete from trace where id in (select id from trace where {IDLE_TRACES} limit ?1)");
+            connection.prepare_cached(&delete)?.execute((*count as i64,))?;
             Ok(())
         }
         Removal::Firing { mode, rule_id, local_time } => {

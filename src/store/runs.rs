@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::state::State;
+use crate::store::decisions::trace_id;
 use crate::store::thread::thread;
 use crate::store::{Store, StoreError};
 
@@ -116,6 +117,8 @@ pub struct DecisionRow<'a> {
     pub message_id: Option<i64>,
     /// The rule that it stands back for.
     pub yields_to: Option<&'a str>,
+    /// What its "no" rested on; see [`crate::plan::trace`].
+    pub trace: Option<&'a str>,
 }
 
 /// A run being written; nothing of it is seen before it is whole.
@@ -239,9 +242,10 @@ impl RunTransaction<'_> {
     /// # Errors
     /// A second decision about one subject, or why it could not be stored.
     pub fn add_decision(&mut self, decision: &DecisionRow<'_>) -> Result<(), StoreError> {
-        let insert =
-            "insert into decision (run_id, rule_id, customer_id, currency, document, verdict, reason, message_id, yields_to)
-            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let trace_id = decision.trace.map(|text| trace_id(self.connection, text, self.row.started_at)).transpose()?;
+        let insert = "insert into decision (run_id, rule_id, customer_id, currency, document, verdict, reason, message_id,
+                yields_to, trace_id)
+            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         self.connection.prepare_cached(insert)?.execute((
             self.run_id,
             decision.rule_id,
@@ -252,6 +256,7 @@ impl RunTransaction<'_> {
             decision.reason,
             decision.message_id,
             decision.yields_to,
+            trace_id,
         ))?;
         Ok(())
     }

@@ -200,6 +200,7 @@ async fn a_run_is_stored_whole_or_not_at_all() {
         reason: "held",
         message_id: None,
         yields_to: None,
+        trace: Some("INV-1\t12.00\t2026-01-01\theld\n"),
     };
     let twice = store.write_run(run_row(), move |run| {
         run.add_message(&message("k1", "1", State::Queued))?;
@@ -208,7 +209,7 @@ async fn a_run_is_stored_whole_or_not_at_all() {
     });
     assert!(twice.await.is_err());
     let reader = store.reader().unwrap();
-    for table in ["run", "message", "message_body", "decision"] {
+    for table in ["run", "message", "message_body", "decision", "trace"] {
         let count: i64 = reader.query_row(&format!("select count(*) from {table}"), (), |row| row.get(0)).unwrap();
         assert_eq!(count, 0, "{table}");
     }

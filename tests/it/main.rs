@@ -8,6 +8,7 @@ mod control;
 mod daemon;
 mod dns;
 mod doctor;
+mod explain;
 mod faults;
 mod forecast;
 mod guarantees;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// A ledger of up to 5 customers, as the text that [`ledger`] reads.
-fn ledger_text() -> impl Strategy<Value = String> {
+pub(crate) fn ledger_text() -> impl Strategy<Value = String> {
     let customer = (prop::bool::weighted(0.8), prop::option::weighted(0.2, -2..3_i32), prop::bool::ANY);
     let invoice = (0..5_usize, 0..3_usize, -3_000..9_000_i64, prop::option::weighted(0.9, -10..45_i32));
     let overpaid = prop::option::weighted(0.1, -500..1_i64);
@@ -29,7 +29,7 @@ fn ledger_text() -> impl Strategy<Value = String> {
 }
 
 /// The lines of a rule that differ from rule to rule.
-pub(super) fn rule_lines() -> impl Strategy<Value = String> {
+pub(crate) fn rule_lines() -> impl Strategy<Value = String> {
     let parts: [&[&str]; 5] = [
         &["for_each: customer\n", "for_each: invoice\n"],
         &[
@@ -45,13 +45,13 @@ pub(super) fn rule_lines() -> impl Strategy<Value = String> {
     parts.map(prop::sample::select).prop_map(|parts| parts.concat())
 }
 
-pub(super) const SCRIPTS: [(&str, &str); 2] = [
+pub(crate) const SCRIPTS: [(&str, &str); 2] = [
     ("all.rhai", "fn recipients(customer, items, level) { if items.len == 3 { 7 } else { () } }"),
     ("some.rhai", "fn select(customer, items) { items.filter(|item| item.open > 30) }"),
 ];
 
 /// Steps of rule `r0` and mails to customers, days before the plan's.
-pub(super) fn past() -> impl Strategy<Value = History> {
+pub(crate) fn past() -> impl Strategy<Value = History> {
     let standings = [Standing::Accepted, Standing::UnderWay, Standing::Unknown, Standing::Refused, Standing::Cancelled];
     let levels = prop::sample::select(vec!["upcoming", "first", "second", "final"]);
     let step = (0..25_usize, levels, prop::sample::select(standings.to_vec()), 0..40_i32);

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::ledger::LedgerBuilder;
+use crate::domain::ledger::{Ledger, LedgerBuilder};
+use crate::script::Joint;
 use crate::script::functions::FUNCTIONS;
 use crate::script::sandbox;
 use crate::script::values::FIELDS;
@@ -192,42 +193,145 @@ fn every_field_of_the_table_can_be_read() {
     }
 }
 
-#[test]
-fn an_explanation_gives_every_part_with_the_values_it_saw() {
-    let sample = Sample::new(&names(), &BTreeSet::new());
-    let seen = |text: &str, number: &str| -> Vec<String> {
-        let condition = Condition::compile(text, Topic::Invoice, &names(), &Locate::file("where", text)).unwrap().0;
-        let document = sample.ledger.find_document(number).unwrap();
-        let parts = condition.explain(&sample.ledger, document, sample.as_of).into_iter();
-        let shown = parts.map(|seen| {
-            let values: Vec<String> = seen.values.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-            let holds = seen.holds.map_or_else(|fault| format!("{}: {}", fault.place, fault.message), |holds| holds.to_string());
-            format!("{} -> {holds} [{}]", seen.text, values.join(", "))
-        });
-        shown.collect()
+/// Returns a tree as lines: `outcome joint shown`, a part that is not asked in brackets.
+fn tree(branch: &Branch, depth: usize, lines: &mut Vec<String>) {
+    let outcome = match &branch.outcome {
+        Ok(holds) => holds.to_string(),
+        Err(fault) => format!("{}: {}", fault.place, fault.message),
     };
+    let joint = match branch.joint {
+        Joint::Test => "",
+        Joint::All => "all ",
+        Joint::Any => "any ",
+        Joint::Not => "not ",
+    };
+    let line = format!("{joint}{} → {outcome}", branch.shown);
+    lines.push(format!("{}{}", "  ".repeat(depth), if branch.is_asked { line } else { format!("[{line}]") }));
+    branch.parts.iter().for_each(|part| tree(part, depth + 1, lines));
+}
+
+fn explained(text: &str, number: &str) -> Branch {
+    let sample = Sample::new(&names(), &BTreeSet::new());
+    let condition = Condition::compile(text, Topic::Invoice, &names(), &Locate::file("where", text)).unwrap().0;
+    let document = sample.ledger.find_document(number).unwrap();
+    condition.explain(&Account::of(&sample.ledger, document, sample.as_of), About::Document(document))
+}
+
+#[test]
+fn an_explanation_is_a_tree_of_every_part_with_the_values_it_saw() {
+    for (text, number, expected) in [
+        ("invoice.open >= 5.00", "INV-3", "invoice.open (4.99) >= 5.00 → false"),
+        ("!customer.tags.contains(\"vip\")", "INV-1", "!customer.tags ([\"vip\"]).contains(\"vip\") → false"),
+        ("invoice.disputed", "INV-1", "invoice.disputed → false"),
+        ("invoice.due_on == ()", "INV-5", "invoice.due_on (none) == () → true"),
+        ("\"vip\" in customer.tags", "INV-3", "\"vip\" in customer.tags ([\"net30\", \"export\"]) → false"),
+        ("invoice.currency in [\"USD\", \"CHF\"]", "INV-3", "invoice.currency (\"EUR\") in [\"USD\", \"CHF\"] → false"),
+        ("customer.attributes.segment == \"x\"", "INV-3", "customer.attributes.segment (\"sample\") == \"x\" → false"),
+        ("invoice.open * 2 > -7.5", "INV-3", "invoice.open (4.99) * 2 = 9.98 > -7.5 → true"),
+        ("invoice.due_on < as_of - 7", "INV-3", "invoice.due_on (2026-11-21) < as_of (2026-11-21) - 7 = 2026-11-14 → false"),
+        ("invoice.issued_on.month == 1", "INV-3", "invoice.issued_on (2026-09-12).month (9) == 1 → false"),
+        ("round_half_up(invoice.open, 1) > 6", "INV-3", "round_half_up(invoice.open (4.99), 1) (5.0) > 6 → false"),
+        (
+            "customer.tags.some(|tag| tag.len > 3)",
+            "INV-3",
+            "customer.tags ([\"net30\", \"export\"]).some(|tag| tag.len > 3) → true",
+        ),
+        (
+            "invoice.open >= 5.00 && // small change\n  !(customer.tags.contains(\"vip\") || invoice.disputed) && invoice.due_on < as_of",
+            "INV-3",
+            "all invoice.open >= 5.00 && !(customer.tags.contains(\"vip\") || invoice.disputed) && invoice.due_on < as_of → false
+  invoice.open (4.99) >= 5.00 → false
+  [not !(customer.tags.contains(\"vip\") || invoice.disputed) → true]
+    [any (customer.tags.contains(\"vip\") || invoice.disputed) → false]
+      [customer.tags ([\"net30\", \"export\"]).contains(\"vip\") → false]
+      [invoice.disputed → false]
+  [invoice.due_on (2026-11-21) < as_of (2026-11-21) → false]",
+        ),
+        (
+            "invoice.due_on == () || customer.language == \"\" && invoice.disputed",
+            "INV-5",
+            "any invoice.due_on == () || customer.language == \"\" && invoice.disputed → true
+  invoice.due_on (none) == () → true
+  [all customer.language == \"\" && invoice.disputed → false]
+    [customer.language (\"\") == \"\" → true]
+    [invoice.disputed → false]",
+        ),
+        // Its own fault at its own place, though `holds` never comes so far.
+        (
+            "invoice.open > 5 &&\n  invoice.open / invoice.days_overdue > 1",
+            "INV-3",
+            "all invoice.open > 5 && invoice.open / invoice.days_overdue > 1 → false
+  invoice.open (4.99) > 5 → false
+  [invoice.open (4.99) / invoice.days_overdue (0) > 1 → where:2:16: Division by zero: 4.99 / 0]",
+        ),
+        // What cannot be cut is shown whole.
+        (
+            "if invoice.open > 1000 && invoice.disputed { true } else { false }",
+            "INV-3",
+            "if invoice.open (4.99) > 1000 && invoice.disputed (false) { true } else { false } → false",
+        ),
+    ] {
+        let mut lines = Vec::new();
+        tree(&explained(text, number), 0, &mut lines);
+        assert_eq!(lines.join("\n"), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_first_false_part_is_told_in_brief_and_the_same_on_many_days() {
+    let sample = Sample::new(&names(), &BTreeSet::new());
+    for (text, number, expected) in [
+        ("invoice.open >= 5.00", "INV-3", Some("invoice.open (4.99) >= 5.00")),
+        ("invoice.open >= 5.00", "INV-1", None),
+        (
+            "invoice.open > 4 &&\n  !customer.tags.contains(\"net30\") && false",
+            "INV-3",
+            Some("!customer.tags ([\"net30\", \"export\"]).contains(\"net30\")"),
+        ),
+        ("invoice.days_overdue > 12", "INV-2", Some("invoice.days_overdue (\u{1}) > 12")),
+        ("invoice.due_on < as_of - 7", "INV-3", Some("invoice.due_on (2026-11-21) < as_of (\u{2}) - 7")),
+        ("invoice.due_on != ()", "INV-5", Some("invoice.due_on (none) != ()")),
+        ("invoice.disputed", "INV-3", Some("invoice.disputed")),
+        ("!(invoice.open < 5 || invoice.disputed)", "INV-3", Some("!(invoice.open (4.99) < 5 || invoice.disputed (false))")),
+        ("customer.attributes.segment == \"x\"", "INV-3", Some("customer.attributes.segment (\"sample\") == \"x\"")),
+        ("round_half_up(invoice.open, 1) > 6", "INV-3", Some("round_half_up(invoice.open (4.99), 1) > 6")),
+        ("invoice.issued_on.month == 1", "INV-3", Some("invoice.issued_on (2026-09-12).month == 1")),
+        (
+            "invoice.disputed || invoice.open > 9 && invoice.open < 99",
+            "INV-3",
+            Some("invoice.disputed (false) || invoice.open (4.99) > 9 && invoice.open (4.99) < 99"),
+        ),
+    ] {
+        let condition = compile(text);
+        let document = sample.ledger.find_document(number).unwrap();
+        let account = Account::of(&sample.ledger, document, sample.as_of);
+        let brief = condition.first_false(&account, About::Document(document));
+        assert_eq!(brief.as_deref(), expected, "{text}");
+    }
+    let brief = "invoice.days_overdue (\u{1}) > 12 && as_of (\u{2})";
     assert_eq!(
-        seen("invoice.open >= 5.00 &&\n  !customer.tags.contains(\"vip\") && invoice.due_on < as_of - 7", "INV-3"),
-        [
-            "invoice.open >= 5.00 -> false [invoice.open = 4.99]",
-            "!customer.tags.contains(\"vip\") -> true [customer.tags = [\"net30\", \"export\"]]",
-            "invoice.due_on < as_of - 7 -> false [as_of = 2026-11-21, invoice.due_on = 2026-11-21]",
-        ]
+        crate::script::filled(brief, date(2026, 11, 21), Some(date(2026, 11, 11))),
+        "invoice.days_overdue (10) > 12 && as_of (2026-11-21)"
     );
-    assert_eq!(
-        seen("invoice.due_on == () || customer.attributes.segment == \"\" && invoice.disputed", "INV-5"),
-        ["invoice.due_on == () || customer.attributes.segment == \"\" && invoice.disputed -> true \
-             [customer.attributes.segment = sample, invoice.disputed = false, invoice.due_on = none]",]
-    );
-    // Its own fault at its own place, though `holds` never comes so far.
-    assert_eq!(
-        seen("invoice.open > 5 &&\n  invoice.open / invoice.days_overdue > 1", "INV-3"),
-        [
-            "invoice.open > 5 -> false [invoice.open = 4.99]",
-            "invoice.open / invoice.days_overdue > 1 -> where:2:16: Division by zero: 4.99 / 0 \
-             [invoice.days_overdue = 0, invoice.open = 4.99]",
-        ]
-    );
+}
+
+#[test]
+fn the_decisive_tests_are_those_that_made_the_outcome() {
+    for (text, number, expected) in [
+        ("invoice.open >= 5.00 && invoice.disputed", "INV-3", vec!["invoice.open (4.99) >= 5.00"]),
+        ("invoice.open >= 4.00 && invoice.disputed", "INV-3", vec!["invoice.disputed"]),
+        ("invoice.open >= 5.00 || invoice.disputed", "INV-3", vec!["invoice.open (4.99) >= 5.00", "invoice.disputed"]),
+        ("!(invoice.open < 5.00 && true)", "INV-3", vec!["invoice.open (4.99) < 5.00", "true"]),
+        (
+            "invoice.open < 5.00 && (invoice.disputed || invoice.open > 9)",
+            "INV-3",
+            vec!["invoice.disputed", "invoice.open (4.99) > 9"],
+        ),
+    ] {
+        let branch = explained(text, number);
+        let shown: Vec<&str> = branch.decisive().into_iter().map(|test| test.shown.as_str()).collect();
+        assert_eq!(shown, expected, "{text}");
+    }
 }
 
 #[test]
@@ -265,11 +369,17 @@ proptest! {
         let fast = check::expression(&ast).as_ref().and_then(Test::read);
         prop_assert!(fast.is_some(), "{} is not in the simple part", text);
         let needs = Needs { balance: true, overdue: true, attributes: true };
-        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, needs, asks_disputed: false, asks_day: true, locate: Locate::file("where", &text) };
+        let brief = Brief::prepare(&engine, &scope, Topic::Invoice.variables(), &text, true);
+        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, brief, needs, asks_disputed: false, asks_day: true, locate: Locate::file("where", &text) };
         let condition = Condition(Arc::new(inner));
         for index in (0..documents.len() as u32).map(DocumentIndex) {
             let account = Account::of(&ledger, index, as_of);
             let by_rhai = condition.holds_about(&account, About::Document(index));
+            let tree = condition.explain(&account, About::Document(index));
+            prop_assert_eq!(tree.outcome.as_ref().ok(), by_rhai.as_ref().ok(), "{}: the tree says otherwise", text);
+            prop_assert!(!tree.decisive().is_empty(), "{}: nothing decides", text);
+            let is_told = condition.first_false(&account, About::Document(index)).is_some();
+            prop_assert!(by_rhai.is_err() || is_told == (by_rhai == Ok(false)), "{}: what is false is told in brief", text);
             match condition.0.fast.as_ref().unwrap().holds(&View::new(&account, index)) {
                 Some(fast) => prop_assert_eq!(Ok(fast), by_rhai, "{}", text),
                 // The typed tree gives up only where rhai meets a fault, and that fault is what the caller gets.

@@ -60,6 +60,7 @@ async fn add_run(store: &Store, day: i64, declined: usize, mail: Option<State>) 
                     reason: "not_yet_due",
                     message_id: None,
                     yields_to: None,
+                    trace: None,
                 })?;
             }
             run.add_firing(&firing)?;
@@ -213,4 +214,63 @@ async fn what_cannot_be_archived_stays_and_a_killed_step_is_done_anew() {
     let refused = store.write(move |connection| remove(connection, &stale)).await;
     assert!(refused.unwrap_err().to_string().contains("has changed meanwhile"));
     assert_eq!(table_counts(&store)["message_body"], 1);
+}
+
+/// Adds a run of a day with a decision about each of these customers that rests on this text.
+async fn add_traced(store: &Store, day: i64, customers: &'static [&'static str], text: &'static str) {
+    let fill = move |run: &mut crate::store::RunTransaction<'_>| {
+        for customer_id in customers {
+            let message_id = None;
+            let (verdict, reason, yields_to, trace) = ("declined", "held", None, Some(text));
+            let (rule_id, currency, document) = ("overdue", "EUR", "");
+            run.add_decision(&DecisionRow {
+                rule_id,
+                customer_id,
+                currency,
+                document,
+                verdict,
+                reason,
+                message_id,
+                yields_to,
+                trace,
+            })?;
+        }
+        Ok(())
+    };
+    store.write_run(run_row(day), fill).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_trace_is_kept_once_a_month_and_goes_with_the_last_decision_of_its_month() {
+    const TEXT: &str = "INV-1\t12.00\t2026-01-01\theld\n";
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("archive");
+    let store = Store::open(&folder.path().join("a.db"), "test", on(0)).unwrap();
+    let traces = || {
+        let reader = store.reader().unwrap();
+        let mut statement = reader.prepare("select month - 12 * 2026, text from trace order by id").unwrap();
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+        statement.query_map((), row).unwrap().collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    for day in [3, 4, 5] {
+        add_traced(&store, day, &["C1", "C2"], TEXT).await;
+    }
+    add_traced(&store, 6, &["C1"], "INV-1\t9.00\t2026-01-01\theld\n").await;
+    add_traced(&store, 31, &["C1"], TEXT).await;
+    add_traced(&store, 200, &["C1"], TEXT).await;
+    assert_eq!(traces().iter().map(|(month, _)| *month).collect::<Vec<_>>(), [0, 0, 1, 6]);
+
+    // A run of January still has its decisions: all of its month's texts stay.
+    prune_all(&store, Kept::Decisions, &archive, on(5)).await;
+    assert_eq!(traces().len(), 4);
+    prune_all(&store, Kept::Decisions, &archive, on(100)).await;
+    assert_eq!(traces(), [(6, TEXT.to_owned())]);
+    let told = |value: &Value| Some(value["decision"]["trace"].as_str()?.to_owned());
+    let archived: Vec<String> = lines(&archive)["decisions-2026-01"].iter().filter_map(told).collect();
+    assert_eq!((archived.len(), archived[0].as_str()), (7, TEXT), "{archived:?}");
+    assert_eq!(crate::store::check::whole(&folder.path().join("a.db")).unwrap().faults, Vec::<String>::new());
+
+    // The newest run's month stays, since the next run goes on with it.
+    prune_all(&store, Kept::Decisions, &archive, on(300)).await;
+    assert_eq!(traces().len(), 1);
 }
