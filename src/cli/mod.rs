@@ -14,6 +14,7 @@ mod hand;
 mod hold;
 mod init;
 mod intervene;
+mod junit;
 pub mod log;
 mod manual;
 mod next;
@@ -34,6 +35,7 @@ mod session;
 mod smtp;
 mod store;
 mod suppress;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,6 +114,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Show one mail as it would be sent
     Preview(preview::PreviewArgs),
+    /// Run the tests of rules, and tell what no case of them reaches
+    Test(test::TestArgs),
     /// Show when the rules run next, and why a day was shifted
     Next(next::NextArgs),
     /// Print the DNS records of the keys that mails are signed with
@@ -160,6 +164,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(common, &args),
         Verb::Plan(args) => plan::plan(common, &args),
         Verb::Preview(args) => preview::preview(common, &args),
+        Verb::Test(args) => test::test(common, &args),
         Verb::Next(args) => next::next(common, &args),
         Verb::Dkim(args) => dkim::dkim(common, &args),
         Verb::Run(args) => run::run(common, &args),
@@ -196,12 +201,13 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 45] = [
+    const LINES: [&str; 46] = [
         "demo",
         "init somewhere",
         "check",
         "plan",
         "preview",
+        "test",
         "next",
         "dkim",
         "run",

@@ -24,6 +24,7 @@ use crate::plugin::{self, PluginFolder, Plugins, Program};
 use crate::port::{Clock, LedgerSource, Transport};
 use crate::rule::{self, Known, Limits, RuleFile, RuleKind, RuleSet};
 use crate::rulebook::{self, PluginTexts, Texts};
+use crate::ruletest::Columns;
 use crate::schedule::Calendar;
 use crate::schedule::Quiet;
 use crate::script::{BusinessDays, Library, Names, WorkingWeek};
@@ -263,6 +264,19 @@ impl Workspace {
     /// Every bad row and file.
     pub fn read_ledger(&self, as_of: Date, progress: &mut dyn FnMut(u64, u64)) -> Result<Ledger, Vec<Problem>> {
         CsvSource::new(ledger_files(&self.root, &self.config), as_of).read(progress)
+    }
+
+    /// Returns the ledger's files with their paths as seen from here.
+    pub(crate) fn ledger_files(&self) -> CsvLedger {
+        ledger_files(&self.root, &self.config)
+    }
+
+    /// Returns the further columns of the ledger's files; none where they cannot be read.
+    pub(crate) fn ledger_columns(&self) -> Columns {
+        let header = CsvSource::new(self.ledger_files(), Date::MIN).header().unwrap_or_default();
+        let names = |names: Vec<compact_str::CompactString>| names.iter().map(ToString::to_string).collect();
+        let documents = header.invoices.into_iter().chain(header.credit_notes).collect();
+        Columns { customers: names(header.customers), documents: names(documents) }
     }
 
     /// Returns when each file of the ledger was last written to.

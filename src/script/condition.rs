@@ -9,6 +9,7 @@ use crate::domain::date::Date;
 use crate::domain::ledger::{DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::problem::{Problem, Severity};
 use crate::script::Account;
+use crate::script::branches::Branches;
 use crate::script::check::{self, Kinds, Names};
 use crate::script::explain::{Seen, explain};
 use crate::script::fast::{Test, View};
@@ -65,6 +66,8 @@ struct Inner {
     needs: Needs,
     asks_disputed: bool,
     locate: Locate,
+    /// What notes the branches that are taken, of a watched condition.
+    branches: Option<Branches>,
 }
 
 impl Condition {
@@ -113,6 +116,7 @@ impl Condition {
             needs: findings.needs,
             asks_disputed: findings.asks_disputed,
             locate: locate.clone(),
+            branches: None,
         }));
         let problems = condition.try_on(&Sample::new(names, &findings.attributes));
         match problems.iter().any(|problem| problem.severity == Severity::Error) {
@@ -126,6 +130,9 @@ impl Condition {
     /// # Errors
     /// What the expression met: a day beyond the calendar, a division by zero, a text that is no number.
     pub fn holds(&self, account: &Account<'_>, document: DocumentIndex) -> Result<bool, ScriptFault> {
+        if self.0.branches.is_some() {
+            return self.holds_about(account, About::Document(document));
+        }
         match self.0.fast.as_ref().and_then(|test| test.holds(&View::new(account, document))) {
             Some(holds) => Ok(holds),
             None => self.holds_about(account, About::Document(document)),
@@ -137,6 +144,9 @@ impl Condition {
     /// # Errors
     /// What the expression met: a day beyond the calendar, a division by zero, a text that is no number.
     pub fn holds_about(&self, account: &Account<'_>, about: About) -> Result<bool, ScriptFault> {
+        if let Some(branches) = &self.0.branches {
+            branches.judge(&self.0.engine, &mut self.scope(account, about));
+        }
         self.holds_by_rhai(account, about).map_err(|(fault, _)| fault)
     }
 
@@ -147,6 +157,28 @@ impl Condition {
         let account = Account::of(ledger, document, as_of);
         let scope = &mut self.scope(&account, About::Document(document));
         explain(engine, scope, topic.variables(), text, ast, locate)
+    }
+
+    /// Returns a copy that notes which branches are taken.
+    pub fn watched(&self) -> (Self, Branches) {
+        let Inner { text, topic, engine, ast, needs, asks_disputed, locate, .. } = &*self.0;
+        let mut scope = Scope::new();
+        topic.variables().iter().for_each(|(name, _)| {
+            scope.push_constant(*name, ());
+        });
+        let branches = Branches::new(engine, &scope, text, ast);
+        let copy = Self(Arc::new(Inner {
+            text: text.clone(),
+            topic: *topic,
+            engine: engine.clone(),
+            ast: ast.clone(),
+            fast: None,
+            needs: *needs,
+            asks_disputed: *asks_disputed,
+            locate: locate.clone(),
+            branches: Some(branches.clone()),
+        }));
+        (copy, branches)
     }
 
     /// Returns the expression as it was written.

@@ -5,6 +5,7 @@
 //! from the floor above together with a [`Locate`] that turns a place in the text into one in its file.
 
 mod account;
+mod branches;
 mod business_days;
 mod check;
 mod condition;
@@ -16,6 +17,7 @@ mod hooks;
 mod library;
 mod packages;
 mod picker;
+mod reached;
 mod reference;
 mod results;
 mod sample;
@@ -27,6 +29,7 @@ use compact_str::CompactString;
 use crate::domain::id::RecipientKey;
 
 pub use account::Account;
+pub use branches::{Branch, Branches};
 pub use business_days::{BUSINESS_DAYS_MAX, BusinessDays, WorkingWeek};
 pub use check::Names;
 pub use condition::{About, Condition, Topic};
@@ -35,6 +38,7 @@ pub use fault::{Locate, ScriptFault};
 pub use hooks::Script;
 pub use library::{LIBRARY_FUNCTIONS_MAX, Library, LibraryFile, LibraryFunction};
 pub use picker::{Picker, PickerKind};
+pub use reached::Reached;
 pub use reference::functions_page;
 pub use results::{RECIPIENTS_MAX, VALUE_DEPTH_MAX, VALUES_MAX, recipient_name};
 pub use sandbox::{

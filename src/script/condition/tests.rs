@@ -265,7 +265,7 @@ proptest! {
         let fast = check::expression(&ast).as_ref().and_then(Test::read);
         prop_assert!(fast.is_some(), "{} is not in the simple part", text);
         let needs = Needs { balance: true, overdue: true, attributes: true };
-        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, needs, asks_disputed: false, locate: Locate::file("where", &text) };
+        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, needs, asks_disputed: false, branches: None, locate: Locate::file("where", &text) };
         let condition = Condition(Arc::new(inner));
         for index in (0..documents.len() as u32).map(DocumentIndex) {
             let account = Account::of(&ledger, index, as_of);
