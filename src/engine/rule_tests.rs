@@ -20,6 +20,7 @@ use crate::domain::mailbox::{RecipientRole, Suppressions};
 use crate::domain::problem::{Place, Problem, nearest};
 use crate::engine::attach::Attachments;
 use crate::engine::compose::Composer;
+use crate::engine::left_out::left_out;
 use crate::engine::workspace::{Workspace, load};
 use crate::plan::history::{History, MailKind, Occasion, PastMail, Standing, Step};
 use crate::plan::{Plan, PlannedMessage, Question, Verdict, plan_within};
@@ -136,6 +137,7 @@ impl Coverage {
 /// Reads every test of a workspace; rules that are broken have told their own problems.
 pub fn read(workspace: &Workspace) -> Tests {
     let (files, problems) = rulebook::read_tests(&workspace.root);
+    let broken = if files.is_empty() { Vec::new() } else { broken(workspace) };
     let mut tests = Tests { suites: Vec::new(), problems };
     for TextFile { path, text } in files {
         let stem = path.strip_suffix(ENDING).unwrap_or(&path);
@@ -158,7 +160,7 @@ pub fn read(workspace: &Workspace) -> Tests {
             });
             continue;
         };
-        let (cases, found) = read_cases(&path, &text, &known(workspace, own));
+        let (cases, found) = read_cases(&path, &text, &known_beside(workspace, own, broken.clone()));
         tests.problems.extend(found);
         tests.suites.push(Suite { rule: own.id.clone(), file: path, cases });
     }
@@ -167,12 +169,22 @@ pub fn read(workspace: &Workspace) -> Tests {
 
 /// Returns what cases of a rule may name.
 pub fn known<'w>(workspace: &'w Workspace, own: &'w Rule) -> Known<'w> {
+    known_beside(workspace, own, broken(workspace))
+}
+
+/// Returns the ids of the rules that are left out because of their errors; reads the files once more.
+fn broken(workspace: &Workspace) -> Vec<String> {
+    left_out(workspace).into_iter().map(|rule| rule.id).collect()
+}
+
+fn known_beside<'w>(workspace: &'w Workspace, own: &'w Rule, broken: Vec<String>) -> Known<'w> {
     Known {
         recipient_keys: workspace.config.recipient_keys.iter().map(|role| role.key.clone()).collect(),
         senders: workspace.config.senders.iter().map(|sender| sender.id.to_string()).collect(),
         currency: workspace.config.ledger.currency,
         rules: &workspace.rules.rules,
         own,
+        broken,
     }
 }
 

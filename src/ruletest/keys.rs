@@ -157,7 +157,7 @@ pub(crate) const KEYS: &[Key] = &[
         Owner::History,
         "started_on",
         DAY,
-        "the first day that is played",
+        "the first mail of `mails`, or the first day that is played",
         "The day on which the rules first ran: what was overdue before is their backlog.",
     ),
     key(Owner::History, "mails", "a list of mails", "none", "The mails that were sent, or are on their way."),

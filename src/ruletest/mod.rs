@@ -49,6 +49,8 @@ pub struct Known<'k> {
     pub rules: &'k [Rule],
     /// The rule that the file is a test of.
     pub own: &'k Rule,
+    /// The ids of rules that are left out because of their errors.
+    pub broken: Vec<String>,
 }
 
 /// One case.

@@ -11,7 +11,7 @@ use crate::ruletest::day::Days;
 use crate::ruletest::expect::{ExpectReader, levels};
 use crate::ruletest::ledger::{RowReader, Rows};
 use crate::ruletest::{Case, CsvNames, Hold, HoldOn, Known, Past, Played, Receivables, SentMail, SentMatter, Stretch};
-use crate::yaml::{self, Fields, Node, Problems};
+use crate::yaml::{self, Fields, Node, Problems, Span, Value};
 
 /// The most cases of one file.
 pub const CASES_MAX: usize = 1_000;
@@ -66,6 +66,11 @@ pub fn read_cases(path: &str, text: &str, known: &Known<'_>) -> (Vec<Case>, Vec<
 fn case(node: &Node, known: &Known<'_>, problems: &mut Problems<'_>) -> Option<Case> {
     let place = problems.place(node.span);
     let mut fields = Fields::open(node, "a case", problems)?;
+    if let Some((broken, span)) = broken(&mut fields, known) {
+        let message = format!("The rule `{broken}` has errors, so this case is not run");
+        problems.warning_hint(span, message, "mend the rule");
+        return None;
+    }
     let name = fields.required("name", problems, yaml::text);
     let cites = fields.optional("cites", problems, yaml::one_or_list(yaml::text)).unwrap_or_default();
     let days = fields.optional("day_1", problems, yaml::day).map_or_else(Days::default, Days::from);
@@ -129,6 +134,17 @@ fn case(node: &Node, known: &Known<'_>, problems: &mut Problems<'_>) -> Option<C
     let rules = rules.iter().map(|rule| rule.id.clone()).collect();
     let history = history.unwrap_or_default();
     Some(Case { name: name?, place, cites, days, rules, receivables: receivables?, history, holds, suppressed, stretches })
+}
+
+/// Returns a rule of the case that is left out because of its errors, and where it is named.
+fn broken<'n>(fields: &mut Fields<'n>, known: &Known<'_>) -> Option<(&'n str, Span)> {
+    let node = fields.node("with")?;
+    let names = match &node.value {
+        Value::List(names) => names.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let words = names.iter().filter_map(|name| Some((name.scalar()?.text.as_str(), name.span)));
+    words.into_iter().find(|(word, _)| known.broken.iter().any(|id| id == word))
 }
 
 fn other<'k>(node: &Node, known: &Known<'k>, problems: &mut Problems<'_>) -> Option<&'k Rule> {

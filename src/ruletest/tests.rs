@@ -37,6 +37,7 @@ pub(crate) fn known() -> Known<'static> {
         currency: Currency::parse("EUR").unwrap(),
         rules,
         own: rules.iter().find(|rule| rule.id.as_str() == "overdue").unwrap(),
+        broken: vec!["dented".to_owned()],
     }
 }
 
@@ -134,6 +135,15 @@ fn names_of_cases_are_told_apart_and_a_case_has_a_day() {
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert!(problems[0].contains("`One` is the name of another case too"), "{problems:?}");
     assert!(problems[1..].iter().all(|one| one.contains("No day of the case is said")), "{problems:?}");
+}
+
+#[test]
+fn a_case_with_a_broken_rule_is_passed_over_with_one_warning() {
+    let text = "cases: [{ name: One, with: [monthly, dented], ledger: {}, on: day 1, expect: { mail: x, rule: dented } }]\n";
+    let (cases, problems) = read_cases("a.test.yaml", text, &known());
+    let told: Vec<String> = problems.iter().map(|problem| format!("{:?} {problem}", problem.severity)).collect();
+    assert_eq!((cases.len(), told.len()), (0, 1), "{told:?}");
+    assert!(told[0].contains("Warning a.test.yaml:1:38: The rule `dented` has errors, so this case is not run"), "{told:?}");
 }
 
 #[test]
