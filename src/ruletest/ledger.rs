@@ -258,12 +258,12 @@ impl<'k> RowReader<'k> {
 
     fn rows(&mut self, node: &Node, is_first: bool, problems: &mut Problems<'_>) -> Option<Rows> {
         let mut fields = Fields::open(node, "a ledger", problems)?;
-        let mut rows = Rows::default();
-        rows.customers = fields
+        let customers = fields
             .optional("customers", problems, |node, problems| {
                 yaml::list(|node, problems| self.customer(node, problems))(node, problems)
             })
             .unwrap_or_default();
+        let mut rows = Rows { customers, ..Rows::default() };
         if is_first && fields.key_span("customers").is_none() {
             let customer = self.invented("C-1");
             self.customers.push(customer.id.clone());
