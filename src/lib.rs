@@ -26,6 +26,8 @@ pub mod store;
 pub(crate) mod net;
 // Ports.
 pub mod port;
+// What rules have to do (pure).
+pub mod ruletest;
 // Decisions (pure).
 pub mod message;
 pub mod outbox;

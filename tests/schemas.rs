@@ -215,7 +215,7 @@ fn the_shipped_files_name_their_schema_and_are_right_by_it() {
     let mut kinds: Vec<&str> = files.iter().map(|file| kind_of(file)).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, ["calendar", "config", "plugin", "plugin-test", "rule"], "there is a file of every kind");
+    assert_eq!(kinds, ["calendar", "config", "plugin", "plugin-test", "rule", "rule-test"], "there is a file of every kind");
 }
 
 #[test]
@@ -520,6 +520,81 @@ fn no_schema_is_stricter_than_the_readers_of_plugins() {
         let cases = |text: &str| !has_error(&plugin::read_cases("a.yaml", text).1);
         check_not_stricter("plugin-test", folder.tests.as_ref().unwrap(), &cases);
     }
+}
+
+/// A case with every key.
+const RULE_TEST: &str = "cases:
+  - name: One
+    cites: [IN#1]
+    day_1: 2026-03-02
+    with: [monthly-statement]
+    ledger:
+      customers:
+        - { id: A, name: a, language: de, tags: [vip], hold_until: day 3, contacts: { billing: a@b.example }, attributes: { X: y } }
+      invoices:
+        - number: A-1
+          customer: A
+          total: 100
+          open: 90
+          currency: EUR
+          issued_on: day 1
+          due_on: day 2
+          settled_on: 2026-04-02
+          disputed: false
+          approved: true
+          hold_until: day 1
+          promised_on: day 1
+          attributes: { X: y }
+      credit_notes:
+        - { number: G-1, customer: A, total: 1, open: 1, currency: EUR, issued_on: day 1, invoice: A-1, settled_on: day 9 }
+      payments: [{ customer: A, invoice: A-1, amount: 1, currency: EUR, received_on: day 1, reference: x }]
+    history:
+      started_on: day -9
+      baseline: [x]
+      mails:
+        - { mail: first, rule: overdue, items: [A-1], repeat: 0, standing: accepted, on: day 1, customer: A, currency: EUR }
+        - { mail: statement, about: x, on: day 1, customer: A }
+    holds: [{ invoice: A-1, kind: pause, until: day 9 }]
+    suppressed: [a@b.example]
+    days:
+      - on: day 8
+        booked: { invoices: [{ number: A-2, total: 1 }] }
+        paid: [A-1]
+        holds: { customer: A, kind: pause, until: day 9 }
+        expect:
+          - mail: first
+            on: day 8
+            rule: overdue
+            customer: A
+            repeat: 0
+            items: [A-1]
+            total: 1
+            currency: EUR
+            from: receivables
+            to: [a@b.example]
+            cc: []
+            bcc: a@b.example
+            subject: x
+            text: x
+            without: x
+            variables: { x: 7 }
+            blocked: suppressed
+          - { nothing: held, on: day 8, customer: A, rule: overdue, invoice: A-1 }
+      - { from: day 9, through: day 10, expect: nothing }
+  - { name: Two, csv: { customers: a.csv, invoices: b.csv, credit_notes: c.csv, payments: d.csv }, on: day 1, expect: [first] }
+";
+
+#[test]
+fn no_schema_is_stricter_than_the_reader_of_rules_tests() {
+    let workspace = dunlin::engine::workspace::load(&page("")).workspace.unwrap();
+    let own = workspace.rules.rules.iter().find(|rule| rule.id.as_str() == "overdue").unwrap();
+    let known = dunlin::engine::rule_tests::known(&workspace, own);
+    let is_right = |text: &str| {
+        let (_, problems) = dunlin::ruletest::read_cases("a.test.yaml", text, &known);
+        !has_error(&problems)
+    };
+    assert!(is_right(RULE_TEST), "{:?}", dunlin::ruletest::read_cases("a.test.yaml", RULE_TEST, &known).1);
+    check_not_stricter("rule-test", RULE_TEST, &is_right);
 }
 
 #[test]

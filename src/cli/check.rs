@@ -9,6 +9,7 @@ use crate::cli::session::bar;
 use crate::cli::{Common, Exit};
 use crate::clock::SystemClock;
 use crate::domain::problem::{Problem, Severity};
+use crate::engine::rule_tests;
 use crate::engine::trial::trial_problems;
 use crate::engine::workspace::load;
 use crate::port::Clock;
@@ -32,6 +33,7 @@ pub(crate) fn check(common: &Common, args: &CheckArgs) -> Exit {
     let mut ledger_words = String::new();
     if let Some(workspace) = &loaded.workspace {
         loaded.problems.extend(workspace.history_problems());
+        loaded.problems.extend(rule_tests::read(workspace).problems);
         loaded.problems.extend(workspace.schedule_problems(SystemClock.now()));
         if !args.no_ledger {
             let bar = bar("Reading the ledger", "{bytes} of {total_bytes}");

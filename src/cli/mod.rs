@@ -18,6 +18,7 @@ mod hand;
 mod hold;
 mod init;
 mod intervene;
+mod junit;
 pub mod log;
 mod manual;
 mod next;
@@ -38,6 +39,7 @@ mod session;
 mod smtp;
 mod store;
 mod suppress;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -121,6 +123,8 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// Show one mail as it would be sent
     Preview(preview::PreviewArgs),
+    /// Run the tests of rules, and tell what no case of them reaches
+    Test(test::TestArgs),
     /// Show when the rules run next, and why a day was shifted
     Next(next::NextArgs),
     /// Show every mail of the days to come, as if nobody paid
@@ -176,6 +180,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::plan(common, &args),
         Verb::Explain(args) => explain::explain(common, &args),
         Verb::Preview(args) => preview::preview(common, &args),
+        Verb::Test(args) => test::test(common, &args),
         Verb::Next(args) => next::next(common, &args),
         Verb::Forecast(args) => forecast::forecast(common, &args),
         Verb::Backtest(args) => forecast::backtest(common, &args),
@@ -215,13 +220,14 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 49] = [
+    const LINES: [&str; 50] = [
         "demo",
         "init somewhere",
         "check",
         "plan",
         "explain 1",
         "preview",
+        "test",
         "next",
         "forecast",
         "backtest --from=2026-01-01",

@@ -181,6 +181,10 @@ stored), `holds` (as **hold list**) and `left_out` (rules with errors).
 **preview**: one object: `rule`, `customer`, `level`, `language`, `from`, `to`, `cc` and `bcc` (addresses),
 `recipients` (the same with `address` and `role`), `subject`, `text`, `html` (or null), `eml`.
 
+**test**: one object: `passed` and `failed` (counts), `problems` (as **check**), `cases` (`rule`, `case`, `place`, `cites`, `passed`, and
+`differences`: `place`, `on`, `about`, `expected`, `got`), and `coverage` for each rule with tests: `rule`, `levels` and `functions` (`name`, `reached`),
+`branches` of its `where` (`part`, `was_true`, `was_false`). With `--record` the case is printed as YAML all the same.
+
 **next**: one object a line and firing, in order of time: `rule`, `at`, `local` (what the firing is known by), `offset`, `weekday`,
 `time_zone`, `notes` (why it is not when `cron` says), `schedule` (everything that decides when it fires), `missed` and `missed_within_s`. Then one for each rule
 without any, with `at`, `local`, `offset` and `weekday` null; a rule without a schedule has nulls in all.

@@ -204,6 +204,12 @@ impl Ledger {
             .fold(whole, |open, application| open - application.amount)
     }
 
+    /// Returns what lowers a document, payments and credit notes alike: from which day on, and by how much.
+    pub fn applications_of(&self, index: DocumentIndex) -> impl Iterator<Item = (Date, Decimal)> + '_ {
+        let own = if self.application_starts.is_empty() { 0..0 } else { range(&self.application_starts, index.0) };
+        self.applications[own].iter().map(|application| (application.on, application.amount))
+    }
+
     /// Returns the customer's payments and paybacks not applied to any document by `as_of`, in `currency`.
     pub fn unapplied_on(&self, customer: CustomerIndex, currency: Currency, as_of: Date) -> Decimal {
         self.payments_of(customer)

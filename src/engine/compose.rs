@@ -141,9 +141,18 @@ impl Composer<'_> {
 
     /// Returns whom a message goes to, and the addresses that are left out of it as suppressed. The plan blocks one that
     /// would go to nobody.
-    fn recipients(&self, message: &PlannedMessage) -> (Vec<Recipient>, Vec<Recipient>) {
+    pub(crate) fn recipients(&self, message: &PlannedMessage) -> (Vec<Recipient>, Vec<Recipient>) {
         let all = message.recipients(self.rules, self.ledger);
         all.into_iter().partition(|recipient| !self.plan.suppressions.has(&recipient.address))
+    }
+
+    /// Returns what the template of a message is given beside its figures.
+    ///
+    /// # Errors
+    /// Why it is blocked.
+    pub(crate) fn given(&self, message: &PlannedMessage) -> Result<BTreeMap<String, Variable>, Blocked> {
+        let items = self.plan.items(message).iter().map(|item| (item.document, self.template_level(message, item)));
+        self.variables(message, &items.collect::<Vec<_>>())
     }
 
     /// Returns the values for the template: those of the rule's pickers in their order, then those of its script.

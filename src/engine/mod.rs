@@ -37,6 +37,8 @@ pub mod reading;
 pub mod recheck;
 pub mod reload;
 pub mod retention;
+pub mod rule_record;
+pub mod rule_tests;
 pub mod run;
 pub mod runs;
 pub mod schema;

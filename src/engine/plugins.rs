@@ -20,10 +20,11 @@ use crate::engine::schema::SchemaKind;
 use crate::engine::workspace::{business_days, plugin_folder, read_calendar};
 use crate::plugin::{
     self, AttachmentCase, Case, CaseKind, HttpCase, PickerCase, Plugin, PluginFolder, Plugins, Program, ProgramCase, TIMEOUT_MAX,
-    read_cases, words,
+    read_cases,
 };
 use crate::rulebook;
 use crate::script::{Account, Names, PickerKind, RecipientName};
+use crate::yaml::words;
 
 /// The most a test's server reads of a request, in bytes.
 const REQUEST_BYTES_MAX: usize = 1 << 20;

@@ -30,6 +30,12 @@ pub const SCHEMAS: &[SchemaKind] = &[
         schema: crate::rule::schema,
     },
     SchemaKind {
+        word: "rule-test",
+        path: "schemas/rule-test.schema.json",
+        reference: "../schemas/rule-test.schema.json",
+        schema: crate::ruletest::rule_test_schema,
+    },
+    SchemaKind {
         word: "calendar",
         path: "schemas/calendar.schema.json",
         reference: "../schemas/calendar.schema.json",

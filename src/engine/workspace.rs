@@ -25,6 +25,7 @@ use crate::port::{Clock, LedgerSource, Transport};
 use crate::rule::{self, Known, Limits, RuleFile, RuleKind, RuleSet};
 pub use crate::rulebook::revision::at_revision;
 use crate::rulebook::{self, PluginTexts, Texts};
+use crate::ruletest::Columns;
 use crate::schedule::Calendar;
 use crate::schedule::Quiet;
 use crate::script::{BusinessDays, Library, Names, WorkingWeek};
@@ -294,6 +295,19 @@ impl Workspace {
             ..form.clone()
         };
         CsvSource::new(files, as_of).expecting(table).read(progress)
+    }
+
+    /// Returns the ledger's files with their paths as seen from here.
+    pub(crate) fn ledger_files(&self) -> CsvLedger {
+        ledger_files(&self.root, &self.config)
+    }
+
+    /// Returns the further columns of the ledger's files; none where they cannot be read.
+    pub(crate) fn ledger_columns(&self) -> Columns {
+        let header = CsvSource::new(self.ledger_files(), Date::MIN).header().unwrap_or_default();
+        let names = |names: Vec<compact_str::CompactString>| names.iter().map(ToString::to_string).collect();
+        let documents = header.invoices.into_iter().chain(header.credit_notes).collect();
+        Columns { customers: names(header.customers), documents: names(documents) }
     }
 
     /// Returns when each file of the ledger was last written to.

@@ -132,6 +132,12 @@ impl RuleHistory<'_> {
         self.pasts.iter().filter_map(|past| past.occasions.get(occasion)).max().copied()
     }
 
+    /// Returns the periods and events of a customer that have a mail, with where it stands, in no order.
+    pub fn occasions_of<'c>(&'c self, customer: &'c CustomerId) -> impl Iterator<Item = (&'c Occasion, Standing)> {
+        let all = self.pasts.iter().flat_map(|past| &past.occasions);
+        all.filter(move |(occasion, _)| occasion.customer == *customer).map(|(occasion, standing)| (occasion, *standing))
+    }
+
     /// Returns whether it was noted what was there when the rule first ran.
     pub fn has_baseline(&self) -> bool {
         self.pasts.iter().any(|past| past.baseline.is_some())

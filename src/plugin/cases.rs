@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use crate::domain::customer::{Contact, Customer};
-use crate::domain::date::{Date, ISO};
+use crate::domain::date::Date;
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, LedgerBuilder};
@@ -123,7 +123,7 @@ impl Expected {
     /// Returns whether a call came out as it has to.
     pub fn holds(&self, outcome: &Result<Variable, String>) -> bool {
         match (self, outcome) {
-            (Self::Gives(expected), Ok(given)) => is_written(expected, given),
+            (Self::Gives(expected), Ok(given)) => yaml::is_written(expected, given),
             (Self::Fails(text), Err(fault)) => fault.contains(text),
             _ => false,
         }
@@ -132,63 +132,8 @@ impl Expected {
     /// Returns it in words: `2026-11-21`, or `a fault with "…"`.
     pub fn words(&self) -> String {
         match self {
-            Self::Gives(value) => written(value),
+            Self::Gives(value) => yaml::written(value),
             Self::Fails(text) => format!("a fault with {text:?}"),
-        }
-    }
-}
-
-/// Returns whether a value is what YAML says: numbers by their worth, all others by how they are written.
-fn is_written(expected: &Value, given: &Variable) -> bool {
-    match (expected, given) {
-        (Value::Null, Variable::Nothing) => true,
-        (Value::Scalar(scalar), Variable::Decimal(_) | Variable::Integer(_)) => {
-            let number = match given {
-                Variable::Decimal(number) => *number,
-                Variable::Integer(number) => Decimal::from(*number),
-                _ => return false,
-            };
-            Decimal::from_str_exact(&scalar.text).is_ok_and(|expected| expected == number)
-        }
-        (Value::Scalar(scalar), given) => scalar.text == words(given),
-        (Value::List(expected), Variable::List(given)) => {
-            expected.len() == given.len() && expected.iter().zip(given).all(|(node, own)| is_written(&node.value, own))
-        }
-        (Value::Map(expected), Variable::Map(given)) => {
-            let is_there = |entry: &yaml::Entry| given.get(&entry.key).is_some_and(|own| is_written(&entry.value.value, own));
-            expected.len() == given.len() && expected.iter().all(is_there)
-        }
-        _ => false,
-    }
-}
-
-/// Returns a value as a case would write it.
-pub fn words(value: &Variable) -> String {
-    match value {
-        Variable::Nothing => "nothing".into(),
-        Variable::Boolean(is_so) => is_so.to_string(),
-        Variable::Integer(number) => number.to_string(),
-        Variable::Decimal(number) => number.to_string(),
-        Variable::Money(money) => money.to_string(),
-        Variable::Date(date) => date.strftime(ISO).to_string(),
-        Variable::Text(text) => text.clone(),
-        Variable::List(list) => format!("[{}]", list.iter().map(words).collect::<Vec<_>>().join(", ")),
-        Variable::Map(map) => {
-            let entries: Vec<String> = map.iter().map(|(name, own)| format!("{name}: {}", words(own))).collect();
-            format!("{{ {} }}", entries.join(", "))
-        }
-    }
-}
-
-fn written(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".into(),
-        Value::Scalar(scalar) => scalar.text.clone(),
-        Value::List(list) => format!("[{}]", list.iter().map(|node| written(&node.value)).collect::<Vec<_>>().join(", ")),
-        Value::Map(map) => {
-            let entries: Vec<String> =
-                map.iter().map(|entry| format!("{}: {}", entry.key, written(&entry.value.value))).collect();
-            format!("{{ {} }}", entries.join(", "))
         }
     }
 }
@@ -256,7 +201,7 @@ fn expected(fields: &mut Fields<'_>, node: &Node, problems: &mut Problems<'_>) -
 
 fn picker_case(picker: String, fields: &mut Fields<'_>, node: &Node, problems: &mut Problems<'_>) -> Option<PickerCase> {
     let expected = expected(fields, node, problems);
-    let as_of = fields.optional("as_of", problems, day).unwrap_or_else(|| jiff::civil::date(2026, 11, 21));
+    let as_of = fields.optional("as_of", problems, yaml::day).unwrap_or_else(|| jiff::civil::date(2026, 11, 21));
     let level = fields.optional("level", problems, level);
     let level = level.unwrap_or_else(|| LevelFacts { id: "first".into(), number: 1, repeat: 0 });
     let customer = fields.optional("customer", problems, customer).unwrap_or_else(|| invented_customer("C-1"));
@@ -324,15 +269,8 @@ fn item(node: &Node, customer: CustomerIndex, as_of: Date, problems: &mut Proble
     let mut fields = Fields::open(node, "an item", problems)?;
     let number = fields.required("number", problems, yaml::text);
     let open = fields.required("open", problems, yaml::decimal);
-    let currency = fields.optional("currency", problems, |node, problems| {
-        let code = yaml::text(node, problems)?;
-        let currency = Currency::parse(&code);
-        if currency.is_none() {
-            problems.error_hint(node.span, format!("`{code}` is not a currency code"), "write three letters: EUR");
-        }
-        currency
-    });
-    let due_on = fields.optional("due_on", problems, day);
+    let currency = fields.optional("currency", problems, yaml::currency);
+    let due_on = fields.optional("due_on", problems, yaml::day);
     let disputed = fields.optional("disputed", problems, yaml::boolean).unwrap_or(false);
     fields.close(problems);
     let total = open?;
@@ -361,15 +299,6 @@ fn level(node: &Node, problems: &mut Problems<'_>) -> Option<LevelFacts> {
     let repeat = fields.optional("repeat", problems, yaml::whole(0, 100)).unwrap_or(0);
     fields.close(problems);
     Some(LevelFacts { id: id.into(), number: i64::try_from(number).ok()?, repeat: i64::try_from(repeat).ok()? })
-}
-
-fn day(node: &Node, problems: &mut Problems<'_>) -> Option<Date> {
-    let text = yaml::text(node, problems)?;
-    let day = Date::strptime(ISO, &text).ok();
-    if day.is_none() {
-        problems.error_hint(node.span, format!("`{text}` is not a day"), "write `2026-11-21`");
-    }
-    day
 }
 
 fn program(fields: &mut Fields<'_>, request: &Node, problems: &mut Problems<'_>) -> Option<ProgramCase> {

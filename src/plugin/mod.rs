@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::domain::problem::Place;
 use crate::script::{Library, LibraryFunction, Picker};
 
-pub use cases::{AttachmentCase, Case, CaseKind, Expected, HttpCase, PickerCase, ProgramCase, read_cases, words};
+pub use cases::{AttachmentCase, Case, CaseKind, Expected, HttpCase, PickerCase, ProgramCase, read_cases};
 pub use keys::{plugin_schema, test_schema};
 pub use load::{PLUGINS_MAX, PluginFolder, is_name, load, names};
 pub use measure::{duration, size};

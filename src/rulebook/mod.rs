@@ -33,6 +33,8 @@ pub const CONFIG: &str = "config.yaml";
 const RULES: &str = "rules";
 const TEMPLATES: &str = "rules/templates";
 const PLUGINS: &str = "plugins";
+/// The ending of a rule's test.
+const TEST: &str = ".test.yaml";
 
 /// The largest file beside a plugin's texts, such as its program, in bytes.
 pub const PLUGIN_FILE_BYTES_MAX: u64 = 64 << 20;
@@ -121,6 +123,30 @@ pub fn read_calendars<'p>(folder: &Path, paths: impl Iterator<Item = &'p str>, t
     reader.problems
 }
 
+/// Reads the tests of rules: `rules/*.test.yaml`, by path. They are no part of a generation.
+pub fn read_tests(folder: &Path) -> (Vec<TextFile>, Vec<Problem>) {
+    let Ok(root) = folder.canonicalize() else { return (Vec::new(), Vec::new()) };
+    let mut reader = Reader { root, bytes_left: ALL_BYTES_MAX, texts: Texts::default(), problems: Vec::new() };
+    let files = test_paths(folder).into_iter().filter_map(|path| reader.text(path)).collect();
+    (files, reader.problems)
+}
+
+/// Returns the paths of the tests of rules, in the workspace.
+pub fn test_paths(folder: &Path) -> Vec<String> {
+    let root = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let mut found = Found::default();
+    walk::list(&root, RULES, 0, &mut found);
+    let is_test = |path: &String| path.matches('/').count() == 1 && path.ends_with(TEST);
+    let mut paths: Vec<String> = found.files.into_iter().filter(is_test).collect();
+    paths.sort();
+    paths
+}
+
+/// Returns whether a file below `rules/` lies there without being part of what is loaded.
+fn is_beside(path: &str) -> bool {
+    path.starts_with(RULES) && kind(path.rsplit('/').next().unwrap_or(path)) == Kind::Beside
+}
+
 /// What a file in `rules/` is, told from its name.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
@@ -136,7 +162,7 @@ enum Kind {
 fn kind(name: &str) -> Kind {
     let lower = name.to_lowercase();
     let stem = |ending: &str| name[..name.len() - ending.len()].to_owned();
-    if lower.ends_with(".test.yaml") || lower.ends_with(".md") {
+    if lower.ends_with(TEST) || lower.ends_with(".md") {
         Kind::Beside
     } else if name.ends_with(".yaml") {
         Kind::Rule

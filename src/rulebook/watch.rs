@@ -13,7 +13,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use crate::rulebook::walk::{self, Found};
-use crate::rulebook::{CONFIG, PLUGINS, RULES};
+use crate::rulebook::{CONFIG, PLUGINS, RULES, is_beside};
 
 /// How long files must have been left alone before they are read: an editor saves in several steps.
 pub const SETTLE: Duration = Duration::from_millis(60);
@@ -39,7 +39,8 @@ impl Stamps {
         for folder in [RULES, PLUGINS] {
             walk::list(&real, folder, 0, &mut found);
         }
-        let mut paths: Vec<String> = found.files;
+        // Tests and notes are not loaded, so a change of one is none.
+        let mut paths: Vec<String> = found.files.into_iter().filter(|path| !is_beside(path)).collect();
         paths.push(CONFIG.to_owned());
         paths.extend(others.iter().cloned());
         paths.sort_unstable();
@@ -199,6 +200,10 @@ mod tests {
         changes("a template", &|| fs::write(root.join("rules/templates/a.html"), "other text").unwrap());
         changes("a calendar", &|| fs::write(root.join("calendars/de.yaml"), "other text").unwrap());
         changes("not the database", &|| fs::write(root.join("dunlin.db-wal"), "pages").unwrap());
+        changes("not the test of a rule, nor a note", &|| {
+            fs::write(root.join("rules/a.test.yaml"), "cases: []").unwrap();
+            fs::write(root.join("rules/README.md"), "words").unwrap();
+        });
         changes("not an editor's swap file", &|| fs::write(root.join("rules/.a.yaml.swp"), "keys").unwrap());
         changes("a first plugin", &|| {
             fs::create_dir_all(root.join("plugins/days")).unwrap();

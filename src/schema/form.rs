@@ -73,6 +73,8 @@ const OFFSET: Shape = Shape::Pattern("^ *[0-9]+ +(business +)?days? +(before|aft
 const BUSINESS_DAY: Shape = Shape::Pattern("^ *(first|last|[0-9]+(st|nd|rd|th)) business day *$");
 /// A day.
 const DAY: Shape = Shape::Pattern("^[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}$");
+/// A day of a case: a date, or counted from its first.
+const CASE_DAY: Shape = Shape::Pattern("^([0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}|day +-?[0-9]+ *)$");
 /// A variable of the environment.
 const VARIABLE: Shape = Shape::Word("^[A-Za-z_][A-Za-z0-9_]*$");
 /// A secret that is elsewhere.
@@ -200,6 +202,22 @@ pub const FORMS: &[(&str, Shape)] = &[
     ),
     ("a day", DAY),
     ("`{ NAME: value }`", Shape::Each(&Shape::Text)),
+    // Tests of rules.
+    ("a day: `2026-03-09`, or `day 8`", CASE_DAY),
+    ("a text, or a list", Shape::OneOrMany(&Shape::Text)),
+    ("a number, or a list", Shape::OneOrMany(&Shape::Text)),
+    ("a rule, or a list", Shape::OneOrMany(&Shape::Name)),
+    ("a rule", Shape::Name),
+    ("a customer's id", Shape::Text),
+    ("an invoice's number", Shape::Text),
+    ("an amount", Shape::Decimal),
+    ("addresses by recipient key", Shape::Each(&Shape::Anything)),
+    ("`{ Column: value }`", Shape::Each(&Shape::Text)),
+    ("addresses, or `[]`", Shape::OneOrMany(&Shape::Text)),
+    ("a level, `statement` or `notice`", Shape::Name),
+    ("`[A-1, A-2]`, or `{ A-1: first, A-2: second }`", Shape::Anything),
+    ("`{ name: value }`", Shape::Each(&Shape::Anything)),
+    ("a reason", Shape::Name),
     ("`{ status, receives }`", Shape::Keys(&[("status", Shape::Between(200, 599)), ("receives", Shape::Text)])),
 ];
 

@@ -10,6 +10,7 @@ use crate::domain::date::{Date, shifted};
 use crate::domain::ledger::{DocumentIndex, PaymentIndex};
 use crate::domain::problem::{Problem, Severity};
 use crate::script::Account;
+use crate::script::branches::Branches;
 use crate::script::brief::Brief;
 use crate::script::check::{self, Kinds, Names};
 use crate::script::explain::{Branch, explain};
@@ -69,6 +70,8 @@ struct Inner {
     asks_disputed: bool,
     asks_day: bool,
     locate: Locate,
+    /// What notes the branches that are taken, of a watched condition.
+    branches: Option<Branches>,
 }
 
 impl Condition {
@@ -119,6 +122,7 @@ impl Condition {
             asks_disputed: findings.asks_disputed,
             asks_day: findings.asks_day,
             locate: locate.clone(),
+            branches: None,
         }));
         let problems = condition.try_on(&Sample::new(names, &findings.attributes));
         match problems.iter().any(|problem| problem.severity == Severity::Error) {
@@ -132,6 +136,9 @@ impl Condition {
     /// # Errors
     /// What the expression met: a day beyond the calendar, a division by zero, a text that is no number.
     pub fn holds(&self, account: &Account<'_>, document: DocumentIndex) -> Result<bool, ScriptFault> {
+        if self.0.branches.is_some() {
+            return self.holds_about(account, About::Document(document));
+        }
         match self.0.fast.as_ref().and_then(|test| test.holds(&View::new(account, document))) {
             Some(holds) => Ok(holds),
             None => self.holds_about(account, About::Document(document)),
@@ -155,6 +162,9 @@ impl Condition {
     /// # Errors
     /// What the expression met: a day beyond the calendar, a division by zero, a text that is no number.
     pub fn holds_about(&self, account: &Account<'_>, about: About) -> Result<bool, ScriptFault> {
+        if let Some(branches) = &self.0.branches {
+            branches.judge(&self.0.engine, &mut self.scope(account, about));
+        }
         self.holds_by_rhai(account, about).map_err(|(fault, _)| fault)
     }
 
@@ -170,6 +180,30 @@ impl Condition {
     /// of a run. What changes by itself from day to day is left to [`crate::script::filled`].
     pub fn first_false(&self, account: &Account<'_>, about: About) -> Option<CompactString> {
         self.0.brief.first_false(&self.0.engine, account, about, || self.scope(account, about))
+    }
+
+    /// Returns a copy that notes which branches are taken.
+    pub fn watched(&self) -> (Self, Branches) {
+        let Inner { text, topic, engine, ast, needs, asks_disputed, asks_day, locate, .. } = &*self.0;
+        let mut scope = Scope::new();
+        topic.variables().iter().for_each(|(name, _)| {
+            scope.push_constant(*name, ());
+        });
+        let branches = Branches::new(engine, &scope, text, ast);
+        let copy = Self(Arc::new(Inner {
+            text: text.clone(),
+            topic: *topic,
+            engine: engine.clone(),
+            ast: ast.clone(),
+            fast: None,
+            brief: Brief::prepare(engine, &scope, topic.variables(), text, *topic == Topic::Invoice),
+            needs: *needs,
+            asks_disputed: *asks_disputed,
+            asks_day: *asks_day,
+            locate: locate.clone(),
+            branches: Some(branches.clone()),
+        }));
+        (copy, branches)
     }
 
     /// Returns the expression as it was written.

@@ -12,6 +12,7 @@ use crate::domain::problem::{Problem, Severity, nearest};
 use crate::domain::variable::Variable;
 use crate::script::check::{self, Defined, Names};
 use crate::script::fault::{self, Blame, Locate, ScriptFault};
+use crate::script::reached::{MARK, Reached, WatchedDay, marked};
 use crate::script::results;
 use crate::script::sample::{self, Sample};
 use crate::script::sandbox::{AS_OF, LIST_ITEMS_MAX, SOURCE_BYTES_MAX};
@@ -67,6 +68,11 @@ pub struct Script {
     asks_disputed: bool,
     variable_names: BTreeSet<String>,
     locate: Locate,
+    text: String,
+    /// Every function of it.
+    functions: BTreeSet<String>,
+    /// Where the functions that are entered are noted, of a watched script.
+    reached: Option<Reached>,
 }
 
 /// What a hook is called with.
@@ -130,7 +136,20 @@ impl Script {
         let (needs, asks_disputed) = (findings.needs, findings.asks_disputed);
         let recipient_keys = names.recipient_keys.clone();
         let (locate, variable_names) = (locate.clone(), BTreeSet::new());
-        let mut script = Self { engine, ast, hooks, recipient_keys, needs, asks_disputed, variable_names, locate };
+        let (text, functions) = (text.to_owned(), defined.into_iter().map(|own| own.name).collect());
+        let mut script = Self {
+            engine,
+            ast,
+            hooks,
+            recipient_keys,
+            needs,
+            asks_disputed,
+            variable_names,
+            locate,
+            text,
+            functions,
+            reached: None,
+        };
         let (problems, variable_names) = script.try_on(&Sample::new(names, &findings.attributes));
         match problems.iter().any(|problem| problem.severity == Severity::Error) {
             true => Err(problems),
@@ -177,6 +196,43 @@ impl Script {
         }
     }
 
+    /// Returns a copy that notes which of its functions are entered; `None` where the script cannot be marked.
+    pub fn watched(&self) -> Option<(Self, Reached)> {
+        let mut scope = Scope::new();
+        scope.push_constant(AS_OF, ());
+        let marks = self.functions.iter().map(|name| format!("{MARK}{name}"));
+        marks.for_each(|mark| {
+            scope.push_constant(mark, ());
+        });
+        let text = Some(&self.text).filter(|text| !text.contains(MARK))?;
+        let ast = self.engine.compile_with_scope(&scope, marked(text, &self.functions)).ok()?;
+        let reached = Reached::default();
+        let copy = Self {
+            engine: self.engine.clone(),
+            ast,
+            hooks: self.hooks.clone(),
+            recipient_keys: self.recipient_keys.clone(),
+            needs: self.needs,
+            asks_disputed: self.asks_disputed,
+            variable_names: self.variable_names.clone(),
+            locate: self.locate.clone(),
+            text: self.text.clone(),
+            functions: self.functions.clone(),
+            reached: Some(reached.clone()),
+        };
+        Some((copy, reached))
+    }
+
+    /// Returns the names of all its functions.
+    pub fn functions(&self) -> &BTreeSet<String> {
+        &self.functions
+    }
+
+    /// Returns its text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Returns whether it asks for `disputed`.
     pub fn asks_disputed(&self) -> bool {
         self.asks_disputed
@@ -214,7 +270,10 @@ impl Script {
         ];
         arguments.extend(level.map(|level| Dynamic::from(level.clone())));
         // Constants of the script are statements that run before the call.
-        let options = CallFnOptions::new().eval_ast(!self.ast.statements().is_empty()).with_tag(as_of);
+        let options = CallFnOptions::new().eval_ast(!self.ast.statements().is_empty()).with_tag(match &self.reached {
+            None => Dynamic::from(as_of),
+            Some(reached) => Dynamic::from(WatchedDay { as_of, reached: reached.clone() }),
+        });
         let result = self.engine.call_fn_with_options(options, &mut Scope::new(), &self.ast, hook, arguments);
         result.map_err(|error| fault::runtime(*error, position, &self.locate))
     }

@@ -5,6 +5,7 @@
 //! from the floor above together with a [`Locate`] that turns a place in the text into one in its file.
 
 mod account;
+mod branches;
 mod brief;
 mod business_days;
 mod check;
@@ -19,6 +20,7 @@ mod library;
 mod packages;
 mod picker;
 mod pieces;
+mod reached;
 mod reference;
 mod results;
 mod sample;
@@ -30,6 +32,7 @@ use compact_str::CompactString;
 use crate::domain::id::RecipientKey;
 
 pub use account::Account;
+pub use branches::{Branches, SeenBranch};
 pub use brief::{BRIEF_BYTES_MAX, filled};
 pub use business_days::{BUSINESS_DAYS_MAX, BusinessDays, WorkingWeek};
 pub use check::Names;
@@ -39,6 +42,7 @@ pub use fault::{Locate, ScriptFault};
 pub use hooks::Script;
 pub use library::{LIBRARY_FUNCTIONS_MAX, Library, LibraryFile, LibraryFunction};
 pub use picker::{Picker, PickerKind};
+pub use reached::Reached;
 pub use reference::functions_page;
 pub use results::{RECIPIENTS_MAX, VALUE_DEPTH_MAX, VALUES_MAX, recipient_name};
 pub use sandbox::{

@@ -16,6 +16,7 @@ use crate::domain::date::Date;
 use crate::script::business_days::{self, BusinessDays};
 use crate::script::library::working_week;
 use crate::script::packages;
+use crate::script::reached::{MARK, WatchedDay};
 
 /// The most steps one evaluation of a condition or one call of a hook may take (a loop of 100,000 rounds).
 pub const OPERATIONS_MAX: u64 = 500_000;
@@ -83,8 +84,19 @@ pub(crate) fn build(days: Arc<dyn BusinessDays>) -> Engine {
     // Functions of a script do not see the scope of the call; the day comes to them through the call's tag.
     #[expect(deprecated, reason = "rhai marks the variable resolver as volatile, not as deprecated")]
     engine.on_var(|name, _, context| {
-        let day = || context.tag().clone().try_cast::<Date>();
-        Ok(if name == AS_OF { day().map(rhai::Dynamic::from) } else { None })
+        if let Some(function) = name.strip_prefix(MARK) {
+            let watched = context.tag().clone().try_cast::<WatchedDay>();
+            return Ok(watched.map(|watched| {
+                watched.reached.note(function);
+                rhai::Dynamic::UNIT
+            }));
+        }
+        if name != AS_OF {
+            return Ok(None);
+        }
+        let tag = context.tag().clone();
+        let day = tag.clone().try_cast::<Date>().or_else(|| tag.try_cast::<WatchedDay>().map(|watched| watched.as_of));
+        Ok(day.map(rhai::Dynamic::from))
     });
     engine
 }

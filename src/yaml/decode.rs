@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
+use crate::domain::date::{Date, ISO};
+use crate::domain::money::Currency;
 use crate::domain::problem::{Place, Problem, nearest};
 use crate::yaml::{Entry, Node, Scalar, Span, Style, Value};
 
@@ -192,6 +194,26 @@ pub fn decimal(node: &Node, problems: &mut Problems<'_>) -> Option<Decimal> {
         problems.error_hint(node.span, format!("`{}` is not an amount", scalar.text), "write digits and a point: 20.00");
     }
     amount
+}
+
+/// Reads the three letters of a currency.
+pub fn currency(node: &Node, problems: &mut Problems<'_>) -> Option<Currency> {
+    let code = text(node, problems)?;
+    let currency = Currency::parse(&code);
+    if currency.is_none() {
+        problems.error_hint(node.span, format!("`{code}` is not a currency code"), "write three letters: EUR");
+    }
+    currency
+}
+
+/// Reads a day: `2026-11-21`.
+pub fn day(node: &Node, problems: &mut Problems<'_>) -> Option<Date> {
+    let text = text(node, problems)?;
+    let day = Date::strptime(ISO, &text).ok();
+    if day.is_none() {
+        problems.error_hint(node.span, format!("`{text}` is not a day"), "write `2026-11-21`");
+    }
+    day
 }
 
 /// Reads `90 s`, `5 min`, `24 h` or `2 days`, with or without the space.

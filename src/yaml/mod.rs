@@ -5,7 +5,11 @@
 //! (docs/decisions/0005). No anchors' bombs, no second document, no duplicate key gets through.
 
 mod decode;
+mod expected;
 mod parse;
 
-pub use decode::{Fields, Problems, boolean, choice, decimal, duration, list, map, one_or_list, text, unknown_word, whole};
+pub use decode::{
+    Fields, Problems, boolean, choice, currency, day, decimal, duration, list, map, one_or_list, text, unknown_word, whole,
+};
+pub use expected::{is_written, words, written};
 pub use parse::{Entry, Node, Scalar, Span, Style, Value, parse};

@@ -26,6 +26,7 @@ mod plugins;
 mod problems;
 mod recheck;
 mod replay;
+mod rule_tests;
 mod schedule;
 mod server;
 mod sign_in;

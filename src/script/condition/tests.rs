@@ -370,7 +370,7 @@ proptest! {
         prop_assert!(fast.is_some(), "{} is not in the simple part", text);
         let needs = Needs { balance: true, overdue: true, attributes: true };
         let brief = Brief::prepare(&engine, &scope, Topic::Invoice.variables(), &text, true);
-        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, brief, needs, asks_disputed: false, asks_day: true, locate: Locate::file("where", &text) };
+        let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, brief, needs, asks_disputed: false, asks_day: true, branches: None, locate: Locate::file("where", &text) };
         let condition = Condition(Arc::new(inner));
         for index in (0..documents.len() as u32).map(DocumentIndex) {
             let account = Account::of(&ledger, index, as_of);
