@@ -21,6 +21,7 @@ pub mod guard;
 pub mod holds;
 pub mod home;
 pub mod init;
+mod input;
 pub mod left_out;
 pub mod next;
 pub mod only;

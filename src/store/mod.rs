@@ -8,8 +8,12 @@ pub mod acts;
 pub mod adopt;
 pub mod alerts;
 mod archive;
+pub mod archived;
 pub mod backup;
+mod chain;
 pub mod check;
+pub(crate) mod digest;
+pub mod evidence;
 mod file_system;
 pub mod firings;
 pub mod guards;
@@ -26,7 +30,9 @@ mod runs;
 pub mod search;
 pub mod status;
 pub mod suppressions;
+pub mod texts;
 pub mod thread;
+pub mod verify;
 pub mod waiting;
 mod writer;
 
@@ -41,6 +47,7 @@ use crate::domain::date::Timestamp;
 
 use crate::store::home::Difference;
 
+pub use crate::store::digest::Body;
 pub use crate::store::history::{Queue, history};
 pub use crate::store::runs::{DecisionRow, ItemRow, MessageRow, RunRow, RunTransaction};
 pub use crate::store::writer::Store;
@@ -60,6 +67,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_delivery.sql"),
     include_str!("migrations/0009_indexes.sql"),
     include_str!("migrations/0010_copies.sql"),
+    include_str!("migrations/0011_chain.sql"),
 ];
 
 /// How large SQLite's log grows before its content goes into the database, where no single run needs more, and how large it
