@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod dkim;
 mod doctor;
+mod evidence;
 mod gallery;
 mod hand;
 mod hold;
@@ -34,6 +35,7 @@ mod session;
 mod smtp;
 mod store;
 mod suppress;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -138,6 +140,10 @@ enum Verb {
     Adopt(adopt::AdoptArgs),
     /// Look after the database: check it whole, move what is over into the archive
     Store(store::StoreArgs),
+    /// Write all that is recorded of one mail into a ZIP, for an auditor
+    Evidence(evidence::EvidenceArgs),
+    /// Show whether the record is as it was written: every run, mail and attempt against the chain of hashes
+    Verify(verify::VerifyArgs),
     /// Write, list, check and test plugins
     Plugin(plugin::PluginArgs),
     /// Print the JSON Schema of config.yaml or of rules, by which editors complete and check
@@ -173,6 +179,8 @@ pub fn main() -> ExitCode {
         Verb::Backup(args) => backup::backup(common, &args),
         Verb::Adopt(args) => adopt::adopt(common, &args),
         Verb::Store(args) => store::store(common, &args),
+        Verb::Evidence(args) => evidence::evidence(common, &args),
+        Verb::Verify(args) => verify::verify(common, &args),
         Verb::Plugin(args) => plugin::plugin(common, &args),
         Verb::Schema(args) => schema::schema(common, &args),
         Verb::Completions(args) => manual::completions(common, &args),
@@ -196,7 +204,7 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 45] = [
+    const LINES: [&str; 47] = [
         "demo",
         "init somewhere",
         "check",
@@ -239,6 +247,8 @@ mod tests {
         "store check a",
         "store check",
         "store prune",
+        "evidence 1",
+        "verify",
         "schema",
         "completions bash",
         "man",

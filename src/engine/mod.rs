@@ -15,6 +15,7 @@ pub mod demo;
 pub mod doctor;
 pub mod door;
 mod doubt;
+pub mod evidence;
 pub mod fire;
 pub mod generation;
 pub mod guard;

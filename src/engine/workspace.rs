@@ -111,6 +111,7 @@ impl StartFault {
             Self::Store(StoreError::Damaged { .. }) => Some(
                 "stop all that uses it, keep the file, put a backup in its place and `dunlin adopt` it: docs/operating.md, \"Restoring a backup\"",
             ),
+            Self::Store(StoreError::Older { .. }) => Some("the next `dunlin run`, or a start of the daemon, takes it up"),
             Self::Store(StoreError::Linked { .. }) => Some("remove the other name, or move the database to a folder of its own"),
             Self::Store(StoreError::Network { .. }) => Some("name a `database` on a disk of this machine"),
             Self::Store(StoreError::Strayed { .. }) => Some("begin again; `dunlin adopt` tells what is other than it was"),

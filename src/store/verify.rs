@@ -16,7 +16,7 @@ use crate::domain::hex::hexadecimal;
 use crate::store::archived::{Archived, files};
 use crate::store::chain::{COLUMNS, Link};
 use crate::store::digest::Hash;
-use crate::store::{StoreError, open_reader, timestamp};
+use crate::store::{StoreError, open_current_reader, timestamp};
 
 /// The most faults that are told one by one.
 pub const FAULTS_MAX: usize = 1_000;
@@ -114,13 +114,8 @@ pub fn verify(
     expect: Option<&str>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<Verified>, StoreError> {
-    let Some(reader) = open_reader(path)? else { return Ok(None) };
+    let Some(reader) = open_current_reader(path)? else { return Ok(None) };
     let view = reader.unchecked_transaction()?;
-    let has_chain = view.prepare("select 1 from sqlite_schema where name = 'link'")?.exists(())?;
-    if !has_chain {
-        // Of an earlier release, and not written to since.
-        return Ok(Some(Verified::default()));
-    }
     let known = folder.map(|folder| files(&view, folder)).transpose()?.unwrap_or_default();
     let archived = Archived::read(&view, if archive.is_empty() { &known } else { archive })?;
     let mut verifier = Verifier {

@@ -8,6 +8,7 @@ mod control;
 mod daemon;
 mod dns;
 mod doctor;
+mod evidence;
 mod faults;
 mod guarantees;
 mod guards;
