@@ -152,11 +152,7 @@ impl OpenLink {
             ..highest(connection)?
         };
         if let Some(run) = run {
-            let mut decisions = RowsDigester::default();
-            decision_rows(connection, run.run_id, &mut |digest| {
-                decisions.row(decisions.count, digest);
-                Ok(())
-            })?;
+            let decisions = decisions_of(connection, run.run_id)?;
             let mut messages = RowsDigester::default();
             run.messages.iter().for_each(|(id, digest)| messages.row(*id, Some(digest)));
             link.run_id = Some(run.run_id);
@@ -210,17 +206,14 @@ fn rows(connection: &Connection, select: &str, after: i64, into: &mut RowsDigest
     Ok(())
 }
 
-/// Hands the digests of a run's decisions to `take`, in the order of their key.
-fn decision_rows(
-    connection: &Connection,
-    run_id: i64,
-    take: &mut dyn FnMut(Option<&[u8]>) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+/// Returns the digest over a run's decisions, in the order of their key.
+fn decisions_of(connection: &Connection, run_id: i64) -> Result<RowsDigester, StoreError> {
     let select = "select digest from decision where run_id = ?1 order by run_id, rule_id, customer_id, currency, document";
     let mut statement = connection.prepare_cached(select)?;
     let mut rows = statement.query((run_id,))?;
+    let mut decisions = RowsDigester::default();
     while let Some(row) = rows.next()? {
-        take(row.get_ref(0)?.as_blob_or_null().map_err(rusqlite::Error::from)?)?;
+        decisions.row(decisions.count, row.get_ref(0)?.as_blob_or_null().map_err(rusqlite::Error::from)?);
     }
-    Ok(())
+    Ok(decisions)
 }

@@ -170,7 +170,7 @@ fn one(view: &Connection, select: &str, id: i64) -> Result<Option<Value>, StoreE
 
 fn all(view: &Connection, select: &str, values: impl rusqlite::Params) -> Result<Vec<Value>, StoreError> {
     let mut statement = view.prepare(select)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let rows = statement.query_map(values, |row| object(row, &names))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
