@@ -185,3 +185,61 @@ pub(crate) fn statement_rows(
     };
     (documents.filter(is_listed).collect(), ledger.payment_indexes_of(customer).filter(is_unapplied).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use rust_decimal::dec;
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::id::DocumentNumber;
+    use crate::domain::ledger::LedgerBuilder;
+
+    #[test]
+    fn a_statements_input_has_what_is_open_with_its_further_columns_and_the_money_set_against_nothing() {
+        let mut builder = LedgerBuilder::new(vec!["region".into()], vec!["order".into(), "note".into()], vec!["order".into()]);
+        let customer = builder.add_customer(Customer::from_id("C1"), ["north"].into_iter()).unwrap();
+        let currency = Currency::parse("EUR").unwrap();
+        let document = |number: &str, total, settled_on| Document {
+            number: DocumentNumber::new(number),
+            customer,
+            kind: DocumentKind::Invoice,
+            currency,
+            issued_on: date(2026, 10, 1),
+            due_on: Some(date(2026, 10, 15)),
+            settled_on,
+            total,
+            open: None,
+            disputed: true,
+            approved: true,
+            hold_until: Some(date(2026, 12, 1)),
+            promised_on: None,
+            row: 0,
+        };
+        builder.add_invoice(document("R-1", dec!(10), None), ["B \"7\"", ""].into_iter()).unwrap();
+        builder.add_invoice(document("R-2", dec!(20), Some(date(2026, 10, 20))), ["", ""].into_iter()).unwrap();
+        let first = builder.find_document("R-1").unwrap();
+        for (document, amount, day) in [(None, dec!(1.5), 5), (Some(first), dec!(4), 6), (None, dec!(7), 30)] {
+            let (received_on, reference) = (date(2026, 10, day), "ref".into());
+            builder.add_payment(Payment { customer, document, amount, currency, received_on, reference }).unwrap();
+        }
+        let ledger = builder.finish();
+        let as_of = date(2026, 10, 25);
+        let (documents, payments) = statement_rows(&ledger, customer, currency, as_of);
+        let text = input(&ledger, customer, currency, as_of, &documents, &payments);
+        let expected = json!({
+            "as_of": "2026-10-25", "currency": "EUR",
+            "customer": { "id": "C1", "name": "C1", "contacts": {}, "attributes": { "region": "north" } },
+            "documents": [{
+                "number": "R-1", "kind": "invoice", "currency": "EUR", "issued_on": "2026-10-01", "due_on": "2026-10-15",
+                "total": "10.00", "open": "6.00", "disputed": true, "approved": true, "hold_until": "2026-12-01",
+                "attributes": { "order": "B \"7\"" },
+            }],
+            "payments": [{
+                "reference": "ref", "received_on": "2026-10-05", "amount": "1.50", "currency": "EUR", "document": null,
+            }],
+        });
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), expected);
+    }
+}

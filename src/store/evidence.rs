@@ -179,20 +179,16 @@ fn all(view: &Connection, select: &str, values: impl rusqlite::Params) -> Result
 fn object(row: &Row<'_>, names: &[String]) -> Result<Value, rusqlite::Error> {
     let mut object = Map::new();
     for (place, name) in names.iter().enumerate() {
+        let stem = name.strip_suffix("_ms").filter(|stem| stem.ends_with("at"));
         let value = match row.get_ref(place)? {
             ValueRef::Null => Value::Null,
-            ValueRef::Integer(number) => match name.strip_suffix("_ms").filter(|stem| stem.ends_with("at")) {
-                Some(stem) => {
-                    object.insert(stem.to_owned(), timestamp(number).to_string().into());
-                    continue;
-                }
-                None => number.into(),
-            },
+            ValueRef::Integer(number) if stem.is_some() => timestamp(number).to_string().into(),
+            ValueRef::Integer(number) => number.into(),
             ValueRef::Real(number) => json!(number),
             ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned().into(),
             ValueRef::Blob(bytes) => hexadecimal(bytes).into(),
         };
-        object.insert(name.clone(), value);
+        object.insert(stem.unwrap_or(name).to_owned(), value);
     }
     Ok(Value::Object(object))
 }

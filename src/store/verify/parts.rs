@@ -141,7 +141,7 @@ impl Verifier<'_> {
             missing.extend(next..=upto);
             Ok(missing)
         };
-        let messages = gaps("message", 0, upto.0)?;
+        let messages = gaps("message", self.first.last_message, upto.0)?;
         let attempts = gaps("attempt", self.first.last_attempt, upto.1)?;
         let acts = gaps("act", self.first.last_act, upto.2)?;
         self.missing.messages = messages.into_iter().collect();
