@@ -10,6 +10,7 @@ mod demo;
 mod diff;
 mod dkim;
 mod doctor;
+mod evidence;
 mod explain;
 mod forecast;
 mod forecast_page;
@@ -40,6 +41,7 @@ mod smtp;
 mod store;
 mod suppress;
 mod test;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -157,6 +159,10 @@ enum Verb {
     Adopt(adopt::AdoptArgs),
     /// Look after the database: check it whole, move what is over into the archive
     Store(store::StoreArgs),
+    /// Write all that is recorded of one mail into a ZIP, for an auditor
+    Evidence(evidence::EvidenceArgs),
+    /// Show whether the record is as it was written: every run, mail and attempt against the chain of hashes
+    Verify(verify::VerifyArgs),
     /// Write, list, check and test plugins
     Plugin(plugin::PluginArgs),
     /// Print the JSON Schema of config.yaml or of rules, by which editors complete and check
@@ -197,6 +203,8 @@ pub fn main() -> ExitCode {
         Verb::Backup(args) => backup::backup(common, &args),
         Verb::Adopt(args) => adopt::adopt(common, &args),
         Verb::Store(args) => store::store(common, &args),
+        Verb::Evidence(args) => evidence::evidence(common, &args),
+        Verb::Verify(args) => verify::verify(common, &args),
         Verb::Plugin(args) => plugin::plugin(common, &args),
         Verb::Schema(args) => schema::schema(common, &args),
         Verb::Completions(args) => manual::completions(common, &args),
@@ -220,7 +228,7 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 50] = [
+    const LINES: [&str; 52] = [
         "demo",
         "init somewhere",
         "check",
@@ -268,6 +276,8 @@ mod tests {
         "store check a",
         "store check",
         "store prune",
+        "evidence 1",
+        "verify",
         "schema",
         "completions bash",
         "man",

@@ -9,11 +9,12 @@ use jiff::tz::TimeZone;
 use crate::config::{Mode, Redirect};
 use crate::domain::date::Timestamp;
 use crate::domain::id::{Language, LevelId};
-use crate::domain::ledger::{DocumentIndex, Ledger};
+use crate::domain::ledger::{DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::domain::statement::OpenItemStatement;
 use crate::domain::variable::Variable;
 use crate::engine::attach::Attachments;
+use crate::engine::input::{input, statement_rows};
 use crate::engine::workspace::Workspace;
 use crate::message::{ComposeFault, Composed, Content, Letter, compose_with};
 use crate::outbox::state::State;
@@ -23,7 +24,7 @@ use crate::plan::{Matter, Plan, PlannedItem, PlannedMessage, Subject};
 use crate::port::Outgoing;
 use crate::rule::{RuleKind, RuleSet};
 use crate::script::{Account, ScriptFault};
-use crate::store::{ItemRow, MessageRow};
+use crate::store::{Body, ItemRow, MessageRow};
 
 /// Why a planned message could not be composed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,8 +232,28 @@ impl Composer<'_> {
             subject: composed.as_ref().map(|composed| composed.subject.clone()),
             recipients: composed.as_ref().map_or_else(Vec::new, |composed| composed.recipients.clone()),
             items: items.collect(),
-            bytes: composed.map(|composed| composed.bytes),
+            body: composed.map(|composed| Body::new(composed.bytes, Some(self.input(message)))),
             give_up_after: rule.give_up_after,
+        }
+    }
+
+    /// Returns the rows of the ledger that a message is made from, as JSON.
+    fn input(&self, message: &PlannedMessage) -> String {
+        let as_of = message.figures_on(self.plan.as_of);
+        let of = |documents: Vec<DocumentIndex>, payments: Vec<PaymentIndex>| {
+            input(self.ledger, message.customer, message.currency, as_of, &documents, &payments)
+        };
+        match &message.matter {
+            Matter::Statement { .. } => {
+                let (documents, payments) = statement_rows(self.ledger, message.customer, message.currency, as_of);
+                of(documents, payments)
+            }
+            Matter::Notice { subject: Subject::Payment(payment), .. } => {
+                of(self.ledger.payment(*payment).document.into_iter().collect(), vec![*payment])
+            }
+            Matter::Reminder { .. } | Matter::Notice { .. } => {
+                of(self.plan.items(message).iter().map(|item| item.document).collect(), Vec::new())
+            }
         }
     }
 

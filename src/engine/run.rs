@@ -199,6 +199,7 @@ pub async fn commit(
         rule_id: only_rule,
         mode,
         generation,
+        texts: workspace.texts.clone(),
         started_at: now,
         rules_start_on,
         person: person.clone(),

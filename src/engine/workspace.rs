@@ -24,7 +24,7 @@ use crate::plugin::{self, PluginFolder, Plugins, Program};
 use crate::port::{Clock, LedgerSource, Transport};
 use crate::rule::{self, Known, Limits, RuleFile, RuleKind, RuleSet};
 pub use crate::rulebook::revision::at_revision;
-use crate::rulebook::{self, PluginTexts, Texts};
+use crate::rulebook::{self, PluginTexts, TextFile, Texts};
 use crate::ruletest::Columns;
 use crate::schedule::Calendar;
 use crate::schedule::Quiet;
@@ -33,6 +33,7 @@ use crate::smtp::pool::SmtpTransport;
 use crate::smtp::tls::TlsFault;
 pub use crate::source::csv::FileChange;
 use crate::source::csv::{CsvLedger, CsvSource, CsvTable};
+use crate::store::texts::{GenerationText, KeptText};
 use crate::store::thread::thread;
 use crate::store::{Queue, StoreError, history, open_reader};
 use crate::template::{LentFilter, TemplateFile, Templates};
@@ -63,6 +64,8 @@ pub struct Workspace {
     pub config_text: String,
     /// A hash of every text it was made from, in hex.
     pub generation: String,
+    /// These texts, which a run keeps: rules, scripts, templates, calendars and plugins; of all else the hash.
+    pub texts: Arc<[GenerationText]>,
 }
 
 /// What loading a folder gave.
@@ -110,6 +113,7 @@ impl StartFault {
             Self::Store(StoreError::Damaged { .. }) => Some(
                 "stop all that uses it, keep the file, put a backup in its place and `dunlin adopt` it: docs/operating.md, \"Restoring a backup\"",
             ),
+            Self::Store(StoreError::Older { .. }) => Some("the next `dunlin run`, or a start of the daemon, takes it up"),
             Self::Store(StoreError::Linked { .. }) => Some("remove the other name, or move the database to a folder of its own"),
             Self::Store(StoreError::Network { .. }) => Some("name a `database` on a disk of this machine"),
             Self::Store(StoreError::Strayed { .. }) => Some("begin again; `dunlin adopt` tells what is other than it was"),
@@ -225,6 +229,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         calendar_ends: last_dates,
         config_text,
         generation,
+        texts: kept_texts(texts),
     });
     let workspace = workspace.map(Workspace::seen_at_home);
     Loaded { workspace, problems }
@@ -589,4 +594,21 @@ fn generation(texts: &Texts) -> String {
         });
     }
     hexadecimal(&hash.finalize()[..8])
+}
+
+/// Returns what a run keeps of the texts it is made with. config.yaml may hold a password, and programs are no texts.
+fn kept_texts(texts: Texts) -> Arc<[GenerationText]> {
+    let config = texts.config.map(|file| (file.path.to_string(), KeptText::hash_of(&file.text)));
+    let whole = |file: TextFile| (file.path.to_string(), KeptText::Whole(file.text));
+    let files = texts.rules.into_iter().chain(texts.templates).chain(texts.calendars).map(whole);
+    let scripts = texts.scripts.into_iter().map(|(path, text)| (path, KeptText::Whole(text)));
+    let plugins = texts.plugins.into_iter().flat_map(|plugin| {
+        let path = move |file: String| format!("plugins/{}/{file}", plugin.name);
+        let named = path.clone();
+        let whole = plugin.texts.into_iter().map(move |(file, text)| (path(file), KeptText::Whole(text)));
+        whole.chain(plugin.others.into_iter().map(move |(file, hash)| (named(file), KeptText::Hash(hexadecimal(&hash)))))
+    });
+    // A calendar may lie anywhere, also among the plugins' files.
+    let all: BTreeMap<String, KeptText> = config.into_iter().chain(files).chain(scripts).chain(plugins).collect();
+    all.into_iter().map(|(path, text)| GenerationText { path, text }).collect()
 }

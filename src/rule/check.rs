@@ -294,7 +294,7 @@ impl<'s> Scripts<'s> {
 }
 
 /// Returns the SHA-256 of both texts in hex, with a byte between them that neither can hold.
-fn revision(rule: &str, script: &str) -> String {
+pub(crate) fn revision(rule: &str, script: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(rule);
     hash.update([0xff]);

@@ -4,7 +4,7 @@
 //! rule with an error is left out while the others stay. `keys` is the list of what may stand in a file, `file` reads
 //! one (`kind` its own part), `check` looks across levels, scripts and rules.
 
-mod check;
+pub(crate) mod check;
 mod file;
 pub(crate) mod headers;
 mod keys;

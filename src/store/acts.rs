@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::domain::date::Timestamp;
+use crate::store::digest::{self, ActFacts};
 use crate::store::{RunTransaction, StoreError, timestamp};
 
 /// What somebody did.
@@ -47,8 +48,16 @@ impl RunTransaction<'_> {
 
 /// Writes an act down; to be called in the transaction of what it did.
 pub(crate) fn add_act(connection: &Connection, now: Timestamp, act: &ActRow<'_>) -> Result<(), StoreError> {
-    let insert = "insert into act (at_ms, person, act, run_id, message_id, detail) values (?1, ?2, ?3, ?4, ?5, ?6)";
-    let values = (now.as_millisecond(), act.person, act.act, act.run_id, act.message_id, &act.detail);
+    let insert = "insert into act (at_ms, person, act, run_id, message_id, detail, digest) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let facts = ActFacts {
+        at_ms: now.as_millisecond(),
+        person: act.person,
+        act: act.act,
+        run_id: act.run_id,
+        message_id: act.message_id,
+        detail: act.detail.as_deref(),
+    };
+    let values = (facts.at_ms, facts.person, facts.act, facts.run_id, facts.message_id, facts.detail, digest::act(&facts));
     connection.prepare_cached(insert)?.execute(values)?;
     Ok(())
 }

@@ -8,9 +8,13 @@ pub mod acts;
 pub mod adopt;
 pub mod alerts;
 mod archive;
+pub mod archived;
 pub mod backup;
+mod chain;
 pub mod check;
 pub mod decisions;
+mod digest;
+pub mod evidence;
 mod file_system;
 pub mod firings;
 pub mod guards;
@@ -27,7 +31,9 @@ mod runs;
 pub mod search;
 pub mod status;
 pub mod suppressions;
+pub mod texts;
 pub mod thread;
+pub mod verify;
 pub mod waiting;
 mod writer;
 
@@ -42,6 +48,7 @@ use crate::domain::date::Timestamp;
 
 use crate::store::home::Difference;
 
+pub use crate::store::digest::Body;
 pub use crate::store::history::{Queue, history, history_before};
 pub use crate::store::runs::{DecisionRow, ItemRow, MessageRow, RunRow, RunTransaction};
 pub use crate::store::writer::Store;
@@ -62,6 +69,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_indexes.sql"),
     include_str!("migrations/0010_copies.sql"),
     include_str!("migrations/0011_traces.sql"),
+    include_str!("migrations/0012_chain.sql"),
 ];
 
 /// How large SQLite's log grows before its content goes into the database, where no single run needs more, and how large it
@@ -108,6 +116,12 @@ pub enum StoreError {
         version: i64,
         /// The newest schema this release knows.
         known: usize,
+    },
+    /// It was written by an earlier release, and this one has not written to it yet.
+    #[error("{path} is of an earlier release, and has no record that could be shown yet")]
+    Older {
+        /// The file.
+        path: PathBuf,
     },
     /// The file has two names, under each of which SQLite would keep another log.
     #[error("{path} has a further name (a hard link), and would be damaged if it were used under both")]
@@ -212,6 +226,18 @@ pub fn open_reader(path: &Path) -> Result<Option<Connection>, StoreError> {
 
 fn has_interrupted_start(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
+}
+
+/// Opens a database of this release's schema for reading only; `None` as [`open_reader`].
+///
+/// # Errors
+/// As [`open_reader`]; `Older` where it is to be taken up first, which whoever writes does.
+pub fn open_current_reader(path: &Path) -> Result<Option<Connection>, StoreError> {
+    let Some(reader) = open_reader(path)? else { return Ok(None) };
+    if check_owner(&reader, path)? < MIGRATIONS.len() {
+        return Err(StoreError::Older { path: path.to_owned() });
+    }
+    Ok(Some(reader))
 }
 
 /// Opens a file for reading only, whatever it holds.
@@ -346,6 +372,11 @@ fn check_owner(connection: &Connection, path: &Path) -> Result<usize, StoreError
         Ok(version) if version <= MIGRATIONS.len() => Ok(version),
         _ => Err(StoreError::Newer { path: path.to_owned(), version, known: MIGRATIONS.len() }),
     }
+}
+
+/// Returns the SHA-256 of bytes.
+pub fn plain_hash(bytes: &[u8]) -> [u8; 32] {
+    digest::plain(bytes)
 }
 
 /// Returns milliseconds as the instant they stand for.

@@ -13,6 +13,7 @@ use crate::outbox::attempt::Attempt;
 use crate::outbox::retry::{Entry, Next};
 use crate::outbox::state::State;
 use crate::port::Outgoing;
+use crate::store::digest::{self, AttemptFacts};
 use crate::store::history::date;
 use crate::store::runs::ItemRow;
 use crate::store::status::IS_OPEN;
@@ -449,8 +450,8 @@ pub(crate) fn free_steps(connection: &Connection, id: i64) -> Result<(), StoreEr
 
 fn insert_attempt(connection: &Connection, id: i64, attempt: &Attempt) -> Result<(), StoreError> {
     let insert = "insert into attempt (message_id, server_id, started_at_ms, duration_ms, stage, outcome, reply_code,
-            reply_enhanced, reply_text, fault, recipients_refused)
-        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+            reply_enhanced, reply_text, fault, recipients_refused, digest)
+        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let reply = attempt.reply.as_ref();
     let enhanced = reply.and_then(|reply| reply.enhanced).map(|(class, subject, detail)| format!("{class}.{subject}.{detail}"));
     let refused: Vec<serde_json::Value> = attempt
@@ -459,18 +460,32 @@ fn insert_attempt(connection: &Connection, id: i64, attempt: &Attempt) -> Result
         .map(|(address, reply)| serde_json::json!({ "address": address, "code": reply.code, "text": reply.text }))
         .collect();
     let refused = (!refused.is_empty()).then(|| serde_json::Value::from(refused).to_string());
+    let facts = AttemptFacts {
+        message_id: id,
+        server_id: attempt.server.as_str(),
+        started_at_ms: attempt.started_at.as_millisecond(),
+        duration_ms: attempt.duration.as_millis() as i64,
+        stage: attempt.stage.as_str(),
+        outcome: attempt.outcome.as_str(),
+        reply_code: reply.map(|reply| reply.code.into()),
+        reply_enhanced: enhanced.as_deref(),
+        reply_text: reply.map(|reply| reply.text.as_str()),
+        fault: attempt.fault.as_deref(),
+        recipients_refused: refused.as_deref(),
+    };
     connection.prepare_cached(insert)?.execute(rusqlite::params![
         id,
-        attempt.server.as_str(),
-        attempt.started_at.as_millisecond(),
-        attempt.duration.as_millis() as i64,
-        attempt.stage.as_str(),
-        attempt.outcome.as_str(),
-        reply.map(|reply| reply.code),
-        enhanced,
-        reply.map(|reply| reply.text.as_str()),
-        attempt.fault,
-        refused,
+        facts.server_id,
+        facts.started_at_ms,
+        facts.duration_ms,
+        facts.stage,
+        facts.outcome,
+        facts.reply_code,
+        facts.reply_enhanced,
+        facts.reply_text,
+        facts.fault,
+        facts.recipients_refused,
+        digest::attempt(&facts),
     ])?;
     Ok(())
 }

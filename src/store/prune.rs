@@ -1,8 +1,8 @@
 //! What is over leaves the database in small steps: first into the archive, then out of the tables.
 //!
 //! What the guarantee rests on is never touched: messages with their keys, items with the steps they claim, the first days of
-//! rules, baselines, marks, acts, and whatever is not done with. Only the newest run keeps its row whatever became of it, so
-//! that no id is given twice.
+//! rules, baselines, marks, acts, links, and whatever is not done with. Only the newest run and the newest attempt keep their rows
+//! whatever became of them, so that no id is given twice.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::domain::date::Timestamp;
 use crate::store::archive::{Extent, append, fault};
+use crate::store::digest::{Hash, text_digest};
 use crate::store::outbox::recipients;
 use crate::store::search::{attempts, message_items};
 use crate::store::{Store, StoreError, timestamp};
@@ -86,7 +87,7 @@ enum Removal {
     /// A firing without a run.
     Firing { mode: String, rule_id: String, local_time: String },
     /// A mail's text and attempts, if it stands as it was read.
-    Mail { id: i64, state: String, state_at_ms: i64 },
+    Mail { id: i64, state: String, state_at_ms: i64, digest: Hash },
     /// No text of a done mail is left in a run.
     Mails { run_id: i64 },
 }
@@ -247,7 +248,7 @@ fn decisions_step(reader: &Connection, before_ms: i64) -> Result<Step, StoreErro
 fn add_run(reader: &Connection, step: &mut Step, run: &OldRun) -> Result<bool, StoreError> {
     let room = ROWS_STEP.saturating_sub(step.moved.decisions as usize);
     let mut statement = reader.prepare_cached(
-        "select rule_id, customer_id, currency, document, verdict, reason, message_id, trace.text
+        "select rule_id, customer_id, currency, document, verdict, reason, message_id, yields_to, trace.text
         from decision left join trace on trace.id = trace_id where run_id = ?1
         order by run_id, rule_id, customer_id, currency, document limit ?2",
     )?;
@@ -263,7 +264,7 @@ fn add_run(reader: &Connection, step: &mut Step, run: &OldRun) -> Result<bool, S
         step.line(&json!({ "decision": {
             "run": run.id, "rule": key[0], "customer": key[1], "currency": key[2], "document": key[3],
             "verdict": row.get::<_, String>(4)?, "reason": row.get::<_, String>(5)?, "mail": row.get::<_, Option<i64>>(6)?,
-            "trace": row.get::<_, Option<String>>(7)?,
+            "yields_to": row.get::<_, Option<String>>(7)?, "trace": row.get::<_, Option<String>>(8)?,
         }}));
         (upto, count) = (Some(key), count + 1);
         step.moved.decisions += 1;
@@ -291,7 +292,7 @@ fn mails_step(reader: &Connection, before_ms: i64) -> Result<Step, StoreError> {
         reader.prepare_cached("select id, started_at_ms from run where mails_archived = 0 and started_at_ms < ?1 order by id")?;
     let mut mails = reader.prepare_cached(
         "select id, message_key, rule_id, customer_id, customer_name, currency, total, kind, level_id, level_repeat, occasion,
-            as_of, state, reason, state_at_ms, sender_id, envelope_from, subject, mode, bytes
+            as_of, state, reason, state_at_ms, sender_id, envelope_from, subject, mode, bytes, input
         from message join message_body on message_id = id
         where run_id = ?1 and state_at_ms < ?2 and (mode = 'dry' or state in ('accepted', 'withdrawn', 'cancelled')) order by id",
     )?;
@@ -305,7 +306,7 @@ fn mails_step(reader: &Connection, before_ms: i64) -> Result<Step, StoreError> {
             }
             let id: i64 = row.get(0)?;
             let text = |place: usize| row.get::<_, Option<String>>(place);
-            let bytes: Vec<u8> = row.get(19)?;
+            let (bytes, input): (Vec<u8>, Option<String>) = (row.get(19)?, row.get(20)?);
             let recipients: Vec<String> =
                 recipients(reader, id)?.into_iter().map(|recipient| recipient.address.to_string()).collect();
             step.line(&json!({ "mail": {
@@ -314,10 +315,11 @@ fn mails_step(reader: &Connection, before_ms: i64) -> Result<Step, StoreError> {
                 "repeat": row.get::<_, i64>(9)?, "occasion": text(10)?, "as_of": text(11)?, "state": text(12)?,
                 "reason": text(13)?, "state_at": timestamp(row.get(14)?), "sender": text(15)?, "envelope_from": text(16)?,
                 "subject": text(17)?, "recipients": recipients, "items": message_items(reader, id)?,
-                "attempts": attempts(reader, id)?, "eml": String::from_utf8_lossy(&bytes),
+                "attempts": attempts(reader, id)?, "input": input, "eml": String::from_utf8_lossy(&bytes),
             }}));
             step.moved.mails += 1;
-            step.removals.push(Removal::Mail { id, state: row.get(12)?, state_at_ms: row.get(14)? });
+            let digest = text_digest(&bytes, input.as_deref());
+            step.removals.push(Removal::Mail { id, state: row.get(12)?, state_at_ms: row.get(14)?, digest });
         }
         step.removals.push(Removal::Mails { run_id });
         if step.is_full() {
@@ -358,13 +360,18 @@ fn remove(connection: &Connection, removal: &Removal) -> Result<(), StoreError> 
             connection.prepare_cached(delete)?.execute((mode, rule_id, local_time))?;
             Ok(())
         }
-        Removal::Mail { id, state, state_at_ms } => {
+        Removal::Mail { id, state, state_at_ms, digest } => {
             let delete = "delete from message_body where message_id = ?1
                 and exists (select 1 from message where id = ?1 and state = ?2 and state_at_ms = ?3)";
             if connection.prepare_cached(delete)?.execute((id, state, state_at_ms))? != 1 {
                 return Err(changed());
             }
-            connection.prepare_cached("delete from attempt where message_id = ?1")?.execute((id,))?;
+            // By which the mail's own digest goes on being checked.
+            let update = "update message set text_digest = ?2 where id = ?1 and digest is not null";
+            connection.prepare_cached(update)?.execute((id, digest))?;
+            // The newest attempt stays, so that no id is given twice.
+            let delete = "delete from attempt where message_id = ?1 and id < (select max(id) from attempt)";
+            connection.prepare_cached(delete)?.execute((id,))?;
             Ok(())
         }
         Removal::Mails { run_id } => {

@@ -1,11 +1,13 @@
 //! Rows for the tests of the store; each test changes what it is about.
 
+use std::sync::Arc;
+
 use jiff::civil::date;
 
 use crate::domain::date::Timestamp;
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::state::State;
-use crate::store::{ItemRow, MessageRow, RunRow};
+use crate::store::{Body, ItemRow, MessageRow, RunRow};
 
 /// Returns an instant in January 2027, and so many seconds later.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -19,6 +21,7 @@ pub(crate) fn run_row() -> RunRow {
         rule_id: None,
         mode: "live",
         generation: "g".into(),
+        texts: Arc::new([]),
         started_at: at(0),
         rules_start_on: date(2027, 1, 15),
         person: None,
@@ -49,7 +52,7 @@ pub(crate) fn message(key: &str, document: &str, state: State) -> MessageRow {
         subject: Some("S".into()),
         recipients: vec![Recipient { address: "a@b.example".into(), role: RecipientRole::To }],
         items: vec![ItemRow { document: document.into(), level_id: "first".into(), level_repeat: 0, open: "5.00".into() }],
-        bytes: Some(b"Subject: S\r\n\r\nHello\r\n".to_vec()),
+        body: Some(Body::new(b"Subject: S\r\n\r\nHello\r\n".to_vec(), Some("{}".into()))),
         give_up_after: None,
     }
 }

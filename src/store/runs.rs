@@ -1,5 +1,7 @@
 //! Writing a run: its decisions and messages, in one transaction.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
@@ -8,7 +10,10 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::state::State;
+use crate::store::chain::{OpenLink, RunPart, add_link};
 use crate::store::decisions::trace_id;
+use crate::store::digest::{Body, DecisionFacts, Hash, ItemFacts, MessageFacts, decision, message, read_run};
+use crate::store::texts::{GenerationText, keep};
 use crate::store::thread::thread;
 use crate::store::{Store, StoreError};
 
@@ -26,6 +31,8 @@ pub struct RunRow {
     pub mode: &'static str,
     /// The hash of everything it ran with.
     pub generation: String,
+    /// The texts that this is a hash of, to be kept once.
+    pub texts: Arc<[GenerationText]>,
     /// When it started.
     pub started_at: Timestamp,
     /// The day that counts as the first of rules that have not run before.
@@ -92,8 +99,8 @@ pub struct MessageRow {
     pub recipients: Vec<Recipient>,
     /// Its items.
     pub items: Vec<ItemRow>,
-    /// The exact bytes; `None` while blocked.
-    pub bytes: Option<Vec<u8>>,
+    /// The exact bytes, and what they were made from; `None` while blocked.
+    pub body: Option<Body>,
     /// How long after it was queued it is given up; `None`: as config.yaml says.
     pub give_up_after: Option<Duration>,
 }
@@ -127,6 +134,8 @@ pub struct RunTransaction<'c> {
     connection: &'c Connection,
     run_id: i64,
     row: RunRow,
+    /// The digests of the messages added so far, by id.
+    digests: BTreeMap<i64, Hash>,
 }
 
 impl Store {
@@ -142,6 +151,8 @@ impl Store {
     ) -> Result<(i64, T), StoreError> {
         let row_started_at = row.started_at;
         self.write(move |connection| {
+            let link = OpenLink::begin(connection, row_started_at)?;
+            keep(connection, &row.generation, &row.texts)?;
             let insert = "insert into run (as_of, rule_id, mode, generation, started_at_ms, person, only_subject)
                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             let values = (
@@ -154,9 +165,11 @@ impl Store {
                 &row.only_subject,
             );
             connection.execute(insert, values)?;
-            let mut run = RunTransaction { connection, run_id: connection.last_insert_rowid(), row };
+            let run_id = connection.last_insert_rowid();
+            let mut run = RunTransaction { connection, run_id, row, digests: BTreeMap::new() };
             let result = fill(&mut run)?;
-            let run_id = run.run_id;
+            let part = RunPart { run_id, run_digest: read_run(connection, run_id)?, messages: run.digests };
+            link.end(connection, row_started_at, Some(part))?;
             finish_runs(connection, Some(run_id), row_started_at)?;
             Ok((run_id, result))
         })
@@ -168,16 +181,20 @@ impl Store {
     /// # Errors
     /// Why it could not be stored.
     pub async fn finish_runs(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.write(move |connection| finish_runs(connection, None, now)).await
+        self.write(move |connection| {
+            // What was sent is in the chain at once, and not only with the next run.
+            if finish_runs(connection, None, now)? > 0 { add_link(connection, now) } else { Ok(()) }
+        })
+        .await
     }
 }
 
-/// Notes of one run, or of all, that nothing of it is left to send. One that found nothing due is finished at once.
-fn finish_runs(connection: &Connection, run_id: Option<i64>, now: Timestamp) -> Result<(), StoreError> {
+/// Notes of one run, or of all, that nothing of it is left to send, and returns of how many. One that found nothing due is
+/// finished at once.
+fn finish_runs(connection: &Connection, run_id: Option<i64>, now: Timestamp) -> Result<usize, StoreError> {
     let update = "update run set finished_at_ms = ?1 where finished_at_ms is null and (?2 is null or id = ?2) and not exists (
         select 1 from message where run_id = run.id and state in ('waiting', 'queued', 'sending') and mode <> 'dry')";
-    connection.prepare_cached(update)?.execute((now.as_millisecond(), run_id))?;
-    Ok(())
+    Ok(connection.prepare_cached(update)?.execute((now.as_millisecond(), run_id))?)
 }
 
 impl RunTransaction<'_> {
@@ -241,22 +258,35 @@ impl RunTransaction<'_> {
     ///
     /// # Errors
     /// A second decision about one subject, or why it could not be stored.
-    pub fn add_decision(&mut self, decision: &DecisionRow<'_>) -> Result<(), StoreError> {
-        let trace_id = decision.trace.map(|text| trace_id(self.connection, text, self.row.started_at)).transpose()?;
+    pub fn add_decision(&mut self, row: &DecisionRow<'_>) -> Result<(), StoreError> {
+        let trace_id = row.trace.map(|text| trace_id(self.connection, text, self.row.started_at)).transpose()?;
         let insert = "insert into decision (run_id, rule_id, customer_id, currency, document, verdict, reason, message_id,
-                yields_to, trace_id)
-            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                yields_to, trace_id, digest)
+            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let facts = DecisionFacts {
+            run_id: self.run_id,
+            rule_id: row.rule_id,
+            customer_id: row.customer_id,
+            currency: row.currency,
+            document: row.document,
+            verdict: row.verdict,
+            reason: row.reason,
+            message_id: row.message_id,
+            yields_to: row.yields_to,
+            trace: row.trace,
+        };
         self.connection.prepare_cached(insert)?.execute((
             self.run_id,
-            decision.rule_id,
-            decision.customer_id,
-            decision.currency,
-            decision.document,
-            decision.verdict,
-            decision.reason,
-            decision.message_id,
-            decision.yields_to,
+            row.rule_id,
+            row.customer_id,
+            row.currency,
+            row.document,
+            row.verdict,
+            row.reason,
+            row.message_id,
+            row.yields_to,
             trace_id,
+            decision(&facts),
         ))?;
         Ok(())
     }
@@ -266,12 +296,12 @@ impl RunTransaction<'_> {
     ///
     /// # Errors
     /// Why it could not be stored.
-    pub fn add_message(&mut self, message: &MessageRow) -> Result<Option<i64>, StoreError> {
+    pub fn add_message(&mut self, row: &MessageRow) -> Result<Option<i64>, StoreError> {
         let select = "select id, state from message where message_key = ?1";
         let known: Option<(i64, String)> = self
             .connection
             .prepare_cached(select)?
-            .query_row((&message.message_key,), |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row((&row.message_key,), |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         if let Some((_, state)) = &known {
             let is_replaceable = State::parse(state).is_some_and(State::is_replaceable) || self.row.mode == DRY;
@@ -280,76 +310,88 @@ impl RunTransaction<'_> {
             }
         }
         // What is only composed takes no step: the next dry run composes it again.
-        let claimed = message.state != State::Blocked && self.row.mode != DRY;
+        let claimed = row.state != State::Blocked && self.row.mode != DRY;
         // Asked before anything is written. The index would say so too, but in the middle, and end the run.
-        if claimed && let Some(document) = self.claimed_by_another(message, known.as_ref().map(|(id, _)| *id))? {
-            tracing::warn!(message_key = message.message_key, document, "A message was not added, since a step of it has one");
+        if claimed && let Some(document) = self.claimed_by_another(row, known.as_ref().map(|(id, _)| *id))? {
+            tracing::warn!(message_key = row.message_key, document, "A message was not added, since a step of it has one");
             return Ok(None);
         }
         if let Some((id, _)) = &known {
+            // What an earlier run's link was made of stays; this run's own is made below.
+            let insert = "insert into message_replaced (run_id, message_id, digest)
+                select run_id, id, digest from message where id = ?1 and run_id <> ?2 and digest is not null
+                on conflict do nothing";
+            self.connection.prepare_cached(insert)?.execute((id, self.run_id))?;
             for table in ["message_body", "message_recipient", "message_item"] {
                 self.connection.prepare_cached(&format!("delete from {table} where message_id = ?1"))?.execute((id,))?;
             }
         }
+        let as_of = self.row.as_of.to_string();
+        let give_up_after_ms = row.give_up_after.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+        let digest = self.digest_of(row, &as_of, give_up_after_ms);
         let insert = "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name,
                 currency, total, level_id, level_repeat, as_of, state, reason, detail, sender_id, envelope_from, subject,
-                queued_at_ms, next_attempt_at_ms, state_at_ms, kind, occasion, give_up_after_ms, header_id)
+                queued_at_ms, next_attempt_at_ms, state_at_ms, kind, occasion, give_up_after_ms, header_id, digest)
             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-                ?24, ?25)
-            on conflict (message_key) do update set run_id = excluded.run_id, rule_revision = excluded.rule_revision,
+                ?24, ?25, ?26)
+            on conflict (message_key) do update set run_id = excluded.run_id, rule_id = excluded.rule_id,
+                rule_revision = excluded.rule_revision, level_id = excluded.level_id, level_repeat = excluded.level_repeat,
                 customer_name = excluded.customer_name, total = excluded.total, as_of = excluded.as_of, state = excluded.state,
                 reason = excluded.reason, detail = excluded.detail, sender_id = excluded.sender_id,
                 envelope_from = excluded.envelope_from, subject = excluded.subject, queued_at_ms = excluded.queued_at_ms,
                 next_attempt_at_ms = excluded.next_attempt_at_ms, attempt_count = 0, state_at_ms = excluded.state_at_ms,
-                give_up_after_ms = excluded.give_up_after_ms, header_id = excluded.header_id";
+                give_up_after_ms = excluded.give_up_after_ms, header_id = excluded.header_id,
+                digest = excluded.digest, text_digest = null";
         let now_ms = self.row.started_at.as_millisecond();
-        let queued_at_ms = (message.state == State::Queued).then_some(now_ms);
+        let queued_at_ms = (row.state == State::Queued).then_some(now_ms);
         let values = rusqlite::params![
-            message.message_key,
+            row.message_key,
             self.run_id,
             self.row.mode,
-            message.rule_id,
-            message.rule_revision,
-            message.customer_id,
-            message.customer_name,
-            message.currency,
-            message.total,
-            message.level_id,
-            message.level_repeat,
-            self.row.as_of.to_string(),
-            message.state.as_str(),
-            message.reason,
-            message.detail,
-            message.sender_id,
-            message.envelope_from,
-            message.subject,
+            row.rule_id,
+            row.rule_revision,
+            row.customer_id,
+            row.customer_name,
+            row.currency,
+            row.total,
+            row.level_id,
+            row.level_repeat,
+            as_of,
+            row.state.as_str(),
+            row.reason,
+            row.detail,
+            row.sender_id,
+            row.envelope_from,
+            row.subject,
             queued_at_ms,
             queued_at_ms,
             now_ms,
-            message.kind,
-            message.occasion,
-            message.give_up_after.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
-            message.header_id,
+            row.kind,
+            row.occasion,
+            give_up_after_ms,
+            row.header_id,
+            digest,
         ];
         self.connection.prepare_cached(insert)?.execute(values)?;
         let id = known.map_or_else(|| self.connection.last_insert_rowid(), |(id, _)| id);
-        if let Some(bytes) = &message.bytes {
-            let insert = "insert into message_body (message_id, bytes) values (?1, ?2)";
-            self.connection.prepare_cached(insert)?.execute((id, bytes))?;
+        self.digests.insert(id, digest);
+        if let Some(body) = &row.body {
+            let insert = "insert into message_body (message_id, bytes, input) values (?1, ?2, ?3)";
+            self.connection.prepare_cached(insert)?.execute((id, body.bytes(), body.input()))?;
         }
-        for (position, recipient) in message.recipients.iter().enumerate() {
+        for (position, recipient) in row.recipients.iter().enumerate() {
             let insert = "insert into message_recipient (message_id, position, role, address) values (?1, ?2, ?3, ?4)";
             let values = (id, position as i64, role_word(recipient.role), recipient.address.as_str());
             self.connection.prepare_cached(insert)?.execute(values)?;
         }
-        for item in &message.items {
+        for item in &row.items {
             let insert = "insert into message_item (message_id, document, mode, rule_id, level_id, level_repeat, open, claimed)
                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
             self.connection.prepare_cached(insert)?.execute((
                 id,
                 &item.document,
                 self.row.mode,
-                &message.rule_id,
+                &row.rule_id,
                 &item.level_id,
                 item.level_repeat,
                 &item.open,
@@ -357,6 +399,45 @@ impl RunTransaction<'_> {
             ))?;
         }
         Ok(Some(id))
+    }
+
+    /// Returns the digest of a message of this run.
+    fn digest_of(&self, row: &MessageRow, as_of: &str, give_up_after_ms: Option<i64>) -> Hash {
+        let facts = MessageFacts {
+            run_id: self.run_id,
+            message_key: &row.message_key,
+            mode: self.row.mode,
+            rule_id: &row.rule_id,
+            rule_revision: &row.rule_revision,
+            customer_id: &row.customer_id,
+            customer_name: &row.customer_name,
+            currency: &row.currency,
+            total: &row.total,
+            level_id: &row.level_id,
+            level_repeat: row.level_repeat,
+            kind: row.kind,
+            occasion: &row.occasion,
+            as_of,
+            detail: row.detail.as_deref(),
+            sender_id: &row.sender_id,
+            envelope_from: row.envelope_from.as_deref(),
+            header_id: row.header_id.as_deref(),
+            subject: row.subject.as_deref(),
+            give_up_after_ms,
+            is_copy: false,
+        };
+        // As the database gives them back.
+        let mut items: Vec<&ItemRow> = row.items.iter().collect();
+        items.sort_unstable_by(|a, b| a.document.cmp(&b.document));
+        let items = items.into_iter().map(|item| ItemFacts {
+            document: &item.document,
+            mode: self.row.mode,
+            rule_id: &row.rule_id,
+            level_id: &item.level_id,
+            level_repeat: item.level_repeat,
+            open: &item.open,
+        });
+        message(&facts, &row.recipients, items, row.body.as_ref().map(Body::digest))
     }
 
     /// Returns the first document of a message whose step another message than `id` has taken.

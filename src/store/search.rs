@@ -51,6 +51,8 @@ pub struct ItemView {
 /// An attempt as people see it.
 #[derive(Clone, Debug, Serialize)]
 pub struct AttemptView {
+    /// Its number among all attempts.
+    pub id: i64,
     /// The server.
     pub server: String,
     /// When it began.
@@ -246,11 +248,12 @@ pub fn message_bytes(connection: &Connection, id: i64) -> Result<Option<Vec<u8>>
 /// Why the database could not be read.
 pub fn attempts(connection: &Connection, id: i64) -> Result<Vec<AttemptView>, StoreError> {
     let select = "select server_id, started_at_ms, duration_ms, stage, outcome, reply_code, reply_enhanced, reply_text, fault,
-            recipients_refused
+            recipients_refused, id
         from attempt where message_id = ?1 order by id";
     let mut statement = connection.prepare_cached(select)?;
     let rows = statement.query_map((id,), |row| {
         Ok(AttemptView {
+            id: row.get(10)?,
             server: row.get(0)?,
             started_at: timestamp(row.get(1)?),
             duration_ms: row.get(2)?,

@@ -134,7 +134,7 @@ async fn a_copy_has_a_return_path_and_a_message_id_of_its_own() {
     let row = MessageRow {
         envelope_from: Some("bounces+k1@seller.example".into()),
         header_id: Some("k1@seller.example".into()),
-        bytes: Some(b"Message-ID: <k1@seller.example>\r\nX-Dunlin-Key: k1\r\n\r\nHello\r\n".to_vec()),
+        body: Some(Body::new(b"Message-ID: <k1@seller.example>\r\nX-Dunlin-Key: k1\r\n\r\nHello\r\n".to_vec(), None)),
         ..message("k1", "INV-1", State::Queued)
     };
     let first = add(&store, row).await.unwrap();
@@ -257,7 +257,7 @@ async fn a_full_disk_is_reported_and_nothing_counts_as_stored() {
         .await
         .unwrap();
     let mut big = message("k2", "2", State::Queued);
-    big.bytes = Some(vec![b'x'; 1 << 20]);
+    big.body = Some(Body::new(vec![b'x'; 1 << 20], None));
     let full = store.write_run(run_row(), move |run| run.add_message(&big)).await;
     assert!(full.unwrap_err().to_string().contains("full"));
     assert_eq!(outbox::state_counts(&store.reader().unwrap()).unwrap(), [(State::Queued, 1)]);

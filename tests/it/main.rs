@@ -8,6 +8,7 @@ mod control;
 mod daemon;
 mod dns;
 mod doctor;
+mod evidence;
 mod explain;
 mod faults;
 mod forecast;

@@ -56,6 +56,8 @@ fn a_database_of_every_release_is_taken_up_with_all_that_is_in_it() {
         make(&path, dump);
         let old = Connection::open(&path).unwrap();
         let columns = columns(&old);
+        let early = workspace.dunlin(&["verify"]);
+        assert!(early.code == Some(1) && early.err.contains("of an earlier release"), "schema {version}: {early:?}");
         let before = rows(&old, &columns);
         assert!(before.len() > 30, "{}", before.len());
         drop(old);
@@ -70,6 +72,12 @@ fn a_database_of_every_release_is_taken_up_with_all_that_is_in_it() {
         // And it goes on: nobody is written to twice, and who was not gets a mail.
         assert_eq!(counts(&workspace.run()), "accepted=1");
         assert_eq!(server.taken()[0].recipients, ["ap5@customer5.example"]);
+        // What was there before the chain is said, and what such a mail lacks is named.
+        let verified = workspace.dunlin(&["verify"]);
+        assert!(verified.code == Some(0) && verified.out.contains("older than the chain"), "schema {version}: {verified:?}");
+        let pack = workspace.path().join("old.zip");
+        let evidence = workspace.dunlin(&["evidence", "1", "--out", pack.to_str().unwrap()]);
+        assert!(evidence.code == Some(0) && evidence.out.contains("older than the chain"), "schema {version}: {evidence:?}");
         let again = workspace.dunlin(&["run", "--as-of", AS_OF, "--json"]);
         assert!(!again.err.contains("not at home"), "{}", again.err);
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use dunlin::store::verify::verify;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::ledger::Taken;
@@ -28,6 +29,8 @@ pub struct Books {
     pub messages: Vec<Message>,
     /// What SQLite finds wrong with the file.
     integrity: String,
+    /// What of the record is not as it was written.
+    chain: Vec<String>,
 }
 
 impl Books {
@@ -38,7 +41,7 @@ impl Books {
             connection.query_row("select count(*) > 0 from sqlite_schema where name = 'message'", (), |row| row.get(0)).unwrap();
         let integrity = connection.query_row("pragma integrity_check", (), |row| row.get(0)).unwrap();
         if !has_tables {
-            return Self { messages: vec![], integrity };
+            return Self { messages: vec![], integrity, chain: vec![] };
         }
         let select = "select id, message_key, customer_id, state, coalesce(bytes, x''),
             (select coalesce(group_concat(address), '') from message_recipient where message_id = message.id),
@@ -59,7 +62,9 @@ impl Books {
             })
         });
         let messages = rows.unwrap().map(Result::unwrap).collect();
-        Self { messages, integrity }
+        let verified = verify(path, None, &[], None, &mut |_, _| {}).unwrap().unwrap();
+        let chain = verified.faults.into_iter().map(|fault| format!("{fault:?}")).collect();
+        Self { messages, integrity, chain }
     }
 
     /// Returns whether nothing is left to send.
@@ -78,6 +83,7 @@ pub fn disagreements(customers: usize, books: &Books, taken: &[Taken], renewed: 
     if books.integrity != "ok" {
         fault(format!("the database is damaged: {}", books.integrity));
     }
+    books.chain.iter().for_each(|words| fault(format!("the chain does not hold: {words}")));
     let mut ledger: BTreeMap<&str, Vec<&Taken>> = BTreeMap::new();
     for mail in taken {
         // A mail without a key tells the operator something, and is no message of a rule.

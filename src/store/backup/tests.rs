@@ -7,11 +7,11 @@ use super::*;
 use crate::outbox::state::State;
 use crate::store::home::Difference;
 use crate::store::rows::{self, at, run_row};
-use crate::store::{MessageRow, Store};
+use crate::store::{Body, MessageRow, Store};
 
 /// A mail large enough that a copy takes its time.
 fn message(key: &str) -> MessageRow {
-    MessageRow { items: vec![], bytes: Some(vec![b'x'; 20_000]), ..rows::message(key, "", State::Accepted) }
+    MessageRow { items: vec![], body: Some(Body::new(vec![b'x'; 20_000], None)), ..rows::message(key, "", State::Accepted) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

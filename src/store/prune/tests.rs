@@ -210,7 +210,7 @@ async fn what_cannot_be_archived_stays_and_a_killed_step_is_done_anew() {
     assert_eq!(archive_faults(&store.reader().unwrap(), &archive).unwrap(), Vec::<String>::new());
 
     // What changed after it was read is not removed.
-    let stale = Removal::Mail { id: 1, state: "accepted".into(), state_at_ms: 0 };
+    let stale = Removal::Mail { id: 1, state: "accepted".into(), state_at_ms: 0, digest: [0; 32] };
     let refused = store.write(move |connection| remove(connection, &stale)).await;
     assert!(refused.unwrap_err().to_string().contains("has changed meanwhile"));
     assert_eq!(table_counts(&store)["message_body"], 1);
