@@ -221,7 +221,7 @@ fn the_first_rule_of_the_readme_does_what_it_says() {
     let length = readme[start..].find("\n## ").expect("another section follows");
     let folder = tempfile::tempdir().unwrap();
     let (walked, count) = walk(&readme[start..start + length], SERVER, folder.path());
-    assert_eq!(count, Done { files: 7, commands: 10, servers: 1 });
+    assert_eq!(count, Done { files: 7, commands: 11, servers: 1 });
     check("README.md", &format!("{}{walked}{}", &readme[..start], &readme[start + length..]));
     json_is_as_described(folder.path());
 }
@@ -262,6 +262,8 @@ fn json_is_as_described(folder: &Path) {
         "check".to_owned(),
         "test".to_owned(),
         format!("plan {day}"),
+        format!("explain 1001 {day}"),
+        "forecast --from 2027-03-16".to_owned(),
         format!("preview A-502 --level first {day}"),
         format!("run {day}"),
         "outbox".to_owned(),

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 
 use crate::cli::forecast::scope;
+use crate::cli::plan::block_sentence;
 use crate::cli::print::{fail, few, json, number, out, say, table};
 use crate::cli::session::{Session, bar, tell};
 use crate::cli::{Common, Exit, day};
@@ -14,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::domain::date::{Date, shifted};
 use crate::domain::problem::Severity;
 use crate::engine::difference::{Change, ChangeKind, Count, Difference, Side, TextChange, difference};
-use crate::engine::forecast::{Beginning, DAYS_MAX, Foreseen, MailLine, foresee};
+use crate::engine::forecast::{Beginning, DAYS_MAX, Foreseen, MailLine, Span, foresee};
 use crate::engine::lines::LineChange;
 use crate::engine::workspace::{Loaded, Workspace, at_revision, load_apart};
 use crate::port::Clock;
@@ -113,11 +114,12 @@ fn compared(common: &Common, args: &DiffArgs) -> Result<Exit, Exit> {
     })?;
     let past = past.with_queued_accepted();
     let only = scope(&ledger, args.only.as_deref())?;
+    let span = Span { beginning, to, only };
     let foreseen = |workspace: &Workspace, rules: RuleSet, what| -> Foreseen {
         let bar = bar(what, "{pos} of {len} customers");
         bar.set_length(ledger.customers().len() as u64);
         let mut progress = |done: usize| bar.set_position(done as u64);
-        let found = foresee(workspace, Arc::new(rules), ledger.clone(), &past, beginning, to, only, &mut progress);
+        let found = foresee(workspace, Arc::new(rules), ledger.clone(), &past, span, &mut progress);
         bar.finish_and_clear();
         found
     };
@@ -250,7 +252,7 @@ fn told(line: Option<&MailLine>) -> String {
     let level = line.level.as_deref().or(line.occasion.as_deref()).unwrap_or_default();
     let repeat = if line.repeat > 0 { format!(" (repeat {})", line.repeat) } else { String::new() };
     let items: Vec<String> = line.items.iter().map(|item| item.item.clone()).collect();
-    let blocked = line.blocked.map_or_else(String::new, |reason| format!(", blocked: {reason}"));
+    let blocked = line.blocked.map_or_else(String::new, |reason| format!(", blocked: {}", block_sentence(reason)));
     format!("{} {}/{level}{repeat}: {} {}, {}{blocked}", line.day, line.rule, line.total, line.currency, few(&items, 2))
 }
 

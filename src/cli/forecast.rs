@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use jiff::civil::Weekday;
 use serde::Serialize;
 
 use crate::cli::forecast_page::page;
+use crate::cli::plan::block_sentence;
 use crate::cli::print::{counted, fail, few, json, number, out, say, table};
 use crate::cli::session::{Session, bar};
 use crate::cli::{Common, Exit, day};
 use crate::clock::SystemClock;
 use crate::domain::date::{Date, days_between, shifted};
 use crate::domain::ledger::Ledger;
-use crate::engine::forecast::{Beginning, DAYS_MAX, DayLine, Foreseen, MailLine, TotalLine, foresee};
+use crate::engine::forecast::{Beginning, DAYS_MAX, DayLine, Foreseen, MailLine, Span, TotalLine, foresee};
 use crate::engine::only::Only;
 use crate::plan::Scope;
 use crate::plan::history::History;
@@ -124,7 +124,7 @@ fn forecast_shown(common: &Common, args: &ForecastArgs) -> Result<Exit, Exit> {
     let workspace = &session.workspace;
     // What is in the outbox is on its way: it is there when the days to come begin.
     let past = past.with_queued_accepted();
-    let found = foresee(workspace, Arc::new(rules), ledger, &past, beginning, to, only, &mut progress);
+    let found = foresee(workspace, Arc::new(rules), ledger, &past, Span { beginning, to, only }, &mut progress);
     bar.finish_and_clear();
     show(common, &session, &args.shown, Outlook::Forecast, &found, only)
 }
@@ -143,8 +143,8 @@ fn backtest_shown(common: &Common, args: &BacktestArgs) -> Result<Exit, Exit> {
     let bar = bar("Playing the past", "{pos} of {len} customers");
     bar.set_length(ledger.customers().len() as u64);
     let mut progress = |done: usize| bar.set_position(done as u64);
-    let (workspace, past) = (&session.workspace, History::default());
-    let found = foresee(workspace, Arc::new(rules), ledger, &past, Beginning::On(args.from), to, only, &mut progress);
+    let (workspace, past, beginning) = (&session.workspace, History::default(), Beginning::On(args.from));
+    let found = foresee(workspace, Arc::new(rules), ledger, &past, Span { beginning, to, only }, &mut progress);
     bar.finish_and_clear();
     show(common, &session, &args.shown, Outlook::Backtest, &found, only)
 }
@@ -275,7 +275,6 @@ fn print_weeks(days: &[DayLine]) {
         row.push(number(sum));
         rows.add_row(row);
     }
-    debug_assert_eq!(Weekday::Monday.to_monday_zero_offset(), 0);
     out(rows.to_string());
 }
 
@@ -324,7 +323,7 @@ fn print_mails(mails: &[MailLine]) {
             level.into(),
             few(&items, 3).into(),
             number(format!("{} {}", mail.total, mail.currency)),
-            mail.blocked.map_or_else(|| "goes".to_owned(), |reason| format!("blocked: {reason}")).into(),
+            mail.blocked.map_or_else(|| "goes".to_owned(), |reason| format!("blocked: {}", block_sentence(reason))).into(),
         ]);
     }
     out(rows.to_string());

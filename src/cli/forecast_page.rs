@@ -6,13 +6,13 @@ use std::fmt::Write;
 use crate::cli::forecast::{ForecastView, Outlook, assumption, headline};
 use crate::cli::gallery::escaped;
 use crate::domain::date::{Date, shifted};
-use crate::engine::forecast::DayLine;
+use crate::engine::forecast::{DayLevel, DayLine};
 
-/// The size of the chart, in pixels of the page.
-const WIDTH: f32 = 960.0;
-const HEIGHT: f32 = 260.0;
+/// The size of the chart, in tenths of a pixel.
+const WIDTH: u64 = 9_600;
+const HEIGHT: u64 = 2_600;
 /// What is left free for the axes: left, bottom and top.
-const MARGIN: [f32; 3] = [44.0, 34.0, 12.0];
+const MARGIN: [u64; 3] = [440, 340, 120];
 /// The most bars; beyond, days are added up to weeks, then to months of four weeks.
 const BARS_MAX: usize = 92;
 /// Colours that are told apart in light and dark, and by those who do not see all of them.
@@ -24,7 +24,7 @@ body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding
 h1{font-size:1.4rem;margin-bottom:.2rem}table{border-collapse:collapse;margin:1rem 0;width:100%}\
 th,td{padding:.25rem .6rem;text-align:left;border-bottom:1px solid #8884}\
 .n{text-align:right;font-variant-numeric:tabular-nums}.k{display:inline-block;width:.8rem;height:.8rem;margin-right:.3rem}\
-.note{opacity:.8}svg{width:100%;height:auto}svg text{fill:currentColor;font-size:12px}svg line{stroke:currentColor;opacity:.25}";
+.note{opacity:.8}svg{width:100%;height:auto}svg text{fill:currentColor;font-size:120px}svg line{stroke:currentColor;stroke-width:8;opacity:.25}";
 
 /// Returns the page.
 pub(crate) fn page(view: &ForecastView, outlook: Outlook) -> String {
@@ -60,64 +60,69 @@ struct Bar {
 }
 
 /// Adds days up until there are few enough bars.
-fn bars(days: &[DayLine], levels: &[&str]) -> Vec<Bar> {
+fn bars(days: &[DayLine], levels: &[String]) -> Vec<Bar> {
     let together = [1, 7, 28].into_iter().find(|count| days.len().div_ceil(*count) <= BARS_MAX).unwrap_or(91);
     let bar = |days: &[DayLine]| Bar {
         first: days[0].day,
         last: days[days.len() - 1].day,
-        counts: levels.iter().map(|level| days.iter().filter_map(|day| day.levels.get(*level)).sum()).collect(),
+        counts: levels
+            .iter()
+            .map(|level| days.iter().flat_map(|day| &day.levels).filter(|own| name(own) == *level).map(|own| own.mails).sum())
+            .collect(),
     };
     days.chunks(together).map(bar).collect()
 }
 
+/// Returns what the mails of a rule and level are called: `overdue/first`.
+fn name(level: &DayLevel) -> String {
+    format!("{}/{}", level.rule, level.level)
+}
+
 fn chart(days: &[DayLine]) -> String {
-    let levels: BTreeSet<&str> = days.iter().flat_map(|day| day.levels.keys()).map(String::as_str).collect();
-    let levels: Vec<&str> = levels.into_iter().collect();
+    let levels: BTreeSet<String> = days.iter().flat_map(|day| &day.levels).map(name).collect();
+    let levels: Vec<String> = levels.into_iter().collect();
     let bars = bars(days, &levels);
     let most = bars.iter().map(|bar| bar.counts.iter().sum::<u64>()).max().unwrap_or_default().max(1);
     let [left, bottom, top] = MARGIN;
-    let (step, floor) = ((WIDTH - left) / bars.len() as f32, HEIGHT - bottom);
-    let height = |count: u64| count as f32 * (floor - top) / most as f32;
+    let floor = HEIGHT - bottom;
+    let height = |count: u64| count * (floor - top) / most;
+    let place_of = |bar: usize| left + (WIDTH - left) * bar as u64 / bars.len() as u64;
     let mut chart = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Mails by day\">\n");
     for part in [0, 1, 2] {
         let count = most * part / 2;
-        let y = floor - height(count);
+        let (y, end, below) = (floor - height(count), left - 60, floor - height(count) + 40);
         write_in(
             &mut chart,
             format_args!(
-                "<line x1=\"{left}\" x2=\"{WIDTH}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" \
-                 text-anchor=\"end\">{count}</text>\n",
-                left - 6.0,
-                y + 4.0
+                "<line x1=\"{left}\" x2=\"{WIDTH}\" y1=\"{y}\" y2=\"{y}\"/><text x=\"{end}\" y=\"{below}\" \
+                 text-anchor=\"end\">{count}</text>\n"
             ),
         );
     }
     // As many dates as there is room for.
     let every = bars.len().div_ceil(10);
     for (place, bar) in bars.iter().enumerate() {
-        let x = left + step * place as f32;
+        let (x, step) = (place_of(place), place_of(place + 1) - place_of(place));
         let mut y = floor;
         for (level, count) in bar.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             let tall = height(*count);
             y -= tall;
             let span = if bar.first == bar.last { bar.first.to_string() } else { format!("{} to {}", bar.first, bar.last) };
+            let (inner, width, colour) = (x + step / 10, step * 8 / 10, COLOURS[level % COLOURS.len()]);
+            let level = escaped(&levels[level]);
             write_in(
                 &mut chart,
                 format_args!(
-                    "<rect x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{tall:.1}\" fill=\"{}\"><title>{span}: {} {count}\
-                     </title></rect>\n",
-                    x + step * 0.1,
-                    step * 0.8,
-                    COLOURS[level % COLOURS.len()],
-                    escaped(levels[level]),
+                    "<rect x=\"{inner}\" y=\"{y}\" width=\"{width}\" height=\"{tall}\" fill=\"{colour}\">\
+                     <title>{span}: {level} {count}</title></rect>\n"
                 ),
             );
         }
         if place % every == 0 {
-            let middle = x + step / 2.0;
+            let (middle, below) = (x + step / 2, floor + 180);
             write_in(
                 &mut chart,
-                format_args!("<text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n", floor + 18.0, bar.first),
+                format_args!("<text x=\"{middle}\" y=\"{below}\" text-anchor=\"middle\">{}</text>\n", bar.first),
             );
         }
     }
@@ -188,7 +193,9 @@ mod tests {
             day: shifted(date(2026, 11, 30), ahead as i32),
             mails: 3,
             blocked: 0,
-            levels: [("overdue/<first>".to_owned(), 2), ("overdue/second".to_owned(), 1)].into(),
+            levels: [("<first>", 2), ("second", 1)]
+                .map(|(level, mails)| DayLevel { rule: "overdue".into(), level: level.into(), mails })
+                .into(),
         };
         ForecastView {
             from: date(2026, 11, 30),

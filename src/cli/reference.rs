@@ -144,6 +144,7 @@ Results go to standard output; progress, problems of the run and advice go to st
 | 1 | failed, or ended before the queue had drained |
 | 2 | wrong use of the command line |
 | 3 | problems in rules, config or ledger; with `run` and `plan` the rules without problems were run all the same |
+| 4 | of `diff`: done, and something changes |
 
 The environment variable `DUNLIN_LOG` sets what is logged, `dunlin=debug` for example, and wins over `-v`.
 `DUNLIN_LOG_FORMAT` is as good as `--log`.
@@ -180,6 +181,24 @@ stored), `holds` (as **hold list**) and `left_out` (rules with errors).
 
 **preview**: one object: `rule`, `customer`, `level`, `language`, `from`, `to`, `cc` and `bcc` (addresses),
 `recipients` (the same with `address` and `role`), `subject`, `text`, `html` (or null), `eml`.
+
+With `--levels` a list of these, one for each rule and level; of one without a mail `rule`, `level` and `fault`.
+
+**forecast**, **backtest**: one object: `from`, `to`, `mails_count`, `items_count`, `blocked_count`, `notes` (sentences), and
+
+| key | what it holds |
+| --- | --- |
+| `days` | every day: `day`, `mails`, `blocked` (told on the first day of each), `levels` (`rule`, `level`, `mails`) |
+| `totals` | by rule, level and currency: `rule`, `level` (`statement` or `notice` of other rules), `currency`, `mails` (led by the level), `items` (that reach it), `amount` |
+| `mails` | `day`, `rule`, `customer`, `customer_name`, `level`, `repeat`, `occasion`, `items` (`item`, `level`), `currency`, `total`, and `blocked` where it would be |
+
+**diff**: one object: `from`, `to`, `today` and `all` (each before and after: `mails`, `blocked`), `gaining` and `losing` (customers), and
+
+| key | what it holds |
+| --- | --- |
+| `sums` | what changes by rule, level and currency: `rule`, `level`, `currency`, `mails` and `totals` (each before and after) |
+| `changes` | the mails that change: `kind` (`added`, `removed`, `level`, `day`, `items`, `blocked`), `before` and `after` (a mail of **forecast**, or null) |
+| `texts` | the texts that change, one mail for each rule, level and language: `rule`, `level`, `language`, `customer`, `lines` (`is`: `kept`, `removed`, `added`; `line`) |
 
 **test**: one object: `passed` and `failed` (counts), `problems` (as **check**), `cases` (`rule`, `case`, `place`, `cites`, `passed`, and
 `differences`: `place`, `on`, `about`, `expected`, `got`), and `coverage` for each rule with tests: `rule`, `levels` and `functions` (`name`, `reached`),

@@ -158,22 +158,34 @@ pub fn difference(before: Side<'_>, after: Side<'_>, now: Timestamp) -> Differen
     }
 }
 
+/// A rule's level in one currency; by its place, so that levels stand in the ladder's order.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct SumKey {
+    rule: String,
+    place: u16,
+    level: String,
+    currency: Currency,
+}
+
 fn sums(sides: [&Foreseen; 2]) -> Vec<SumChange> {
-    let mut sums: BTreeMap<(String, usize, String, Currency), [(u64, Decimal); 2]> = BTreeMap::new();
-    for (place, side) in sides.into_iter().enumerate() {
-        for mail in side.going() {
-            let rule = side.rules.rules[usize::from(mail.rule)].id.to_string();
-            let key = (rule, usize::from(mail.lead.level), side.level_word(mail).to_owned(), mail.currency);
-            let sum = &mut sums.entry(key).or_default()[place];
+    let mut sums: BTreeMap<SumKey, [(u64, Decimal); 2]> = BTreeMap::new();
+    for (side, foreseen) in sides.into_iter().enumerate() {
+        for mail in foreseen.going() {
+            let (rule, level) = (&foreseen.rules.rules[usize::from(mail.rule)].id, foreseen.level_word(mail));
+            let (rule, level) = (rule.to_string(), level.to_owned());
+            let key = SumKey { rule, place: mail.lead.level, level, currency: mail.currency };
+            let sum = &mut sums.entry(key).or_default()[side];
             *sum = (sum.0 + 1, sum.1 + mail.total);
         }
     }
-    let changed = sums.into_iter().filter(|(_, [before, after])| before != after);
-    let line = |((rule, _, level, currency), [before, after]): ((String, usize, String, Currency), [(u64, Decimal); 2])| {
-        let totals = [before.1, after.1].map(|total| plain(total, currency));
-        SumChange { rule, level, currency: currency.to_string(), mails: [before.0, after.0], totals }
-    };
-    changed.map(line).collect()
+    let mut changed = Vec::new();
+    for (SumKey { rule, level, currency, .. }, [before, after]) in sums {
+        if before != after {
+            let totals = [before.1, after.1].map(|total| plain(total, currency));
+            changed.push(SumChange { rule, level, currency: currency.to_string(), mails: [before.0, after.0], totals });
+        }
+    }
+    changed
 }
 
 /// What tells a mail from every other on its side: a customer's one reminder of a day in a currency, or an occasion's mail. Rules
@@ -269,9 +281,9 @@ fn text_changes(before: Side<'_>, after: Side<'_>, now: Timestamp) -> Vec<TextCh
             continue;
         }
         *count += 1;
-        let (documents, day) = (after.foreseen.documents(mail), after.foreseen.day(mail));
-        let reads = |side: Side<'_>| read(side, ledger, rule, level, mail.customer, &documents, day, now);
-        let lines = changes(&reads(before), &reads(after));
+        let (documents, as_of) = (after.foreseen.documents(mail), after.foreseen.day(mail));
+        let sample = Sample { ledger, rule, level, customer: mail.customer, documents: &documents, as_of };
+        let lines = changes(&read(before, &sample, now), &read(after, &sample, now));
         if lines.iter().any(LineChange::is_change) {
             said.insert(key.clone());
             let (rule, level, language) = key;
@@ -288,17 +300,19 @@ fn kind_of_mail<'a>(side: Side<'a>, mail: &'a ForeseenMail) -> (&'a str, &'a str
     (side.foreseen.rules.rules[usize::from(mail.rule)].id.as_str(), side.foreseen.level_word(mail))
 }
 
-/// Returns what a customer would read: the head as a mail program shows it, then the text; or why there is nothing to read.
-fn read(
-    side: Side<'_>,
-    ledger: &Ledger,
-    rule: &str,
-    level: &str,
+/// A mail whose text is compared.
+struct Sample<'a> {
+    ledger: &'a Ledger,
+    rule: &'a str,
+    level: &'a str,
     customer: CustomerIndex,
-    documents: &[DocumentIndex],
-    day: Date,
-    now: Timestamp,
-) -> String {
+    documents: &'a [DocumentIndex],
+    as_of: Date,
+}
+
+/// Returns what a customer would read: the head as a mail program shows it, then the text; or why there is nothing to read.
+fn read(side: Side<'_>, sample: &Sample<'_>, now: Timestamp) -> String {
+    let Sample { ledger, rule, level, customer, documents, as_of } = *sample;
     let Some(rule) = side.foreseen.rules.rules.iter().find(|own| own.id.as_str() == rule) else { return String::new() };
     let level = match &rule.kind {
         RuleKind::Reminder(_) => level,
@@ -306,7 +320,7 @@ fn read(
         RuleKind::Notice(_) => NOTICE_LEVEL,
     };
     let rules = side.foreseen.rules.of(vec![rule.clone()]);
-    let plan = forced(&rules, ledger, level, customer, documents, day);
+    let plan = forced(&rules, ledger, level, customer, documents, as_of);
     let attachments = Attachments::left_out();
     let workspace = side.workspace;
     let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &attachments };

@@ -21,7 +21,7 @@ use crate::outbox::rate::Rate;
 use crate::plan::forecast::{Forecast, ForeseenMail, Turn, forecast};
 use crate::plan::history::History;
 use crate::plan::reason::BlockReason;
-use crate::plan::{Matter, PlannedItem, Scope};
+use crate::plan::{PlannedItem, Scope};
 use crate::rule::{Rule, RuleSet};
 use crate::schedule::Firing;
 
@@ -37,6 +37,17 @@ pub enum Beginning {
     After(Timestamp),
     /// From the beginning of this day by each rule's clock.
     On(Date),
+}
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// From when on.
+    pub beginning: Beginning,
+    /// The last day.
+    pub to: Date,
+    /// The one customer, or the customer of one invoice; `None`: everybody.
+    pub only: Option<Scope>,
 }
 
 /// What is foreseen over a span of days, with all it was foreseen from.
@@ -58,18 +69,16 @@ pub struct Foreseen {
     pub by_hand: Vec<RuleId>,
 }
 
-/// Foresees the mails of `rules` over the days up to `to`. `only` narrows it down to one customer, or the customer of one
-/// invoice; `progress` is told how many customers are done.
+/// Foresees the mails of `rules` over a span; `progress` is told how many customers are done.
 pub fn foresee(
     workspace: &Workspace,
     rules: Arc<RuleSet>,
     ledger: Arc<Ledger>,
     past: &History,
-    beginning: Beginning,
-    to: Date,
-    only: Option<Scope>,
+    span: Span,
     progress: &mut dyn FnMut(usize),
 ) -> Foreseen {
+    let Span { beginning, to, only } = span;
     let turns = turns(workspace, &rules, beginning, to);
     let customers: Vec<CustomerIndex> = match only {
         Some(Scope::Customer(customer)) => vec![customer],
@@ -166,8 +175,19 @@ pub struct DayLine {
     pub mails: u64,
     /// How many would be blocked, told on their first day.
     pub blocked: u64,
-    /// The mails by rule and level: `overdue/first`.
-    pub levels: BTreeMap<String, u64>,
+    /// The mails that go by rule and level.
+    pub levels: Vec<DayLevel>,
+}
+
+/// How many mails of a rule and level a day has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DayLevel {
+    /// The rule's id.
+    pub rule: String,
+    /// The level's id; `statement` or `notice` of other rules.
+    pub level: String,
+    /// How many.
+    pub mails: u64,
 }
 
 /// What a rule and level come to in one currency.
@@ -230,7 +250,7 @@ impl Foreseen {
     pub fn is_about(&self, mail: &ForeseenMail, only: Option<Scope>) -> bool {
         match only {
             None | Some(Scope::Customer(_)) => true,
-            Some(Scope::Invoice(document)) => self.forecast.items(mail).iter().any(|item| item.document == document),
+            Some(Scope::Invoice(document)) => self.forecast.is_about(mail, document),
         }
     }
 
@@ -243,20 +263,26 @@ impl Foreseen {
     /// Returns every day of the span with its counts.
     pub fn days(&self) -> Vec<DayLine> {
         let days = (0..).map(|ahead| shifted(self.from, ahead)).take_while(|day| *day <= self.to).take(DAYS_MAX as usize);
-        let mut lines: BTreeMap<Date, DayLine> =
-            days.map(|day| (day, DayLine { day, mails: 0, blocked: 0, levels: BTreeMap::new() })).collect();
+        // By day how many are blocked, and by rule and level how many go.
+        let mut counts: BTreeMap<Date, (u64, BTreeMap<(u16, u16), u64>)> = days.map(|day| (day, Default::default())).collect();
         for mail in &self.forecast.mails {
-            let day = self.day(mail);
-            let line = lines.entry(day).or_insert(DayLine { day, mails: 0, blocked: 0, levels: BTreeMap::new() });
-            if mail.blocked.is_some() {
-                line.blocked += 1;
-                continue;
+            let (blocked, levels) = counts.entry(self.day(mail)).or_default();
+            match mail.blocked {
+                Some(_) => *blocked += 1,
+                None => *levels.entry((mail.rule, mail.lead.level)).or_default() += 1,
             }
-            line.mails += 1;
-            let rule = &self.rules.rules[usize::from(mail.rule)].id;
-            *line.levels.entry(format!("{rule}/{}", self.level_word(mail))).or_default() += 1;
         }
-        lines.into_values().collect()
+        let level = |((rule, level), mails): ((u16, u16), u64)| {
+            let rule = &self.rules.rules[usize::from(rule)];
+            let id = rule.reminder().and_then(|reminder| reminder.levels.get(usize::from(level)));
+            let level = id.map_or(rule.kind.as_str(), |level| level.id.as_str());
+            DayLevel { rule: rule.id.to_string(), level: level.to_owned(), mails }
+        };
+        let line = |(day, (blocked, levels)): (Date, (u64, BTreeMap<_, _>))| {
+            let levels: Vec<DayLevel> = levels.into_iter().map(level).collect();
+            DayLine { day, mails: levels.iter().map(|level| level.mails).sum(), blocked, levels }
+        };
+        counts.into_iter().map(line).collect()
     }
 
     /// Returns what each rule, level and currency come to, in the order of rules and levels.
@@ -306,11 +332,7 @@ impl Foreseen {
             customer_name: customer.name.to_string(),
             level: mail.level(&self.rules).map(ToString::to_string),
             repeat: mail.lead.repeat,
-            occasion: match mail.matter.as_deref() {
-                Some(Matter::Statement { period }) => Some(period.to_string()),
-                Some(Matter::Notice { occasion, .. }) => Some(occasion.to_string()),
-                Some(Matter::Reminder { .. }) | None => None,
-            },
+            occasion: mail.occasion(),
             items: self.forecast.items(mail).iter().map(item).collect(),
             currency: mail.currency.to_string(),
             total: plain(mail.total, mail.currency),

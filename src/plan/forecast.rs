@@ -17,7 +17,7 @@ use crate::plan::decide::{Courses, Planner, Room};
 use crate::plan::history::{History, MailKind, PastMail};
 use crate::plan::ladder::DueStep;
 use crate::plan::reason::{BlockReason, DeclineReason};
-use crate::plan::{Matter, PlannedItem, PlannedMessage, Question, Verdict};
+use crate::plan::{Matter, PlannedItem, PlannedMessage, Question, Subject, Verdict};
 use crate::rule::{Rule, RuleKind, RuleSet};
 use crate::script::ScriptFault;
 
@@ -105,6 +105,14 @@ impl Forecast {
         self
     }
 
+    /// Returns whether a mail is about a document.
+    pub fn is_about(&self, mail: &ForeseenMail, document: DocumentIndex) -> bool {
+        match mail.matter.as_deref() {
+            Some(Matter::Notice { subject, .. }) => *subject == Subject::Invoice(document),
+            _ => self.items(mail).iter().any(|item| item.document == document),
+        }
+    }
+
     /// Returns the items of a mail.
     pub fn items(&self, mail: &ForeseenMail) -> &[PlannedItem] {
         &self.items[mail.items.start as usize..mail.items.end as usize]
@@ -112,6 +120,15 @@ impl Forecast {
 }
 
 impl ForeseenMail {
+    /// Returns the period or event it is about, unless it is a reminder.
+    pub fn occasion(&self) -> Option<String> {
+        match self.matter.as_deref() {
+            Some(Matter::Statement { period }) => Some(period.to_string()),
+            Some(Matter::Notice { occasion, .. }) => Some(occasion.to_string()),
+            Some(Matter::Reminder { .. }) | None => None,
+        }
+    }
+
     /// Returns the id of the level that leads, of a reminder.
     pub fn level<'r>(&self, rules: &'r RuleSet) -> Option<&'r LevelId> {
         let reminder = rules.rules[usize::from(self.rule)].reminder()?;

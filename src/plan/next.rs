@@ -1,13 +1,14 @@
-//! When a subject gets its next mail, if nothing else changes: day after day is planned and carried out, for this one customer.
-//!
-//! Nobody pays, nobody is put on hold, every mail arrives, and rules run on the days of their schedules.
+//! When a subject gets its next mail, if nothing else changes: a forecast for this one customer, on the days of the rules'
+//! schedules.
 
 use serde::Serialize;
 
 use crate::domain::date::{Date, shifted};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::plan::Plan;
+use crate::plan::forecast::{Turn, forecast};
 use crate::plan::history::History;
-use crate::plan::{Matter, Plan, PlannedItem, PlannedMessage, Question, Scope, Subject, plan_within};
+use crate::plan::reason::BlockReason;
 use crate::rule::{Rule, RuleSet};
 
 /// How many days are planned.
@@ -41,39 +42,28 @@ pub fn next_mails(
     (customer, document): (CustomerIndex, Option<DocumentIndex>),
     runs_on: &RunsOn<'_>,
 ) -> Vec<Option<NextMail>> {
-    let mut found: Vec<Option<NextMail>> = vec![None; rules.rules.len()];
     let mut past = past.narrowed(ledger, customer);
     past.carry_out(today, rules, ledger);
-    for day in (1..=NEXT_DAYS_MAX).map(|days| shifted(today.as_of, days)) {
-        let running: Vec<usize> = (0..rules.rules.len()).filter(|place| runs_on(&rules.rules[*place], day)).collect();
-        if running.is_empty() || found.iter().all(Option::is_some) {
-            continue;
-        }
-        let of_day = rules.of(running.iter().map(|place| rules.rules[*place].clone()).collect());
-        let question = Question { only: Some(Scope::Customer(customer)), ..Question::on(day) };
-        let plan = plan_within(&of_day, ledger, &past, question);
-        for message in plan.messages.iter().filter(|message| document.is_none_or(|own| is_about(&plan, message, own))) {
-            let place = running[usize::from(message.rule)];
-            // Asked about an invoice, the level is that invoice's, not the one that leads the mail.
-            let own = plan.items(message).iter().find(|item| document == Some(item.document));
-            let level = |item: &PlannedItem| message.level(&of_day).map(|_| message.item_level(&of_day, item).to_string());
-            found[place].get_or_insert_with(|| NextMail {
-                on: day,
-                level: own.map_or_else(|| message.level(&of_day).map(|level| level.id.to_string()), level),
-                repeat: own.map_or(message.lead(), |item| item.step).repeat,
-                occasion: Some(message.occasion().into_string()).filter(|occasion| !occasion.is_empty()),
-                blocked: message.blocked.map(|reason| reason.as_str()),
-            });
-        }
-        past.carry_out(&plan, &of_day, ledger);
+    let turn = |day: Date| {
+        let runs = |place: &u16| runs_on(&rules.rules[usize::from(*place)], day);
+        let own: Vec<u16> = (0..rules.rules.len() as u16).filter(runs).collect();
+        (!own.is_empty()).then(|| Turn { as_of: day, scheduled_on: day, rules: own, rivals: Vec::new() })
+    };
+    let turns: Vec<Turn> = (1..=NEXT_DAYS_MAX).filter_map(|days| turn(shifted(today.as_of, days))).collect();
+    let foreseen = forecast(rules, ledger, &past, &turns, std::iter::once(customer));
+    let mut found: Vec<Option<NextMail>> = vec![None; rules.rules.len()];
+    for mail in foreseen.mails.iter().filter(|mail| document.is_none_or(|own| foreseen.is_about(mail, own))) {
+        // Asked about an invoice, the level is that invoice's, not the one that leads the mail.
+        let own = foreseen.items(mail).iter().find(|item| document == Some(item.document));
+        let step = own.map_or(mail.lead, |item| item.step);
+        let reminder = rules.rules[usize::from(mail.rule)].reminder();
+        found[usize::from(mail.rule)].get_or_insert_with(|| NextMail {
+            on: turns[mail.turn as usize].as_of,
+            level: reminder.map(|reminder| reminder.levels[usize::from(step.level)].id.to_string()),
+            repeat: step.repeat,
+            occasion: mail.occasion(),
+            blocked: mail.blocked.map(BlockReason::as_str),
+        });
     }
     found
-}
-
-/// Returns whether a message is about a document.
-pub(crate) fn is_about(plan: &Plan, message: &PlannedMessage, document: DocumentIndex) -> bool {
-    match &message.matter {
-        Matter::Notice { subject, .. } => *subject == Subject::Invoice(document),
-        Matter::Reminder { .. } | Matter::Statement { .. } => plan.items(message).iter().any(|item| item.document == document),
-    }
 }

@@ -7,12 +7,14 @@ use std::process::Command;
 use std::sync::Arc;
 
 use dunlin::domain::date::{Date, Timestamp, shifted};
-use dunlin::engine::agenda::Agenda;
+use dunlin::engine::agenda::{Agenda, still_to_fire};
 use dunlin::engine::fire::fire;
 use dunlin::engine::generation::RunGenerations;
 use dunlin::engine::recheck::LedgerState;
 use dunlin::engine::run::send;
-use dunlin::engine::workspace::load;
+use dunlin::engine::workspace::{Workspace as Loaded, load};
+use dunlin::plan::Scope;
+use dunlin::plan::explain::{Answer, explain};
 use dunlin::port::Clock;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -96,11 +98,29 @@ fn workspace(port: u16) -> Workspace {
     workspace
 }
 
-/// Lives through the days with the daemon's own agenda, firing, run and delivery, into a real outbox and to a real server.
-async fn live_through(folder: &Path, from: &str, to: &str) {
+/// Returns what `explain` says of every subject of a rule before it runs, a line each.
+fn explained(workspace: &Loaded, rule: &str, now: Timestamp) -> BTreeSet<String> {
+    let rule = workspace.rules.rules.iter().find(|own| own.id.as_str() == rule).unwrap();
+    let rules = workspace.rules.of(vec![rule.clone()]).against(still_to_fire(workspace, &BTreeSet::new(), now));
+    let (as_of, past) = (workspace.day_of(Some(rule.id.as_str()), now), workspace.history().unwrap());
+    let ledger = workspace.read_ledger(as_of, &mut |_, _| {}).unwrap();
+    let of = |customer| {
+        let found = explain(&rules, &ledger, &past, as_of, Scope::Customer(customer), &|_, _| false);
+        let id = ledger.customer(customer).id.clone();
+        found.answers.into_iter().map(move |answer| {
+            let Answer { rule, currency, subject, verdict, reason, yields_to, .. } = answer;
+            format!("{rule} {id} {currency} {subject} {verdict} {reason} {}", yields_to.unwrap_or_default())
+        })
+    };
+    ledger.customer_indexes().flat_map(of).collect()
+}
+
+/// Lives through the days with the daemon's own agenda, firing, run and delivery, into a real outbox and to a real server. What is
+/// explained before each run is what the run decides.
+async fn live_through(folder: &Workspace, from: &str, to: &str) {
     let instant = |day: &str, hour| -> Timestamp { format!("{day}T{hour}:00:00+01:00").parse().unwrap() };
     let clock = Set::at(&instant(from, "00").to_string());
-    let workspace = Arc::new(load(folder).workspace.unwrap());
+    let workspace = Arc::new(load(folder.path()).workspace.unwrap());
     let parts = workspace.parts(clock.clone()).unwrap();
     let generations = RunGenerations::new(workspace.clone());
     let (mut agenda, none) = (Agenda::default(), BTreeSet::new());
@@ -110,10 +130,21 @@ async fn live_through(folder: &Path, from: &str, to: &str) {
     while let Some(next) = agenda.next_at(&none).filter(|next| *next <= end) {
         clock.to(&(next + jiff::SignedDuration::from_secs(1)).to_string());
         let due = agenda.due(&workspace, "live", &none, clock.now());
-        let firings = due.into_iter().flat_map(|rule| rule.to_run).collect();
-        for (firing, committed) in fire(&generations, &workspace, firings, &none, &parts).await {
-            committed.unwrap();
-            agenda.decided(&workspace, &firing);
+        // No two rules fire at one time here.
+        for (firing, day) in due.into_iter().flat_map(|rule| rule.to_run) {
+            let said = explained(&workspace, &firing.rule_id, clock.now());
+            for (firing, committed) in fire(&generations, &workspace, vec![(firing, day)], &none, &parts).await {
+                let run_id = committed.unwrap().unwrap().run_id;
+                agenda.decided(&workspace, &firing);
+                let decided = rows(
+                    folder,
+                    &format!(
+                        "select rule_id || ' ' || customer_id || ' ' || currency || ' ' || document || ' ' || verdict || ' ' || reason
+                            || ' ' || coalesce(yields_to, '') from decision where run_id = {run_id}"
+                    ),
+                );
+                assert_eq!(said, decided.into_iter().collect(), "run {run_id} on {}", workspace.today(clock.now()));
+            }
         }
         let state = LedgerState::of(&workspace, clock.now());
         send(&workspace, &parts, workspace.today(clock.now()), state, stop.clone(), &mut |_| {}).await.unwrap();
@@ -161,14 +192,14 @@ async fn the_backtest_says_what_the_daemons_own_runs_do_day_by_day() {
     let workspace = workspace(server.port);
     let (from, to) = ("2025-02-03", "2025-04-30");
     let view = workspace.dunlin(&["backtest", "--from", from, "--to", to, "--json"]).json();
-    live_through(workspace.path(), from, to).await;
+    live_through(&workspace, from, to).await;
     let (said, done) = (foreseen(&view), accepted(&workspace));
     assert!(done.len() > 200, "there is something to compare: {} mails", done.len());
     assert_eq!(said, done);
     assert_eq!(server.taken().len(), done.len());
     // What comes next is foreseen from the history that this left.
     let later = workspace.dunlin(&["forecast", "--from", "2025-05-01", "--until", "2025-05-23", "--json"]).json();
-    live_through(workspace.path(), "2025-05-01", "2025-05-23").await;
+    live_through(&workspace, "2025-05-01", "2025-05-23").await;
     let (said, done) = (foreseen(&later), accepted(&workspace));
     let done: Vec<String> = done.into_iter().filter(|line| line.as_str() > "2025-05").collect();
     assert!(done.len() > 50, "there is something to compare: {} mails", done.len());
@@ -201,7 +232,7 @@ async fn two_years_of_receivables_are_told_and_lived_through_alike() {
     let items: Vec<u64> = view["totals"].as_array().unwrap().iter().map(|line| line["items"].as_u64().unwrap()).collect();
     assert_eq!((view["items_count"].as_u64(), view["mails_count"].as_u64()), (Some(1_392), Some(1_350)));
     assert_eq!(items, [950, 381, 54, 7]);
-    live_through(workspace.path(), from, to).await;
+    live_through(&workspace, from, to).await;
     assert_eq!(foreseen(&view), accepted(&workspace));
     assert_eq!(server.taken().len(), 1_350);
 }

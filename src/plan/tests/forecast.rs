@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::occasions::{NOTICE, STATEMENT, ledger_with_payments, one_rule};
-use super::property::{SCRIPTS, past, rule_lines};
 use super::*;
 use crate::domain::hold::{HoldKind, HoldTerm, Holds};
 use crate::plan::forecast::{Forecast, Turn, forecast};
+use crate::plan::tests::occasions::{NOTICE, STATEMENT, ledger_with_payments, one_rule};
+use crate::plan::tests::property::{SCRIPTS, past, rule_lines};
 
 /// A mail in words: the turn, the rule, the customer, the currency, its items with their steps, the total, why it is blocked.
 type Told = (usize, String, String, Vec<(String, u16, u16)>, Decimal, Option<BlockReason>);
@@ -42,11 +42,7 @@ fn foreseen(found: &Forecast, rules: &RuleSet, ledger: &Ledger) -> Vec<Told> {
     let told = |mail: &crate::plan::forecast::ForeseenMail| {
         let items = found.items(mail).iter();
         let items = items.map(|item| (ledger.document(item.document).number.to_string(), item.step.level, item.step.repeat));
-        let occasion = match mail.matter.as_deref() {
-            Some(Matter::Statement { period }) => period.to_string(),
-            Some(Matter::Notice { occasion, .. }) => occasion.to_string(),
-            _ => String::new(),
-        };
+        let occasion = mail.occasion().unwrap_or_default();
         let who = format!("{} {} {occasion}", ledger.customer(mail.customer).id, mail.currency);
         let rule = rules.rules[usize::from(mail.rule)].id.to_string();
         (mail.turn as usize, rule, who, items.collect(), mail.total, mail.blocked)

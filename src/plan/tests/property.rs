@@ -175,3 +175,66 @@ proptest! {
         }
     }
 }
+
+/// Returns the key of every message of a plan, by what tells it from all others in words.
+fn keys(plan: &Plan, rules: &RuleSet, ledger: &Ledger) -> BTreeMap<String, String> {
+    let key = |message: &PlannedMessage| {
+        let items = plan.items(message).iter().map(|item| {
+            let level = message.item_level(rules, item);
+            format!("{} {level} {}", ledger.document(item.document).number, item.step.repeat)
+        });
+        let customer = &ledger.customer(message.customer).id;
+        let items = items.collect::<Vec<_>>().join(", ");
+        let own = format!("{} {customer} {} {} [{items}]", message.rule(rules).id, message.currency, message.occasion());
+        (own, message.key(plan, rules, ledger, Audience::Customers).to_string())
+    };
+    plan.messages.iter().map(key).collect()
+}
+
+proptest! {
+    /// Rules come and go beside a rule, files are renamed, texts are rewritten: a mail that is still made has the key it had, so that
+    /// it cannot be sent a second time. And no two mails share one.
+    #[test]
+    fn nothing_but_its_own_rule_and_items_changes_a_messages_key(
+        text in ledger_text(),
+        lines in prop::collection::vec(rule_lines(), 1..4),
+        others in prop::collection::vec(rule_lines(), 0..3),
+        past in past(),
+    ) {
+        let named = |prefix: &str, lines: Vec<String>| -> Vec<(String, String)> {
+            lines.into_iter().enumerate().map(|(place, lines)| (format!("{prefix}{place}"), lines)).collect()
+        };
+        let load = |given: &[(String, String)]| {
+            let given: Vec<(&str, &str)> = given.iter().map(|(id, lines)| (id.as_str(), lines.as_str())).collect();
+            let used = SCRIPTS.into_iter().filter(|(path, _)| given.iter().any(|(_, lines)| lines.contains(path)));
+            rules(&given, &used.collect::<Vec<_>>(), 0)
+        };
+        let (own, ledger) = (named("r", lines), ledger(&text));
+        let before = load(&own);
+        let known = keys(&plan(&before, &ledger, &past, AS_OF), &before, &ledger);
+        let different: BTreeSet<&String> = known.values().collect();
+        prop_assert_eq!(different.len(), known.len(), "every message has a key of its own");
+
+        // Some sort before the rules that were there, so that each has another place.
+        let mut after = load(&[named("a", others), own].concat());
+        for rule in &mut after.rules {
+            rule.file = format!("rules/renamed-{}.yaml", rule.id).into();
+            rule.revision = "another text".into();
+            rule.description = "In other words.".into();
+        }
+        let changed = keys(&plan(&after, &ledger, &past, AS_OF), &after, &ledger);
+        for (message, key) in &known {
+            if let Some(now) = changed.get(message) {
+                prop_assert_eq!(now, key, "{}", message);
+            }
+        }
+        // Weighed against nobody, all of them are still made.
+        for rule in after.rules.iter().filter(|rule| rule.id.as_str().starts_with('r')) {
+            let alone = after.of(vec![rule.clone()]);
+            let now = keys(&plan(&alone, &ledger, &past, AS_OF), &alone, &ledger);
+            for (message, key) in known.iter().filter(|(message, _)| message.starts_with(&format!("{} ", rule.id))) {
+                prop_assert_eq!(now.get(message), Some(key), "{}", message);
+            }
+        }
+    }
+}
