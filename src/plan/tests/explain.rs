@@ -93,10 +93,19 @@ proptest! {
                     prop_assert_eq!(&item.document, number);
                 }
             }
-            for message in plan.messages.iter().filter(|_| day > AS_OF) {
-                first.entry((message.customer, message.rule)).or_insert((day, message.lead().level));
+            if day == AS_OF {
+                past.carry_out(&plan, &rules, &ledger);
+                continue;
             }
-            past.carry_out(&plan, &rules, &ledger);
+            // By their schedules the rules run one after the other, those that follow as rivals.
+            for place in 0..rules.rules.len() {
+                let own = rules.of(vec![rules.rules[place].clone()]).against(rules.rules[place + 1..].iter().cloned());
+                let plan = plan_within(&own, &ledger, &past, Question::on(day));
+                for message in &plan.messages {
+                    first.entry((message.customer, place as u16)).or_insert((day, message.lead().level));
+                }
+                past.carry_out(&plan, &own, &ledger);
+            }
         }
         // What comes next is what comes when the days are really played.
         for (customer, explained) in ledger.customer_indexes().zip(&foretold) {
