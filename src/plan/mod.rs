@@ -7,7 +7,7 @@
 //! statements), an open invoice (reminders `for_each: invoice`), or the event that a notice tells of. Every (rule,
 //! subject) pair gets exactly one [`Decision`] (invariant 2), and every item of a reminder its own reason besides. Of the
 //! reminders that rules would send a customer on one day, `weigh` lets the highest go.
-//! `decide` walks the ledger and decides about reminders, `statements` and `notices` about theirs.
+//! `decide` walks the ledger; `reminders`, `statements` and `notices` decide about theirs.
 
 mod advice;
 pub mod climb;
@@ -23,6 +23,7 @@ mod notices;
 pub mod obstacles;
 pub mod occasion;
 pub mod reason;
+mod reminders;
 mod statements;
 pub mod trace;
 mod weigh;
