@@ -51,7 +51,7 @@ pub(crate) struct DiffArgs {
     /// Only this rule
     #[arg(long, value_name = "ID")]
     rule: Option<String>,
-    /// Only this customer
+    /// Only mails to this customer, or about this invoice
     #[arg(long, value_name = "SUBJECT")]
     only: Option<String>,
     /// Show every mail and text that changes, not the first few
@@ -90,16 +90,16 @@ fn compared(common: &Common, args: &DiffArgs) -> Result<Exit, Exit> {
         Some(new) => side(root, new)?,
         None => {
             let session = Session::open(common)?;
+            if session.has_errors {
+                fail("The workspace has errors, so what its rules do cannot be compared", None);
+                return Err(Exit::Problems);
+            }
             Compared { name: "the workspace".to_owned(), workspace: session.workspace, _folder: None }
         }
     };
-    let rules = |side: &Compared| -> RuleSet {
-        let all = &side.workspace.rules;
-        let wanted = all.rules.iter().filter(|rule| args.rule.as_ref().is_none_or(|id| rule.id.as_str() == id));
-        all.of(wanted.cloned().collect())
-    };
-    let (before, after) = (rules(&old), rules(&new));
-    if let Some(id) = args.rule.as_ref().filter(|_| before.rules.is_empty() && after.rules.is_empty()) {
+    let (before, after) = (old.workspace.rules.clone(), new.workspace.rules.clone());
+    let has = |rules: &RuleSet, id: &str| rules.rules.iter().any(|rule| rule.id.as_str() == id);
+    if let Some(id) = args.rule.as_ref().filter(|id| !has(&before, id) && !has(&after, id)) {
         fail(format!("There is no rule `{id}` on either side"), Some("`dunlin next` lists the rules"));
         return Err(Exit::Failed);
     }
@@ -121,7 +121,7 @@ fn compared(common: &Common, args: &DiffArgs) -> Result<Exit, Exit> {
         let mut progress = |done: usize| bar.set_position(done as u64);
         let found = foresee(workspace, Arc::new(rules), ledger.clone(), &past, span, &mut progress);
         bar.finish_and_clear();
-        found
+        found.about(args.rule.as_deref(), only)
     };
     let before = foreseen(&old.workspace, before, "As it was");
     let after = foreseen(&session.workspace, after, "As it will be");
@@ -142,13 +142,20 @@ fn side(root: &Path, asked: &str) -> Result<Compared, Exit> {
     let (folder, kept) = if folder.join("config.yaml").is_file() {
         (folder, None)
     } else {
+        if folder.is_dir() {
+            fail(format!("The folder `{asked}` has no config.yaml"), Some("name the folder of a workspace"));
+            return Err(Exit::Failed);
+        }
         let copy = at_revision(root, asked).map_err(|fault| {
-            fail(
-                fault.to_string(),
-                Some("name a folder with a config.yaml, or a revision of the workspace in git: HEAD~1, main"),
-            );
+            let hint = "name a folder with a config.yaml, or a revision of the workspace in git: HEAD~1, main; `git init`, `git add` and \
+                        `git commit` make the first one";
+            fail(fault.to_string(), Some(hint));
             Exit::Failed
         })?;
+        if !copy.path().join("config.yaml").is_file() {
+            fail(format!("There is no config.yaml in the workspace of `{asked}`"), Some("was it committed by then?"));
+            return Err(Exit::Failed);
+        }
         (copy.path().to_owned(), Some(copy))
     };
     let Loaded { workspace, problems } = load_apart(&folder, root);
@@ -168,10 +175,27 @@ fn show(found: &Difference, names: [&str; 2], args: &DiffArgs) {
     let is_markdown = args.format == Form::Markdown;
     let lead = format!("{} → {}, {} to {}", names[0], names[1], found.from, found.to);
     out(if is_markdown { format!("### What changes: {lead}\n") } else { format!("What changes: {lead}") });
-    if found.is_empty() {
-        return out("Nothing: the same mails, with the same texts.");
-    }
     let point = if is_markdown { "- " } else { "  " };
+    let compared = match found.common_count - found.compared_count {
+        0 => "the same mails, word for word".to_owned(),
+        _ => format!(
+            "the same mails; of {} that both make {} were compared word for word",
+            found.common_count, found.compared_count
+        ),
+    };
+    if found.is_empty() {
+        out(format!("Nothing: {compared}."));
+    }
+    if !found.files.is_empty() {
+        let unseen = if found.is_empty() { ", which no mail of these days shows" } else { "" };
+        out(format!("{point}files that differ{unseen}: {}", found.files.join(", ")));
+    }
+    if found.is_empty() {
+        return;
+    }
+    if found.common_count > found.compared_count {
+        out(format!("{point}texts: compared of {} mails among {}", found.compared_count, found.common_count));
+    }
     out(format!("{point}today: {}", counts(found.today)));
     out(format!("{point}all days: {}", counts(found.all)));
     out(format!("{point}{}", kinds(&found.changes)));
@@ -219,7 +243,7 @@ fn counts([before, after]: [Count; 2]) -> String {
 /// Says how many mails change in which way.
 fn kinds(changes: &[Change]) -> String {
     let words = [
-        (ChangeKind::Added, "go besides"),
+        (ChangeKind::Added, "more go"),
         (ChangeKind::Removed, "no longer go"),
         (ChangeKind::Level, "at another level"),
         (ChangeKind::Day, "on another day"),
@@ -236,7 +260,7 @@ fn case(change: &Change) -> [String; 4] {
     let line = change.after.as_ref().or(change.before.as_ref());
     let who = line.map_or_else(String::new, |line| format!("{} {}", line.customer, line.customer_name));
     let what = match change.kind {
-        ChangeKind::Added => "goes besides",
+        ChangeKind::Added => "one more",
         ChangeKind::Removed => "no longer goes",
         ChangeKind::Level => "another level",
         ChangeKind::Day => "another day",
@@ -265,7 +289,7 @@ fn print_rows(is_markdown: bool, headings: [&str; 4], rows: &[[String; 4]]) {
         out(format!("| {} |", headings.join(" | ")));
         out("| --- | --- | --- | --- |");
         for row in rows {
-            out(format!("| {} |", row.clone().map(|cell| cell.replace('|', "\\|")).join(" | ")));
+            out(format!("| {} |", row.clone().map(|text| cell(&text)).join(" | ")));
         }
         return;
     }
@@ -280,8 +304,11 @@ fn print_rows(is_markdown: bool, headings: [&str; 4], rows: &[[String; 4]]) {
 /// Prints the changed lines of a text with those around them.
 fn print_text(is_markdown: bool, text: &TextChange) {
     let language = if text.language.is_empty() { String::new() } else { format!(" ({})", text.language) };
-    let lead = format!("{}/{}{language}, as {} reads it", text.rule, text.level, text.customer);
-    out(if is_markdown { format!("\n**{lead}**\n\n```diff") } else { format!("\nText of {lead}:") });
+    let lead =
+        format!("{}/{}{language}, as {} reads it ({} that change)", text.rule, text.level, text.customer, mails(text.mails));
+    // Longer than any that a mail holds.
+    let fence = "`".repeat(text.lines.iter().map(ticks).max().unwrap_or_default().max(2) + 1);
+    out(if is_markdown { format!("\n**{}**\n\n{fence}diff", cell(&lead)) } else { format!("\nText of {lead}:") });
     let is_near = |place: usize| {
         let (first, last) = (place.saturating_sub(AROUND), (place + AROUND + 1).min(text.lines.len()));
         text.lines[first..last].iter().any(LineChange::is_change)
@@ -302,6 +329,18 @@ fn print_text(is_markdown: bool, text: &TextChange) {
         });
     }
     if is_markdown {
-        out("```");
+        out(fence);
     }
+}
+
+/// Returns the longest row of backticks in a line.
+fn ticks(line: &LineChange) -> usize {
+    let (LineChange::Kept(line) | LineChange::Removed(line) | LineChange::Added(line)) = line;
+    line.split(|letter| letter != '`').map(str::len).max().unwrap_or_default()
+}
+
+/// Returns a text as a cell of a Markdown table shows it, and not as markup.
+fn cell(text: &str) -> String {
+    let text = text.replace(['\n', '\r'], " ").replace('&', "&amp;").replace('<', "&lt;");
+    ["\\", "|", "`", "*", "_", "[", "]"].iter().fold(text, |text, sign| text.replace(sign, &format!("\\{sign}")))
 }

@@ -257,7 +257,7 @@ fn part_lines(part: &Part, depth: usize, lines: &mut Vec<String>) {
         _ => part.shown.as_str(),
     };
     let fault = if outcome == "fault" && part.parts.is_empty() { format!(": {}", part.outcome) } else { String::new() };
-    let aside = if part.is_asked { "" } else { "  (changes nothing)" };
+    let aside = if part.is_asked { "" } else { "  (not asked)" };
     lines.push(format!("{}{outcome} {what}{fault}{aside}", "    ".repeat(depth)));
     part.parts.iter().for_each(|own| part_lines(own, depth + 1, lines));
 }

@@ -18,8 +18,8 @@ use crate::domain::date::{Date, days_between, shifted};
 use crate::domain::ledger::Ledger;
 use crate::engine::forecast::{Beginning, DAYS_MAX, DayLine, Foreseen, MailLine, Span, TotalLine, foresee};
 use crate::engine::only::Only;
-use crate::plan::Scope;
 use crate::plan::history::History;
+use crate::plan::{STATEMENT_LEVEL, Scope};
 use crate::port::Clock;
 
 /// How many days a forecast looks ahead where nobody says how many.
@@ -40,7 +40,8 @@ pub(crate) struct ForecastArgs {
     /// Begin on this day instead of now (YYYY-MM-DD)
     #[arg(long, value_name = "DATE", value_parser = day)]
     from: Option<Date>,
-    /// A CSV file of payments that are expected, with the columns of a payments' file: invoice, received_on, amount
+    /// A CSV file of payments that are expected: with the headings `invoice,received_on,amount` (days as 2026-12-01), or with
+    /// those of `ledger.payments` in config.yaml and its forms of dates and amounts
     #[arg(long, value_name = "FILE")]
     payments: Option<PathBuf>,
     #[command(flatten)]
@@ -97,6 +98,8 @@ pub(crate) struct ForecastView {
 pub(crate) enum Outlook {
     /// Days to come.
     Forecast,
+    /// Days to come, with payments that are expected.
+    Expecting,
     /// Days past.
     Backtest,
 }
@@ -107,7 +110,8 @@ pub(crate) fn forecast(common: &Common, args: &ForecastArgs) -> Exit {
 
 fn forecast_shown(common: &Common, args: &ForecastArgs) -> Result<Exit, Exit> {
     let session = Session::open(common)?;
-    let rules = session.rules(args.shown.rule.as_deref())?;
+    // All of them, since each is weighed against the others.
+    let rules = session.rules(args.shown.rule.as_deref()).map(|_| session.workspace.rules.clone())?;
     let beginning = args.from.map_or_else(|| Beginning::After(SystemClock.now()), Beginning::On);
     let from = session.day(args.from);
     let to = args.until.unwrap_or_else(|| shifted(from, args.days.unwrap_or(DAYS) - 1));
@@ -126,7 +130,8 @@ fn forecast_shown(common: &Common, args: &ForecastArgs) -> Result<Exit, Exit> {
     let past = past.with_queued_accepted();
     let found = foresee(workspace, Arc::new(rules), ledger, &past, Span { beginning, to, only }, &mut progress);
     bar.finish_and_clear();
-    show(common, &session, &args.shown, Outlook::Forecast, &found, only)
+    let outlook = if args.payments.is_some() { Outlook::Expecting } else { Outlook::Forecast };
+    show(common, &session, &args.shown, outlook, &found.about(args.shown.rule.as_deref(), only))
 }
 
 pub(crate) fn backtest(common: &Common, args: &BacktestArgs) -> Exit {
@@ -135,7 +140,8 @@ pub(crate) fn backtest(common: &Common, args: &BacktestArgs) -> Exit {
 
 fn backtest_shown(common: &Common, args: &BacktestArgs) -> Result<Exit, Exit> {
     let session = Session::open(common)?;
-    let rules = session.rules(args.shown.rule.as_deref())?;
+    // All of them, since each is weighed against the others.
+    let rules = session.rules(args.shown.rule.as_deref()).map(|_| session.workspace.rules.clone())?;
     let to = session.day(args.to);
     check_span(args.from, to)?;
     let ledger = session.ledger(session.day(None))?;
@@ -146,7 +152,7 @@ fn backtest_shown(common: &Common, args: &BacktestArgs) -> Result<Exit, Exit> {
     let (workspace, past, beginning) = (&session.workspace, History::default(), Beginning::On(args.from));
     let found = foresee(workspace, Arc::new(rules), ledger, &past, Span { beginning, to, only }, &mut progress);
     bar.finish_and_clear();
-    show(common, &session, &args.shown, Outlook::Backtest, &found, only)
+    show(common, &session, &args.shown, Outlook::Backtest, &found.about(args.shown.rule.as_deref(), only))
 }
 
 fn check_span(from: Date, to: Date) -> Result<(), Exit> {
@@ -171,14 +177,7 @@ pub(crate) fn scope(ledger: &Ledger, asked: Option<&str>) -> Result<Option<Scope
     Ok(found.scope(ledger))
 }
 
-fn show(
-    common: &Common,
-    session: &Session,
-    args: &ShownArgs,
-    outlook: Outlook,
-    found: &Foreseen,
-    only: Option<Scope>,
-) -> Result<Exit, Exit> {
+fn show(common: &Common, session: &Session, args: &ShownArgs, outlook: Outlook, found: &Foreseen) -> Result<Exit, Exit> {
     for (rule, fault) in &found.forecast.faults {
         let rule = &found.rules.rules[usize::from(*rule)].id;
         say(format!("warning: rule `{rule}`: {}: {}", fault.place, fault.message));
@@ -194,7 +193,7 @@ fn show(
         totals: found.totals(),
         notes: found.notes(&session.workspace),
         mails: match lists {
-            true => found.forecast.mails.iter().filter(|mail| found.is_about(mail, only)).map(|mail| found.line(mail)).collect(),
+            true => found.forecast.mails.iter().map(|mail| found.line(mail)).collect(),
             false => Vec::new(),
         },
     };
@@ -223,7 +222,7 @@ pub(crate) fn headline(view: &ForecastView, outlook: Outlook) -> String {
         count => format!(", and {count} blocked"),
     };
     let lead = match outlook {
-        Outlook::Forecast => "Forecast",
+        Outlook::Forecast | Outlook::Expecting => "Forecast",
         Outlook::Backtest => "Backtest",
     };
     format!("{lead} from {} to {}: {items} in {mails}{blocked}", view.from, view.to)
@@ -233,6 +232,7 @@ pub(crate) fn headline(view: &ForecastView, outlook: Outlook) -> String {
 pub(crate) fn assumption(outlook: Outlook) -> &'static str {
     match outlook {
         Outlook::Forecast => "As if nobody paid but as the ledger says, and each mail were taken by a server at once.",
+        Outlook::Expecting => "As if everybody paid what is expected and no more, and each mail were taken by a server at once.",
         Outlook::Backtest => "As if the rules had begun on the first day, by what was open on each day.",
     }
 }
@@ -313,9 +313,12 @@ fn print_mails(mails: &[MailLine]) {
         let level = match (&mail.level, mail.repeat) {
             (Some(level), 0) => level.clone(),
             (Some(level), repeat) => format!("{level} (repeat {repeat})"),
-            (None, _) => mail.occasion.clone().unwrap_or_default(),
+            (None, _) => mail.kind.to_owned(),
         };
-        let items: Vec<String> = mail.items.iter().map(|item| item.item.clone()).collect();
+        let mut items: Vec<String> = mail.items.iter().map(|item| item.item.clone()).collect();
+        if items.is_empty() || mail.kind == STATEMENT_LEVEL {
+            items = mail.occasion.clone().into_iter().filter(|occasion| !occasion.starts_with("payment:")).collect();
+        }
         rows.add_row([
             mail.day.to_string().into(),
             mail.rule.clone().into(),

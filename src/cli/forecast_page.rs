@@ -1,6 +1,5 @@
 //! A forecast as a page to open and to hand round: one file without anything from outside, with a chart and the tables.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::cli::forecast::{ForecastView, Outlook, assumption, headline};
@@ -38,7 +37,7 @@ pub(crate) fn page(view: &ForecastView, outlook: Outlook) -> String {
         write_in(&mut page, format_args!("<p class=\"note\">{}</p>\n", escaped(note)));
     }
     if view.mails_count > 0 {
-        page += &chart(&view.days);
+        page += &chart(view);
         page += &totals(view);
     }
     if !view.mails.is_empty() {
@@ -78,9 +77,11 @@ fn name(level: &DayLevel) -> String {
     format!("{}/{}", level.rule, level.level)
 }
 
-fn chart(days: &[DayLine]) -> String {
-    let levels: BTreeSet<String> = days.iter().flat_map(|day| &day.levels).map(name).collect();
-    let levels: Vec<String> = levels.into_iter().collect();
+fn chart(view: &ForecastView) -> String {
+    let days = &view.days;
+    // In the order of rules and ladders, as the table below has them.
+    let mut levels: Vec<String> = view.totals.iter().map(|line| format!("{}/{}", line.rule, line.level)).collect();
+    levels.dedup();
     let bars = bars(days, &levels);
     let most = bars.iter().map(|bar| bar.counts.iter().sum::<u64>()).max().unwrap_or_default().max(1);
     let [left, bottom, top] = MARGIN;
@@ -186,6 +187,7 @@ fn mails(view: &ForecastView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::forecast::TotalLine;
     use jiff::civil::date;
 
     fn view(days: usize) -> ForecastView {
@@ -204,7 +206,16 @@ mod tests {
             items_count: 3 * days,
             blocked_count: 0,
             days: (0..days).map(day).collect(),
-            totals: vec![],
+            totals: ["<first>", "second"]
+                .map(|level| TotalLine {
+                    rule: "overdue".into(),
+                    level: level.into(),
+                    currency: "EUR".into(),
+                    mails: 1,
+                    items: 1,
+                    amount: "1.00".into(),
+                })
+                .into(),
             notes: vec!["a & b".into()],
             mails: vec![],
         }

@@ -65,7 +65,7 @@ fn previewed(common: &Common, args: &PreviewArgs) -> Result<Exit, Exit> {
     let rules = session.rules(args.rule.as_deref())?;
     let as_of = session.day(args.as_of);
     let ledger = session.ledger(as_of)?;
-    let language = args.language.as_deref().map(Language::new);
+    let language = args.language.as_deref().map(tag).transpose()?;
     let now = SystemClock.now();
     if let Some(subject) = args.subject.as_deref().filter(|_| args.levels) {
         let all = preview_levels(&session.workspace, &rules, &ledger, as_of, now, subject, language.as_ref());
@@ -78,7 +78,10 @@ fn previewed(common: &Common, args: &PreviewArgs) -> Result<Exit, Exit> {
     let wanted = Wanted { subject: args.subject.as_deref(), level: args.level.as_deref(), language: language.as_ref() };
     let found = compose_preview(&session.workspace, &rules, &ledger, as_of, now, &wanted);
     match found {
-        Ok(found) => show(common, args, &found),
+        Ok(found) => {
+            note_language(language.as_ref(), &found);
+            show(common, args, &found)
+        }
         Err(fault) => {
             let hint = match &fault {
                 PreviewFault::NothingDue { .. } => {
@@ -115,6 +118,25 @@ fn show(common: &Common, args: &PreviewArgs, found: &Preview) -> Result<Exit, Ex
             Ok(Exit::Done)
         }
         (Form::Text, _) => put(args, text(found).as_bytes()),
+    }
+}
+
+/// Reads a language tag from the command line.
+fn tag(text: &str) -> Result<Language, Exit> {
+    let is_part = |part: &str| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let mut parts = text.split('-');
+    let is_tag = parts.next().is_some_and(|first| is_part(first) && first.len() <= 3) && parts.all(is_part);
+    if !is_tag {
+        fail(format!("`{text}` is no language tag"), Some("write `de`, `fr` or `pt-br`"));
+        return Err(Exit::Failed);
+    }
+    Ok(Language::new(text))
+}
+
+/// Says that there are no texts in the language that was asked for.
+fn note_language(asked: Option<&Language>, found: &Preview) {
+    if let Some(asked) = asked.filter(|asked| **asked != found.composed.language) {
+        say(format!("note: there are no texts in `{asked}` at this level; these are in `{}`", found.composed.language));
     }
 }
 

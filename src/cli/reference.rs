@@ -190,15 +190,16 @@ With `--levels` a list of these, one for each rule and level; of one without a m
 | --- | --- |
 | `days` | every day: `day`, `mails`, `blocked` (told on the first day of each), `levels` (`rule`, `level`, `mails`) |
 | `totals` | by rule, level and currency: `rule`, `level` (`statement` or `notice` of other rules), `currency`, `mails` (led by the level), `items` (that reach it), `amount` |
-| `mails` | `day`, `rule`, `customer`, `customer_name`, `level`, `repeat`, `occasion`, `items` (`item`, `level`), `currency`, `total`, and `blocked` where it would be |
+| `mails` | `day`, `rule`, `customer`, `customer_name`, `kind`, `level`, `repeat`, `occasion`, `items` (`item`, `level`), `currency`, `total`, and `blocked` where it would be |
 
-**diff**: one object: `from`, `to`, `today` and `all` (each before and after: `mails`, `blocked`), `gaining` and `losing` (customers), and
+**diff**: one object: `from`, `to`, `today` and `all` (each before and after: `mails`, `blocked`), `gaining` and `losing` (customers), `files` (those that differ),
+`common_count` (mails that both sides make) and `compared_count` (of these, those that were compared word for word), and
 
 | key | what it holds |
 | --- | --- |
 | `sums` | what changes by rule, level and currency: `rule`, `level`, `currency`, `mails` and `totals` (each before and after) |
 | `changes` | the mails that change: `kind` (`added`, `removed`, `level`, `day`, `items`, `blocked`), `before` and `after` (a mail of **forecast**, or null) |
-| `texts` | the texts that change, one mail for each rule, level and language: `rule`, `level`, `language`, `customer`, `lines` (`is`: `kept`, `removed`, `added`; `line`) |
+| `texts` | the texts that change, one mail for each rule, level and language: `rule`, `level`, `language`, `customer`, `mails` (how many change), `lines` (`is`: `kept`, `removed`, `added`; `line`) |
 
 **test**: one object: `passed` and `failed` (counts), `problems` (as **check**), `cases` (`rule`, `case`, `place`, `cites`, `passed`, and
 `differences`: `place`, `on`, `about`, `expected`, `got`), and `coverage` for each rule with tests: `rule`, `levels` and `functions` (`name`, `reached`),

@@ -75,7 +75,9 @@ fn tested(common: &Common, args: &TestArgs) -> Result<Exit, Exit> {
     let failed = cases.iter().filter(|case| !case.passed).count();
     let passed = cases.len() - failed;
     if let Some(path) = &args.junit {
-        fs::write(path, junit(&cases, &tests.problems)).map_err(|error| {
+        let is_error = |problem: &&Problem| problem.severity == Severity::Error;
+        let errors: Vec<Problem> = tests.problems.iter().filter(is_error).cloned().collect();
+        fs::write(path, junit(&cases, &errors)).map_err(|error| {
             fail(format!("Cannot write `{}`: {error}", path.display()), None);
             Exit::Failed
         })?;
@@ -84,10 +86,15 @@ fn tested(common: &Common, args: &TestArgs) -> Result<Exit, Exit> {
         json(&TestView { passed, failed, problems: &tests.problems, cases: &cases, coverage: &coverage });
     } else {
         if tests.suites.is_empty() {
-            say("There are no tests of rules; `dunlin test --help` tells how to write one");
+            say(
+                "There are no tests of rules that can be run; `dunlin test --record CUSTOMER` makes a first case, docs/reference/rule-tests.md tells every key",
+            );
         }
         cases.iter().filter(|case| !case.passed).for_each(|case| out(failure(case)));
         show_coverage(&coverage, args.coverage);
+        if tests.problems.iter().any(|problem| problem.severity == Severity::Error) {
+            out("Not everything was run: what has errors is left out");
+        }
         out(format!("{passed} passed, {failed} failed"));
     }
     let is_broken = has_errors || tests.problems.iter().any(|problem| problem.severity == Severity::Error);

@@ -48,7 +48,7 @@ fn verifying(common: &Common, args: &VerifyArgs) -> Result<Exit, Exit> {
     bar.finish_and_clear();
     let Some(found) = found.map_err(failed)? else {
         fail("There is no database yet, and so no chain", None);
-        return Ok(if args.expect.is_some() { Exit::Failed } else { Exit::Done });
+        return Ok(Exit::Failed);
     };
     if common.json {
         json(&found);

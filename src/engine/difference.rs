@@ -18,9 +18,10 @@ use crate::engine::workspace::Workspace;
 use crate::plan::forecast::ForeseenMail;
 use crate::plan::{NOTICE_LEVEL, STATEMENT_LEVEL, forced};
 use crate::rule::RuleKind;
+use crate::store::texts::KeptText;
 
-/// How many mails of a level and language are composed on both sides to compare their texts.
-const TEXTS_EACH: usize = 3;
+/// The most mails that are composed on both sides to compare what they say.
+pub const TEXTS_MAX: usize = 20_000;
 
 /// One side of the comparison.
 #[derive(Clone, Copy)]
@@ -84,8 +85,10 @@ pub struct TextChange {
     pub level: String,
     /// The language it is written in.
     pub language: String,
-    /// The customer whose mail is shown.
+    /// The customer whose mail is shown, the first of them.
     pub customer: String,
+    /// How many mails of these days read otherwise.
+    pub mails: u64,
     /// Its head and its text, line by line.
     pub lines: Vec<LineChange>,
 }
@@ -118,14 +121,20 @@ pub struct Difference {
     pub sums: Vec<SumChange>,
     /// The mails that change, in the order of days and customers.
     pub changes: Vec<Change>,
-    /// The texts that change.
+    /// The texts that change, one mail for each rule, level and language.
     pub texts: Vec<TextChange>,
+    /// How many mails that both sides make were composed on both and compared whole.
+    pub compared_count: usize,
+    /// How many mails both sides make.
+    pub common_count: usize,
+    /// The files that differ, also where no mail of these days shows it.
+    pub files: Vec<String>,
 }
 
 impl Difference {
     /// Returns whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.texts.is_empty()
+        self.changes.is_empty() && self.texts.is_empty() && self.today[0] == self.today[1] && self.all[0] == self.all[1]
     }
 }
 
@@ -145,6 +154,7 @@ pub fn difference(before: Side<'_>, after: Side<'_>, now: Timestamp) -> Differen
     let ids = |customers: std::collections::btree_set::Difference<'_, CustomerIndex>| {
         customers.map(|customer| after.foreseen.ledger.customer(*customer).id.to_string()).collect()
     };
+    let (texts, compared_count, common_count) = text_changes(before, after, now);
     Difference {
         from: after.foreseen.from,
         to: after.foreseen.to,
@@ -154,7 +164,10 @@ pub fn difference(before: Side<'_>, after: Side<'_>, now: Timestamp) -> Differen
         losing: ids(customers[0].difference(&customers[1])),
         sums: sums(sides),
         changes: mail_changes(sides),
-        texts: text_changes(before, after, now),
+        texts,
+        compared_count,
+        common_count,
+        files: file_changes(before.workspace, after.workspace),
     }
 }
 
@@ -189,7 +202,7 @@ fn sums(sides: [&Foreseen; 2]) -> Vec<SumChange> {
 }
 
 /// What tells a mail from every other on its side: a customer's one reminder of a day in a currency, or an occasion's mail. Rules
-/// that mail invoice by invoice have one for each.
+/// that mail invoice by invoice have one for each, and a blocked mail takes the day from nobody.
 type Identity = (CustomerIndex, Currency, String);
 
 fn mail_changes(sides: [&Foreseen; 2]) -> Vec<Change> {
@@ -203,6 +216,7 @@ fn mail_changes(sides: [&Foreseen; 2]) -> Vec<Change> {
                 (None, Some(crate::rule::ForEach::Invoice)) => {
                     format!("{} {}", line.day, line.items.first().map_or("", |item| item.item.as_str()))
                 }
+                (None, _) if mail.blocked.is_some() => format!("{} {}", line.day, rule.id),
                 (None, _) => line.day.to_string(),
             };
             pairs.entry((mail.customer, mail.currency, what)).or_default()[place] = Some(mail);
@@ -266,33 +280,57 @@ fn moved(changes: Vec<Change>) -> Vec<Change> {
     kept
 }
 
-fn text_changes(before: Side<'_>, after: Side<'_>, now: Timestamp) -> Vec<TextChange> {
-    let mut seen: BTreeMap<(String, String, String), usize> = BTreeMap::new();
-    let mut told = Vec::new();
-    let mut said = BTreeSet::new();
-    let known: BTreeSet<(&str, &str)> = before.foreseen.going().map(|mail| kind_of_mail(before, mail)).collect();
-    for mail in after.foreseen.going().filter(|mail| known.contains(&kind_of_mail(after, mail))) {
-        let ledger = &after.foreseen.ledger;
-        let (rule, level) = kind_of_mail(after, mail);
-        let language = ledger.customer(mail.customer).language.as_ref().map_or_else(String::new, ToString::to_string);
-        let key = (rule.to_owned(), level.to_owned(), language);
-        let count = seen.entry(key.clone()).or_default();
-        if *count == TEXTS_EACH || said.contains(&key) {
+/// Returns the texts that change, how many mails were compared, and how many there are to compare: those that both sides make of the
+/// same documents at the same level.
+fn text_changes(before: Side<'_>, after: Side<'_>, now: Timestamp) -> (Vec<TextChange>, usize, usize) {
+    let ledger = &after.foreseen.ledger;
+    let made: BTreeSet<(CustomerIndex, &str, &str, Vec<DocumentIndex>)> =
+        before.foreseen.going().map(|mail| identity(before, mail)).collect();
+    let mut told: BTreeMap<(String, String, String), TextChange> = BTreeMap::new();
+    let (mut compared, mut common) = (0, 0);
+    for mail in after.foreseen.going().filter(|mail| made.contains(&identity(after, mail))) {
+        common += 1;
+        if compared == TEXTS_MAX {
             continue;
         }
-        *count += 1;
+        compared += 1;
+        let (rule, level) = kind_of_mail(after, mail);
         let (documents, as_of) = (after.foreseen.documents(mail), after.foreseen.day(mail));
         let sample = Sample { ledger, rule, level, customer: mail.customer, documents: &documents, as_of };
-        let lines = changes(&read(before, &sample, now), &read(after, &sample, now));
-        if lines.iter().any(LineChange::is_change) {
-            said.insert(key.clone());
-            let (rule, level, language) = key;
-            let customer = ledger.customer(mail.customer).id.to_string();
-            told.push(TextChange { rule, level, language, customer, lines });
+        let (was, will_be) = (read(before, &sample, now), read(after, &sample, now));
+        if was == will_be {
+            continue;
         }
+        let language = ledger.customer(mail.customer).language.as_ref().map_or_else(String::new, ToString::to_string);
+        let key = (rule.to_owned(), level.to_owned(), language);
+        let text = told.entry(key.clone()).or_insert_with(|| {
+            let (rule, level, language) = key;
+            let mut lines = changes(&was.text, &will_be.text);
+            if !lines.iter().any(LineChange::is_change) {
+                lines.push(LineChange::Removed(format!("(its HTML part or its head, {} bytes)", was.bytes.len())));
+                lines.push(LineChange::Added(format!("(its HTML part or its head, {} bytes)", will_be.bytes.len())));
+            }
+            TextChange { rule, level, language, customer: ledger.customer(mail.customer).id.to_string(), mails: 0, lines }
+        });
+        text.mails += 1;
     }
-    told.sort_by(|a, b| (&a.rule, &a.level, &a.language).cmp(&(&b.rule, &b.level, &b.language)));
-    told
+    (told.into_values().collect(), compared, common)
+}
+
+/// Returns what a mail is about: whose, by which rule, at which level, which documents.
+fn identity<'a>(side: Side<'a>, mail: &'a ForeseenMail) -> (CustomerIndex, &'a str, &'a str, Vec<DocumentIndex>) {
+    let (rule, level) = kind_of_mail(side, mail);
+    (mail.customer, rule, level, side.foreseen.documents(mail))
+}
+
+/// Returns the files of two workspaces that are not the same.
+fn file_changes(before: &Workspace, after: &Workspace) -> Vec<String> {
+    let texts = |workspace: &Workspace| -> BTreeMap<String, KeptText> {
+        workspace.texts.iter().map(|text| (text.path.clone(), text.text.clone())).collect()
+    };
+    let [was, will_be] = [texts(before), texts(after)];
+    let paths: BTreeSet<&String> = was.keys().chain(will_be.keys()).collect();
+    paths.into_iter().filter(|path| was.get(*path) != will_be.get(*path)).cloned().collect()
 }
 
 /// Returns the rule and the level of a mail.
@@ -310,10 +348,18 @@ struct Sample<'a> {
     as_of: Date,
 }
 
-/// Returns what a customer would read: the head as a mail program shows it, then the text; or why there is nothing to read.
-fn read(side: Side<'_>, sample: &Sample<'_>, now: Timestamp) -> String {
+/// What a customer would get.
+#[derive(PartialEq, Eq, Default)]
+struct Reading {
+    /// The head as a mail program shows it, then the text; or why there is nothing to read.
+    text: String,
+    /// The whole mail.
+    bytes: Vec<u8>,
+}
+
+fn read(side: Side<'_>, sample: &Sample<'_>, now: Timestamp) -> Reading {
     let Sample { ledger, rule, level, customer, documents, as_of } = *sample;
-    let Some(rule) = side.foreseen.rules.rules.iter().find(|own| own.id.as_str() == rule) else { return String::new() };
+    let Some(rule) = side.foreseen.rules.rules.iter().find(|own| own.id.as_str() == rule) else { return Reading::default() };
     let level = match &rule.kind {
         RuleKind::Reminder(_) => level,
         RuleKind::Statement(_) => STATEMENT_LEVEL,
@@ -324,9 +370,12 @@ fn read(side: Side<'_>, sample: &Sample<'_>, now: Timestamp) -> String {
     let attachments = Attachments::left_out();
     let workspace = side.workspace;
     let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &attachments };
-    let Some(message) = plan.messages.first() else { return String::new() };
+    let Some(message) = plan.messages.first() else { return Reading::default() };
     match composer.compose(message, &[]) {
-        Err(blocked) => format!("(blocked: {} {})", blocked.reason.as_str(), blocked.detail),
+        Err(blocked) => {
+            let text = format!("(blocked: {} {})", blocked.reason.as_str(), blocked.detail);
+            Reading { text, bytes: Vec::new() }
+        }
         Ok(composed) => {
             let mut text = format!("From: {}\n", composed.envelope_from);
             for recipient in &composed.recipients {
@@ -337,16 +386,8 @@ fn read(side: Side<'_>, sample: &Sample<'_>, now: Timestamp) -> String {
                 };
                 text += &format!("{heading}: {}\n", recipient.address);
             }
-            let html = html_mark(composed.html.as_deref());
-            format!("{text}Subject: {}\n\n{}\n{html}", composed.subject, composed.text.trim_end())
+            text += &format!("Subject: {}\n\n{}", composed.subject, composed.text.trim_end());
+            Reading { text, bytes: composed.bytes }
         }
     }
-}
-
-/// Returns a line that is another one where the HTML part is: its text part may be the same.
-fn html_mark(html: Option<&str>) -> String {
-    use sha2::{Digest, Sha256};
-    let Some(html) = html else { return String::new() };
-    let hash = crate::domain::hex::hexadecimal(&Sha256::digest(html)[..4]);
-    format!("(HTML part {hash}, {} characters)", html.chars().count())
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::domain::date::{Date, ISO};
+use crate::domain::id::RuleId;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::money::{Currency, plain};
 use crate::domain::problem::nearest;
@@ -330,7 +331,7 @@ impl Case<'_> {
             let now =
                 today.iter().find(|(rule, currency, document, _)| (rule.as_str(), currency.as_str(), document.as_str()) == place);
             let otherwise = match now {
-                _ if !self.workspace.rules.rules.iter().any(|rule| rule.id.as_str() == decision.rule) => {
+                _ if !self.workspace.rules.rules.iter().any(|rule| rule.is_known_as(&RuleId::new(&decision.rule))) => {
                     Some("the rule is not there any more, or has errors".to_owned())
                 }
                 Some((.., own)) if own.is_as(&said) => None,
@@ -355,7 +356,7 @@ impl Case<'_> {
         let rules: RuleSet = match &run.rule_id {
             None => all.clone(),
             Some(id) => {
-                let own = all.rules.iter().filter(|rule| rule.id.as_str() == id).cloned().collect();
+                let own = all.rules.iter().filter(|rule| rule.is_known_as(&RuleId::new(id))).cloned().collect();
                 let rivals = all.rules.iter().filter(|rule| run.local_time.is_some() && runs_on(self.workspace, rule, as_of));
                 all.of(own).against(rivals.cloned())
             }

@@ -132,7 +132,9 @@ pub fn turns(workspace: &Workspace, rules: &RuleSet, beginning: Beginning, to: D
             let fires = rule.schedule.as_ref().is_some_and(|schedule| fires_later_today(workspace, schedule, at));
             fires && !own.contains(&(*place as u16))
         };
-        let rivals = rules.rules.iter().enumerate().filter(is_rival).map(|(place, _)| place as u16).collect();
+        let mut rivals: Vec<u16> = rules.rules.iter().enumerate().filter(is_rival).map(|(place, _)| place as u16).collect();
+        // Of rules that fire at one time by clocks of different days, those that follow are rivals too.
+        rivals.extend(firings.iter().filter(|(then, day, _)| *then == at && *day > as_of).map(|(.., place)| *place));
         turns.push(Turn { as_of, scheduled_on: as_of, rules: own, rivals });
     }
     turns
@@ -179,6 +181,13 @@ pub struct DayLine {
     pub levels: Vec<DayLevel>,
 }
 
+/// How many mails of a day are blocked, and by rule and level how many go.
+#[derive(Default)]
+struct DayCount {
+    blocked: u64,
+    levels: BTreeMap<(u16, u16), u64>,
+}
+
 /// How many mails of a rule and level a day has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DayLevel {
@@ -218,6 +227,8 @@ pub struct MailLine {
     pub customer: String,
     /// The customer's name.
     pub customer_name: String,
+    /// `reminder`, `statement` or `notice`.
+    pub kind: &'static str,
     /// The level that leads, of a reminder.
     pub level: Option<String>,
     /// Which repeat of it, 0 for the first mail.
@@ -236,6 +247,18 @@ pub struct MailLine {
 }
 
 impl Foreseen {
+    /// Leaves of it what is about one rule or one subject. All rules were foreseen all the same, since each is weighed against the others.
+    pub fn about(mut self, rule: Option<&str>, only: Option<Scope>) -> Self {
+        let is_of = |place: u16| rule.is_none_or(|id| self.rules.rules[usize::from(place)].id.as_str() == id);
+        let mails = std::mem::take(&mut self.forecast.mails);
+        let kept = mails.into_iter().filter(|mail| is_of(mail.rule) && self.is_about(mail, only)).collect();
+        let faults = std::mem::take(&mut self.forecast.faults);
+        self.forecast.faults = faults.into_iter().filter(|(place, _)| is_of(*place)).collect();
+        self.forecast.mails = kept;
+        self.by_hand.retain(|id| rule.is_none_or(|rule| id.as_str() == rule));
+        self
+    }
+
     /// Returns the mails that nothing blocks.
     pub fn going(&self) -> impl Iterator<Item = &ForeseenMail> {
         self.forecast.mails.iter().filter(|mail| mail.blocked.is_none())
@@ -247,7 +270,7 @@ impl Foreseen {
     }
 
     /// Returns whether a mail is about what was asked for.
-    pub fn is_about(&self, mail: &ForeseenMail, only: Option<Scope>) -> bool {
+    fn is_about(&self, mail: &ForeseenMail, only: Option<Scope>) -> bool {
         match only {
             None | Some(Scope::Customer(_)) => true,
             Some(Scope::Invoice(document)) => self.forecast.is_about(mail, document),
@@ -263,13 +286,12 @@ impl Foreseen {
     /// Returns every day of the span with its counts.
     pub fn days(&self) -> Vec<DayLine> {
         let days = (0..).map(|ahead| shifted(self.from, ahead)).take_while(|day| *day <= self.to).take(DAYS_MAX as usize);
-        // By day how many are blocked, and by rule and level how many go.
-        let mut counts: BTreeMap<Date, (u64, BTreeMap<(u16, u16), u64>)> = days.map(|day| (day, Default::default())).collect();
+        let mut counts: BTreeMap<Date, DayCount> = days.map(|day| (day, DayCount::default())).collect();
         for mail in &self.forecast.mails {
-            let (blocked, levels) = counts.entry(self.day(mail)).or_default();
+            let count = counts.entry(self.day(mail)).or_default();
             match mail.blocked {
-                Some(_) => *blocked += 1,
-                None => *levels.entry((mail.rule, mail.lead.level)).or_default() += 1,
+                Some(_) => count.blocked += 1,
+                None => *count.levels.entry((mail.rule, mail.lead.level)).or_default() += 1,
             }
         }
         let level = |((rule, level), mails): ((u16, u16), u64)| {
@@ -278,7 +300,7 @@ impl Foreseen {
             let level = id.map_or(rule.kind.as_str(), |level| level.id.as_str());
             DayLevel { rule: rule.id.to_string(), level: level.to_owned(), mails }
         };
-        let line = |(day, (blocked, levels)): (Date, (u64, BTreeMap<_, _>))| {
+        let line = |(day, DayCount { blocked, levels }): (Date, DayCount)| {
             let levels: Vec<DayLevel> = levels.into_iter().map(level).collect();
             DayLine { day, mails: levels.iter().map(|level| level.mails).sum(), blocked, levels }
         };
@@ -330,6 +352,7 @@ impl Foreseen {
             rule: rule.id.to_string(),
             customer: customer.id.to_string(),
             customer_name: customer.name.to_string(),
+            kind: rule.kind.as_str(),
             level: mail.level(&self.rules).map(ToString::to_string),
             repeat: mail.lead.repeat,
             occasion: mail.occasion(),

@@ -1,6 +1,8 @@
 //! A workspace, loaded: config, rules, scripts, templates and calendars, checked as one generation.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -278,8 +280,8 @@ impl Workspace {
         CsvSource::new(ledger_files(&self.root, &self.config), as_of).read(progress)
     }
 
-    /// Reads the whole ledger with a file of payments that are expected besides. Its dates and amounts are written as those of
-    /// the payments' file, or of the invoices' where there is none.
+    /// Reads the whole ledger with a file of payments that are expected besides: with headings of our own (`received_on`), or as
+    /// the payments' file is written, or the invoices' where there is none.
     ///
     /// # Errors
     /// Every bad row and file.
@@ -291,13 +293,14 @@ impl Workspace {
     ) -> Result<Ledger, Vec<Problem>> {
         let files = ledger_files(&self.root, &self.config);
         let form = files.payments.as_ref().unwrap_or(&files.invoices);
-        let own = |table: &CsvTable| if files.payments.is_some() { table.columns.clone() } else { Vec::new() };
-        let table = CsvTable {
-            path: expected.to_owned(),
-            name: expected.to_string_lossy().into(),
-            columns: own(form),
-            delimiter: None,
-            ..form.clone()
+        let is_ours = first_line(expected).is_some_and(|line| line.contains("received_on"));
+        let plain = CsvTable::new(expected);
+        let table = match (is_ours, &files.payments) {
+            (true, _) => plain,
+            (false, Some(_)) => CsvTable { path: plain.path, name: plain.name, delimiter: None, ..form.clone() },
+            (false, None) => {
+                CsvTable { path: plain.path, name: plain.name, columns: Vec::new(), delimiter: None, ..form.clone() }
+            }
         };
         CsvSource::new(files, as_of).expecting(table).read(progress)
     }
@@ -562,6 +565,13 @@ fn templates(texts: &Texts, library: &Library) -> (Templates, Vec<Problem>) {
         LentFilter { name: name.to_owned(), call: Arc::new(move |values| own.call(&called, values)) }
     });
     Templates::load_with(files.collect(), &known_names(), lent.collect())
+}
+
+/// Returns the first line of a file, as far as it can be read and is no longer than a header is.
+fn first_line(path: &Path) -> Option<String> {
+    let mut line = String::new();
+    BufReader::new(File::open(path).ok()?.take(64 * 1024)).read_line(&mut line).ok()?;
+    Some(line)
 }
 
 /// Returns the ledger's files with their paths as seen from here.

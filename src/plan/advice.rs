@@ -88,7 +88,7 @@ pub(crate) fn advice(obstacles: &Obstacles<'_, '_>, items: &[ItemFact], conditio
         DeclineReason::ClosedDay => vec![format!("the next business day, {}", obstacles.open_day())],
         DeclineReason::ContactGap => match obstacles.gap() {
             Some((_, until)) => vec![format!("time: not before {until}")],
-            None => vec![format!("time: the day's other mail goes first, so not before {tomorrow}")],
+            None => vec!["time: the day's other mail goes first, and the gap counts from it".to_owned()],
         },
         DeclineReason::DayTaken => vec![format!("another day: not before {tomorrow}")],
         DeclineReason::Outranked => vec!["another day, on which no higher reminder goes".to_owned()],
@@ -101,14 +101,28 @@ fn step_ahead(item: &ItemFact) -> Option<String> {
     Some(format!("{}: due for `{}`{repeat} on {}", item.document, step.level, step.on))
 }
 
-/// Returns what would have to come out otherwise for a condition to hold: the tests that made it false.
+/// Returns what would have to come out otherwise for a condition to hold: every part that `&&` asks for, one of those that `||` offers.
 fn wishes(condition: &Part) -> Vec<String> {
-    let wish = |test: &Part| match test.outcome.as_str() {
-        "true" => format!("`{}` would have to be false", test.shown),
-        "false" => format!("`{}` would have to be true", test.shown),
-        fault => format!("`{}` failed: {fault}", test.shown),
+    vec![wish(condition, true)]
+}
+
+fn wish(part: &Part, wanted: bool) -> String {
+    // What is as it should be needs no wish.
+    let others: Vec<&Part> = part.parts.iter().filter(|own| own.outcome != wanted.to_string()).collect();
+    let joined = |parts: &[&Part], word: &str| {
+        let wishes: Vec<String> = parts.iter().map(|own| wish(own, wanted)).collect();
+        let is_nested = |own: &&Part| own.joint != "test" && own.parts.len() > 1;
+        let bracketed =
+            |(own, text): (&&Part, String)| if parts.len() > 1 && is_nested(own) { format!("({text})") } else { text };
+        parts.iter().zip(wishes).map(bracketed).collect::<Vec<_>>().join(word)
     };
-    condition.deciding().into_iter().map(wish).collect()
+    match (part.joint, wanted) {
+        ("not", _) => part.parts.first().map_or_else(String::new, |own| wish(own, !wanted)),
+        ("all", true) | ("any", false) => joined(&others, " and "),
+        ("any", true) | ("all", false) => joined(&others, " or "),
+        _ if part.outcome != "true" && part.outcome != "false" => format!("`{}` failed: {}", part.shown, part.outcome),
+        _ => format!("`{}` would have to be {wanted}", part.shown),
+    }
 }
 
 fn unblock(reason: BlockReason) -> String {

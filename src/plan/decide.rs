@@ -86,6 +86,7 @@ impl<'a> Planner<'a> {
     pub(crate) fn lean(rules: &'a RuleSet, ledger: &'a Ledger, past: &'a History, question: Question) -> Self {
         let plan = Plan {
             as_of: question.as_of,
+            scheduled_on: question.scheduled_on,
             messages: Vec::new(),
             rules: rules.rules.iter().chain(&rules.rivals).map(|_| RulePlan::default()).collect(),
             faults: Vec::new(),
@@ -101,7 +102,8 @@ impl<'a> Planner<'a> {
     /// Goes over to another day.
     pub(crate) fn turn_to(&mut self, as_of: Date, scheduled_on: Date) {
         let limits = &self.rules.limits;
-        (self.plan.as_of, self.question.as_of, self.question.scheduled_on) = (as_of, as_of, scheduled_on);
+        (self.plan.as_of, self.plan.scheduled_on) = (as_of, scheduled_on);
+        (self.question.as_of, self.question.scheduled_on) = (as_of, scheduled_on);
         self.is_open_day = limits.reminder_days == ReminderDays::Every || limits.calendar.is_business_day(as_of);
     }
 

@@ -176,7 +176,7 @@ pub fn explain(rules: &RuleSet, ledger: &Ledger, past: &History, as_of: Date, ab
         Scope::Invoice(document) => (ledger.document(document).customer, Some(document)),
     };
     let plan = plan_within(rules, ledger, past, Question { only: Some(Scope::Customer(customer)), ..Question::on(as_of) });
-    let next = next_mails(rules, ledger, past, &plan, (customer, document), runs_on);
+    let next = next_mails(rules, ledger, past, as_of, (customer, document), runs_on);
     let case = Case { rules, ledger, past, plan: &plan, customer, document };
     let answers =
         rules.rules.iter().enumerate().flat_map(|(place, rule)| case.answers(place, rule, next[place].as_ref())).collect();

@@ -155,6 +155,8 @@ pub struct RulePlan {
 pub struct Plan {
     /// The day.
     pub as_of: Date,
+    /// The day it was scheduled for, from which a statement's period is counted.
+    pub scheduled_on: Date,
     /// The messages, customer by customer, rule by rule.
     pub messages: Vec<PlannedMessage>,
     /// One for every rule of the set, in its order.

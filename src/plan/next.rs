@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use crate::domain::date::{Date, shifted};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
-use crate::plan::Plan;
 use crate::plan::forecast::{Turn, forecast};
 use crate::plan::history::History;
 use crate::plan::reason::BlockReason;
+use crate::plan::{Question, Scope, plan_within};
 use crate::rule::{Rule, RuleSet};
 
 /// How many days are planned.
@@ -32,24 +32,26 @@ pub struct NextMail {
     pub blocked: Option<&'static str>,
 }
 
-/// Returns of every rule its next mail to a customer (about one invoice, where `document` names it) after the day of `today`, which is
-/// carried out first; `None`: none within [`NEXT_DAYS_MAX`] days.
+/// Returns of every rule its next mail to a customer (about one invoice, where `document` names it) after `today`, on which the rules that
+/// run then are carried out first; `None`: none within [`NEXT_DAYS_MAX`] days. What is on its way counts as sent.
 pub fn next_mails(
     rules: &RuleSet,
     ledger: &Ledger,
     past: &History,
-    today: &Plan,
+    today: Date,
     (customer, document): (CustomerIndex, Option<DocumentIndex>),
     runs_on: &RunsOn<'_>,
 ) -> Vec<Option<NextMail>> {
-    let mut past = past.narrowed(ledger, customer);
-    past.carry_out(today, rules, ledger);
+    let mut past = past.narrowed(ledger, customer).with_queued_accepted();
+    let of_today = rules.of(rules.rules.iter().filter(|rule| runs_on(rule, today)).cloned().collect());
+    let question = Question { only: Some(Scope::Customer(customer)), ..Question::on(today) };
+    past.carry_out(&plan_within(&of_today, ledger, &past, question), &of_today, ledger);
     let turn = |day: Date| {
         let runs = |place: &u16| runs_on(&rules.rules[usize::from(*place)], day);
         let own: Vec<u16> = (0..rules.rules.len() as u16).filter(runs).collect();
         (!own.is_empty()).then(|| Turn { as_of: day, scheduled_on: day, rules: own, rivals: Vec::new() })
     };
-    let turns: Vec<Turn> = (1..=NEXT_DAYS_MAX).filter_map(|days| turn(shifted(today.as_of, days))).collect();
+    let turns: Vec<Turn> = (1..=NEXT_DAYS_MAX).filter_map(|days| turn(shifted(today, days))).collect();
     let foreseen = forecast(rules, ledger, &past, &turns, std::iter::once(customer));
     let mut found: Vec<Option<NextMail>> = vec![None; rules.rules.len()];
     for mail in foreseen.mails.iter().filter(|mail| document.is_none_or(|own| foreseen.is_about(mail, own))) {

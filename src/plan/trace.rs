@@ -46,7 +46,7 @@ pub fn trace(plan: &Plan, rules: &RuleSet, ledger: &Ledger, place: usize, decisi
             return None;
         }
         let (on, about) = match (&rule.kind, decision.subject) {
-            (RuleKind::Statement(statement), _) => (statement.period.days(plan.as_of).to, About::Account),
+            (RuleKind::Statement(statement), _) => (statement.period.days(plan.scheduled_on).to, About::Account),
             (_, Subject::Invoice(document)) => (plan.as_of, About::Document(document)),
             (_, Subject::Payment(payment)) => (plan.as_of, About::Payment(payment)),
             (_, Subject::Account | Subject::Customer) => (plan.as_of, About::Account),

@@ -55,8 +55,9 @@ pub fn at_revision(folder: &Path, revision: &str) -> Result<TempDir, RevisionFau
     let commit = asked(folder, &["rev-parse", "--verify", "--end-of-options", &commit])?.map_err(unknown)?;
     let commit = String::from_utf8(commit).map_err(|_| RevisionFault::Answer)?;
     let listed = asked(folder, &["ls-tree", "-r", "-z", commit.trim()])?.map_err(unknown)?;
-    let listed = String::from_utf8(listed).map_err(|_| RevisionFault::Answer)?;
-    let files: Vec<(&str, &str)> = listed.split('\0').filter_map(blob).filter(|(_, path)| is_of_a_workspace(path)).collect();
+    // A name that is no text is none of ours.
+    let lines = listed.split(|byte| *byte == 0).filter_map(|line| std::str::from_utf8(line).ok());
+    let files: Vec<(&str, &str)> = lines.filter_map(blob).filter(|(_, path)| is_of_a_workspace(path)).collect();
     if files.len() > ENTRIES_MAX {
         return Err(RevisionFault::TooLarge { revision: revision.to_owned() });
     }

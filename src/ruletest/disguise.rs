@@ -117,7 +117,7 @@ fn is_named(value: &str, texts: &[&str]) -> bool {
 fn invented(value: &str) -> String {
     let made = |letter: char, digit: char| -> String {
         let other = |own: char| match own {
-            own if own.is_ascii_digit() => digit,
+            own if own.is_numeric() => digit,
             own if own.is_alphabetic() => letter,
             own => own,
         };

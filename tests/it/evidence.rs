@@ -163,7 +163,7 @@ fn a_record_that_somebody_changed_is_named_and_a_sound_one_is_told_in_one_line()
     let server = Server::willing();
     let workspace = Workspace::new(server.port, 3);
     let nothing = workspace.dunlin(&["verify"]);
-    assert!(nothing.code == Some(0) && nothing.err.contains("no database yet"), "{nothing:?}");
+    assert!(nothing.code == Some(1) && nothing.err.contains("no database yet"), "{nothing:?}");
     assert_eq!(counts(&workspace.run()), "accepted=3");
     let sound = workspace.dunlin(&["verify"]);
     assert_eq!(sound.code, Some(0), "{sound:?}");

@@ -31,13 +31,13 @@ overdue: no mail: the rule's `where` does not hold
       where   no  all of these:
                   yes invoice.open (1.50) > 1
                   no  !customer.tags ([\"vip\", \"do-not-chase\"]).contains(\"do-not-chase\")
-                  no  one of these:  (changes nothing)
-                      no  invoice.disputed  (changes nothing)
-                      no  invoice.open (1.50) > 100.00  (changes nothing)
+                  no  one of these:  (not asked)
+                      no  invoice.disputed  (not asked)
+                      no  invoice.open (1.50) > 100.00  (not asked)
       upcoming  2026-02-27  lapsed: the due date has passed
       first     2026-03-09  its day has come
   What would change it:
-      INV-0001: `!customer.tags ([\"vip\", \"do-not-chase\"]).contains(\"do-not-chase\")` would have to be true
+      INV-0001: `!customer.tags ([\"vip\", \"do-not-chase\"]).contains(\"do-not-chase\")` would have to be true and (`invoice.disputed` would have to be true or `invoice.open (1.50) > 100.00` would have to be true)
   Next mail, if nothing else changes: none within 120 days
 ";
 

@@ -316,7 +316,7 @@ fn a_change_of_rules_is_told_by_its_effect() {
     let diff = |more: &[&str]| workspace.dunlin(&[&["diff", "--from", "2026-03-10"][..], more].concat());
     let same = diff(&[]);
     assert_eq!((same.code, same.err.as_str()), (Some(0), ""));
-    assert!(same.out.ends_with("Nothing: the same mails, with the same texts.\n"), "{}", same.out);
+    assert!(same.out.ends_with("Nothing: the same mails, word for word.\n"), "{}", same.out);
 
     // Small change is left alone, the first level comes two days later and reads another way.
     workspace.edit("rules/overdue.yaml", "where: '", "where: 'invoice.open >= 2.00 && ");
@@ -363,6 +363,30 @@ fn a_change_of_rules_is_told_by_its_effect() {
         "{markdown}"
     );
 
+    // What no mail of these days shows is said all the same, and a broken workspace compares nothing.
+    git(&workspace, &["add", "rules"]);
+    git(&workspace, &["commit", "-qm", "Leave small sums alone"]);
+    workspace.write("rules/templates/unused.html", "<p>{{ total }}</p>\n");
+    workspace.write("rules/templates/unused.subject.txt", "Unused\n");
+    let unseen = diff(&[]);
+    assert_eq!(unseen.code, Some(0));
+    assert!(
+        unseen.out.contains(
+            "files that differ, which no mail of these days shows: rules/templates/unused.html, rules/templates/unused"
+        ),
+        "{}",
+        unseen.out
+    );
+    // A text that one customer alone reads, the last of them.
+    workspace.edit("rules/templates/note.html", "kindly pay", "kindly pay{% if customer.id == \"C0003\" %} today{% endif %}");
+    let one = diff(&["--json"]);
+    assert_eq!((one.code, &one.json()["texts"][0]["customer"]), (Some(4), &serde_json::json!("C0003")));
+    git(&workspace, &["checkout", "-q", "HEAD~1", "--", "rules"]);
+    workspace.edit("rules/overdue.yaml", "where:", "wher:");
+    assert_eq!(diff(&[]).code, Some(3));
+    workspace.edit("rules/overdue.yaml", "wher:", "where:");
+    git(&workspace, &["checkout", "-q", "HEAD", "--", "rules"]);
+
     // Two folders, and what is wrong.
     let other = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(other.path().join("rules/templates")).unwrap();
@@ -371,7 +395,7 @@ fn a_change_of_rules_is_told_by_its_effect() {
     }
     let folder = other.path().to_str().unwrap();
     assert_eq!(diff(&[folder]).code, Some(0), "the same texts elsewhere");
-    assert_eq!(diff(&["HEAD", folder]).code, Some(4));
+    assert_eq!(diff(&["HEAD~1", folder]).code, Some(4));
     let unknown = diff(&["nowhere"]);
     assert_eq!(unknown.code, Some(1));
     assert!(unknown.err.contains("`nowhere` is no folder and no revision of git"), "{}", unknown.err);
