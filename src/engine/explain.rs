@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::domain::date::{Date, ISO};
+use crate::domain::date::{Date, ISO, shifted};
 use crate::domain::id::RuleId;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::money::{Currency, plain};
@@ -25,6 +25,7 @@ use crate::plan::reason::{BlockReason, DeclineReason};
 use crate::plan::trace::{TraceItem, read};
 use crate::plan::{Question, Scope, Subject, Verdict, plan_within};
 use crate::rule::{Rule, RuleSet};
+use crate::schedule::end_of;
 use crate::store::decisions::{DecidingRun, StoredDecision, deciding_run, decisions_of, runs_of_day};
 use crate::store::holds::{HoldSubject, HoldView, holds};
 use crate::store::search::{ItemView, MessageFilter, MessageView, message_items, messages};
@@ -220,9 +221,8 @@ pub fn explained(
 /// Returns whether a rule runs on a day by its schedule; one without may be run on any.
 fn runs_on(workspace: &Workspace, rule: &Rule, day: Date) -> bool {
     let Some(schedule) = &rule.schedule else { return true };
-    let before = day.yesterday().map_or(DateTime::MIN, |eve| eve.at(23, 59, 59, 0));
-    let next = schedule.next_after(before, &workspace.config.time_zone, &workspace.calendar);
-    next.is_some_and(|firing| firing.local.date() == day)
+    let (usual, calendar) = (&workspace.config.time_zone, &workspace.calendar);
+    schedule.first_of_each_day(end_of(shifted(day, -1)), day, usual, calendar).next().is_some()
 }
 
 /// Returns what a person could have meant: ids and numbers that are written alike, and customers of that name.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::civil::{DateTime, Time};
+use jiff::civil::Time;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ use crate::plan::history::History;
 use crate::plan::reason::BlockReason;
 use crate::plan::{PlannedItem, Scope};
 use crate::rule::{Rule, RuleSet};
-use crate::schedule::Firing;
+use crate::schedule::{Firing, end_of};
 
 /// How many customers a thread takes through all days before it hands over what comes of them.
 const CUSTOMERS_TOGETHER: usize = 1_000;
@@ -152,20 +152,12 @@ fn days_of(workspace: &Workspace, rule: &Rule, beginning: Beginning, to: Date) -
         let days = (0..).map(|ahead| shifted(first, ahead)).take_while(|day| *day <= to).take(DAYS_MAX as usize);
         return days.filter_map(|day| Some((midnight(day).ok()?.timestamp(), day))).collect();
     };
-    let mut after = match beginning {
+    let after = match beginning {
         Beginning::After(now) => schedule.first_mark(now, usual),
         Beginning::On(day) => end_of(shifted(day, -1)),
     };
-    let next = || {
-        let Firing { local, at, .. } = schedule.next_after(after, usual, &workspace.calendar)?;
-        after = end_of(local.date());
-        (local.date() <= to).then(|| (at.timestamp(), local.date()))
-    };
-    std::iter::from_fn(next).take(DAYS_MAX as usize).collect()
-}
-
-fn end_of(day: Date) -> DateTime {
-    day.to_datetime(jiff::civil::time(23, 59, 59, 999_999_999))
+    let firings = schedule.first_of_each_day(after, to, usual, &workspace.calendar).take(DAYS_MAX as usize);
+    firings.map(|Firing { local, at, .. }| (at.timestamp(), local.date())).collect()
 }
 
 /// How many mails a day has.

@@ -48,6 +48,7 @@ pub mod server_test;
 mod side_by_side;
 pub mod signing;
 pub mod status;
+mod texts;
 pub mod trial;
 pub mod view;
 pub mod workspace;

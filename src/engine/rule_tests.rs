@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::civil::DateTime;
 use serde::Serialize;
 
 use crate::config::Mode;
@@ -32,6 +31,7 @@ use crate::ruletest::{
     self, Came, CameDecision, CameMail, Case, Columns, CsvNames, Difference, ENDING, HoldOn, Known, Played, Receivables, Rows,
     SentMatter, Stretch, read_cases,
 };
+use crate::schedule::end_of;
 use crate::script::{Branches, Reached};
 use crate::source::csv::{CsvSource, CsvTable};
 
@@ -396,15 +396,9 @@ impl<'w> Player<'w> {
         let Some(schedule) = &rule.schedule else {
             return std::iter::successors(Some(from), |day| Some(shifted(*day, 1))).take_while(|day| *day <= through).collect();
         };
-        let end_of = |day: Date| DateTime::from_parts(day, jiff::civil::time(23, 59, 59, 999_999_999));
-        let mut mark = end_of(shifted(from, -1));
-        let next = || {
-            let firing = schedule.next_after(mark, &self.workspace.config.time_zone, &self.workspace.calendar)?;
-            let day = firing.local.date();
-            mark = end_of(day);
-            (day <= through).then_some(day)
-        };
-        std::iter::from_fn(next).collect()
+        let (usual, calendar) = (&self.workspace.config.time_zone, &self.workspace.calendar);
+        let firings = schedule.first_of_each_day(end_of(shifted(from, -1)), through, usual, calendar);
+        firings.map(|firing| firing.local.date()).collect()
     }
 
     /// Adds what came of a plan; a mail that cannot be composed is blocked in the plan too, as a run would have it.

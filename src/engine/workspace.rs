@@ -1,17 +1,14 @@
 //! A workspace, loaded: config, rules, scripts, templates and calendars, checked as one generation.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::config::{self, CalendarSettings, Config, Mode, ReadCalendar, SystemSecrets};
 use crate::domain::date::{Date, DayUnit, Timestamp, days_between};
-use crate::domain::hex::hexadecimal;
 use crate::domain::id::{RecipientKey, RuleId};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
@@ -19,6 +16,7 @@ use crate::engine::deliver::pace::Rates;
 use crate::engine::home::Away;
 use crate::engine::run::{Parts, history_mode};
 use crate::engine::signing::Signing;
+use crate::engine::texts::{generation_of, kept_texts};
 use crate::message::known_names;
 use crate::outbox::retry::RetryPolicy;
 use crate::plan::history::History;
@@ -26,7 +24,7 @@ use crate::plugin::{self, PluginFolder, Plugins, Program};
 use crate::port::{Clock, LedgerSource, Transport};
 use crate::rule::{self, Known, Limits, RuleFile, RuleKind, RuleSet};
 pub use crate::rulebook::revision::at_revision;
-use crate::rulebook::{self, PluginTexts, TextFile, Texts};
+use crate::rulebook::{self, PluginTexts, Texts};
 use crate::ruletest::Columns;
 use crate::schedule::Calendar;
 use crate::schedule::Quiet;
@@ -35,7 +33,7 @@ use crate::smtp::pool::SmtpTransport;
 use crate::smtp::tls::TlsFault;
 pub use crate::source::csv::FileChange;
 use crate::source::csv::{CsvLedger, CsvSource, CsvTable};
-use crate::store::texts::{GenerationText, KeptText};
+use crate::store::texts::GenerationText;
 use crate::store::thread::thread;
 use crate::store::{Queue, StoreError, history, open_reader};
 use crate::template::{LentFilter, TemplateFile, Templates};
@@ -176,7 +174,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         None => Some(ReadCalendar::default()),
         Some(settings) => read_calendar(texts_at, settings, &mut texts, &mut problems),
     };
-    let generation = generation(&texts);
+    let generation = generation_of(&texts);
 
     let header = CsvSource::new(ledger_files(root, &config), Date::MIN).header();
     let header = header.map_err(|found| problems.extend(found)).ok();
@@ -581,44 +579,4 @@ fn ledger_files(root: &Path, config: &Config) -> CsvLedger {
     there(&mut files.invoices);
     [&mut files.customers, &mut files.credit_notes, &mut files.payments].into_iter().flatten().for_each(there);
     files
-}
-
-/// Returns a hash of all texts, each with its path.
-fn generation(texts: &Texts) -> String {
-    let mut all: BTreeMap<&str, &str> = BTreeMap::new();
-    let files = texts.config.iter().chain(&texts.rules).chain(&texts.templates).chain(&texts.calendars);
-    all.extend(files.map(|file| (&*file.path, file.text.as_str())));
-    all.extend(texts.scripts.iter().map(|(path, text)| (path.as_str(), text.as_str())));
-    let mut hash = Sha256::new();
-    let mut part = |part: &[u8]| {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    };
-    all.into_iter().flat_map(|(path, text)| [path, text]).for_each(|text| part(text.as_bytes()));
-    for plugin in &texts.plugins {
-        part(plugin.name.as_bytes());
-        plugin.texts.iter().flat_map(|(file, text)| [file, text]).for_each(|text| part(text.as_bytes()));
-        plugin.others.iter().for_each(|(file, own)| {
-            part(file.as_bytes());
-            part(own);
-        });
-    }
-    hexadecimal(&hash.finalize()[..8])
-}
-
-/// Returns what a run keeps of the texts it is made with. config.yaml may hold a password, and programs are no texts.
-fn kept_texts(texts: Texts) -> Arc<[GenerationText]> {
-    let config = texts.config.map(|file| (file.path.to_string(), KeptText::hash_of(&file.text)));
-    let whole = |file: TextFile| (file.path.to_string(), KeptText::Whole(file.text));
-    let files = texts.rules.into_iter().chain(texts.templates).chain(texts.calendars).map(whole);
-    let scripts = texts.scripts.into_iter().map(|(path, text)| (path, KeptText::Whole(text)));
-    let plugins = texts.plugins.into_iter().flat_map(|plugin| {
-        let path = move |file: String| format!("plugins/{}/{file}", plugin.name);
-        let named = path.clone();
-        let whole = plugin.texts.into_iter().map(move |(file, text)| (path(file), KeptText::Whole(text)));
-        whole.chain(plugin.others.into_iter().map(move |(file, hash)| (named(file), KeptText::Hash(hexadecimal(&hash)))))
-    });
-    // A calendar may lie anywhere, also among the plugins' files.
-    let all: BTreeMap<String, KeptText> = config.into_iter().chain(files).chain(scripts).chain(plugins).collect();
-    all.into_iter().map(|(path, text)| GenerationText { path, text }).collect()
 }

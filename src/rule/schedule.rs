@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
 use crate::domain::date::Timestamp;
 use crate::schedule::{
     BusinessDays, Calendar, Cron, DayOfMonth, FIRINGS_MAX, Fate, Firing, Later, MISSED_WITHIN, Missed, Shift, TimeZoneName,
-    Timetable, fates, past_until,
+    Timetable, end_of, fates, past_until,
 };
 use crate::yaml::{Fields, Node, Problems, choice, duration, text, unknown_word};
 
@@ -39,6 +39,22 @@ impl RuleSchedule {
     /// Firings ascend strictly, both in local time and in instant. Source: docs/decisions/0016.
     pub fn next_after(&self, after: DateTime, usual: &TimeZoneName, calendar: &Calendar) -> Option<Firing> {
         self.timetable(usual, calendar).next_after(after)
+    }
+
+    /// Returns the first firing of each day after `after`, up to the day `to` by the schedule's own clock.
+    pub fn first_of_each_day<'a>(
+        &'a self,
+        after: DateTime,
+        to: Date,
+        usual: &'a TimeZoneName,
+        calendar: &'a Calendar,
+    ) -> impl Iterator<Item = Firing> + 'a {
+        let mut last = after;
+        std::iter::from_fn(move || {
+            let firing = self.next_after(last, usual, calendar)?;
+            last = end_of(firing.local.date());
+            (firing.local.date() <= to).then_some(firing)
+        })
     }
 
     /// Returns the firings whose local time is after `after` and whose instant is `until` at the latest, in order, at most

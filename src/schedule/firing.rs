@@ -232,7 +232,8 @@ fn second_before(local: DateTime) -> Option<DateTime> {
     local.checked_sub(jiff::SignedDuration::from_secs(1)).ok()
 }
 
-fn end_of(date: Date) -> DateTime {
+/// Returns the last second of a day; expressions name whole minutes, so nothing of the day lies after it.
+pub fn end_of(date: Date) -> DateTime {
     date.to_datetime(jiff::civil::time(23, 59, 59, 0))
 }
 

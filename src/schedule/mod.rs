@@ -16,7 +16,7 @@ mod zone;
 pub use calendar::{CLOSED_DAYS_MAX, Calendar, CalendarFault, HOLIDAYS_MAX, Holiday, HolidayDay, Years, easter_sunday};
 pub use cron::{CRON_CHARACTERS_MAX, Cron, CronFault};
 pub use days::{BusinessDays, DayOfMonth, NTH_MAX, Shift};
-pub use firing::{FIRINGS_MAX, Firing, Timetable, past_until};
+pub use firing::{FIRINGS_MAX, Firing, Timetable, end_of, past_until};
 pub use ics::{IcsFault, read_ics};
 pub use missed::{Fate, Later, MISSED_WITHIN, Missed, MissedReason, ON_TIME, fates};
 pub use quiet::{Quiet, QuietHours};

@@ -86,6 +86,16 @@ struct OldAttempt {
 }
 
 impl Archived {
+    /// Returns whether every file of the archive that the database knows of was read: what is in none of them is nowhere.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn is_whole(&self, reader: &Connection) -> Result<bool, StoreError> {
+        let mut statement = reader.prepare("select file from archive")?;
+        let files = statement.query_map((), |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        Ok(files.iter().all(|file| self.files.contains(file)))
+    }
+
     /// Reads these files of the archive of a database.
     ///
     /// # Errors

@@ -127,6 +127,7 @@ pub fn verify(
         generations: BTreeMap::new(),
         missing: Missing::default(),
         partly_archived: None,
+        is_archive_whole: false,
     };
     verifier.all(expect, progress)?;
     Ok(Some(verifier.found))
@@ -152,6 +153,8 @@ struct Verifier<'a> {
     missing: Missing,
     /// The run whose decisions may be in the archive in part.
     partly_archived: Option<i64>,
+    /// Whether every file of the archive was read.
+    is_archive_whole: bool,
 }
 
 impl Verifier<'_> {

@@ -161,7 +161,8 @@ impl Verifier<'_> {
         // Attempts leave with the texts of their mails; where no text has, they were removed.
         let has_archived = "select 1 from run where mails_archived = 1 union all
             select 1 from message where text_digest is not null limit 1";
-        if self.reader.prepare(has_archived)?.exists(())? {
+        self.is_archive_whole = self.archived.is_whole(self.reader)?;
+        if !self.is_archive_whole && self.reader.prepare(has_archived)?.exists(())? {
             self.found.not_at_hand.attempts = self.missing.attempts.len() as u64;
         } else {
             for id in self.missing.attempts.clone() {
@@ -202,7 +203,9 @@ impl Verifier<'_> {
         let in_archive = || self.archived.run(run_id, |id| self.generations.get(id).cloned());
         match read_run(self.reader, run_id)?.or_else(in_archive) {
             // Only runs without a mail leave the database; the mails of others may have gone to later ones.
-            None if !self.reader.prepare_cached("select 1 from message where run_id = ?1")?.exists((run_id,))? => {
+            None if !self.is_archive_whole
+                && !self.reader.prepare_cached("select 1 from message where run_id = ?1")?.exists((run_id,))? =>
+            {
                 self.found.not_at_hand.runs += 1;
             }
             None => self.fault(what, place, "a run".into(), NOTHING.into()),
@@ -250,7 +253,7 @@ impl Verifier<'_> {
         if count != link.decision_count {
             let select = "select decisions_archived from run where id = ?1";
             let is_archived = self.reader.query_row(select, (run_id,), |row| row.get(0)).unwrap_or(true);
-            if count < link.decision_count && (is_archived || self.partly_archived == Some(run_id)) {
+            if !self.is_archive_whole && count < link.decision_count && (is_archived || self.partly_archived == Some(run_id)) {
                 self.found.not_at_hand.decisions += 1;
             } else {
                 self.fault(what, format!("link {}", link.id), link.decision_count.to_string(), count.to_string());

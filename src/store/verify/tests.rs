@@ -254,6 +254,18 @@ async fn the_chain_holds_over_the_archive_and_no_id_is_given_twice() {
     assert!(without.not_at_hand.decisions > 2 && without.not_at_hand.attempts > 1, "{:?}", without.not_at_hand);
     assert_eq!(without.hash, whole.hash);
 
+    // With the whole archive at hand, what is nowhere was removed.
+    for (sql, named) in [
+        ("delete from attempt where id = (select max(id) from attempt)", "attempt "),
+        ("delete from decision where run_id = (select max(id) from run)", "decisions of run "),
+    ] {
+        let sound = std::fs::read(&path).unwrap();
+        Connection::open(&path).unwrap().execute(sql, ()).unwrap();
+        let found = with(Some(&archive), &[]);
+        assert!(found.faults.iter().any(|fault| fault.what.starts_with(named)), "{sql}: {:?}", found.faults);
+        std::fs::write(&path, sound).unwrap();
+    }
+
     // Somebody edits the archive.
     let files: Vec<PathBuf> = std::fs::read_dir(&archive).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(with(None, &files), whole, "given by name");
