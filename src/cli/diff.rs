@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::cli::forecast::scope;
 use crate::cli::plan::block_sentence;
-use crate::cli::print::{fail, few, json, number, out, say, table};
+use crate::cli::print::{fail, few, json, out, say, table};
 use crate::cli::session::{Session, bar, tell};
 use crate::cli::{Common, Exit, day};
 use crate::clock::SystemClock;
@@ -295,8 +295,7 @@ fn print_rows(is_markdown: bool, headings: [&str; 4], rows: &[[String; 4]]) {
     }
     let mut shown = table(&headings);
     for row in rows {
-        let [first, second, before, after] = row.clone();
-        shown.add_row([first.into(), second.into(), number(before), number(after)]);
+        shown.add_row(row);
     }
     out(shown.to_string());
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cli::forecast_page::page;
 use crate::cli::plan::block_sentence;
-use crate::cli::print::{counted, fail, few, json, number, out, say, table};
+use crate::cli::print::{counted, fail, few, json, keep_whole, number, out, say, table};
 use crate::cli::session::{Session, bar};
 use crate::cli::{Common, Exit, day};
 use crate::clock::SystemClock;
@@ -329,6 +329,7 @@ fn print_mails(mails: &[MailLine]) {
             mail.blocked.map_or_else(|| "goes".to_owned(), |reason| format!("blocked: {}", block_sentence(reason))).into(),
         ]);
     }
+    keep_whole(&mut rows, &[0, 1, 5]);
     out(rows.to_string());
 }
 
