@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use crate::domain::date::{Date, days_between, shifted};
-use crate::script::fast::{Day, Number, Test, View, Whole};
+use crate::script::fast::{Day, Number, Test, Text, View, Whole};
 
 impl Test {
     /// Returns the first day after the view's on which the condition may answer otherwise; [`Date::MAX`] where none does.
@@ -57,14 +57,46 @@ impl Day {
 }
 
 /// Returns how long `&&` (decided by a false part) or `||` (by a true one) lasts: as long as any part that decides it, or
-/// else as long as all parts.
+/// else as long as all parts. A part that stands before it and can fail has to stay as it is as well, since its fault would be the answer.
 fn joined(tests: &[Test], view: &View<'_>, decides: bool) -> Date {
-    let deciding = tests.iter().filter(|test| test.holds(view) == Some(decides)).map(|test| test.lasts_until(view)).max();
-    // A part that only rhai can judge may be the one that fails, whatever the others say.
-    let is_whole = tests.iter().all(|test| test.holds(view).is_some());
-    match deciding.filter(|_| is_whole) {
-        Some(until) => until,
-        None => tests.iter().map(|test| test.lasts_until(view)).min().unwrap_or(Date::MAX),
+    let (mut decided, mut sound_until) = (None, Date::MAX);
+    for test in tests {
+        let until = test.lasts_until(view).min(sound_until);
+        match test.holds(view) {
+            // What fails now fails the whole, unless it is not come to.
+            None => break,
+            Some(holds) if holds == decides => decided = decided.max(Some(until)),
+            Some(_) => {}
+        }
+        if test.can_fail() {
+            sound_until = until;
+        }
+    }
+    decided.unwrap_or_else(|| tests.iter().map(|test| test.lasts_until(view)).min().unwrap_or(Date::MAX))
+}
+
+impl Test {
+    /// Returns whether there are documents or days of which it has no answer: a column that is not there, a day beyond the calendar.
+    fn can_fail(&self) -> bool {
+        match self {
+            Self::Not(test) => test.can_fail(),
+            Self::All(tests) | Self::Any(tests) => tests.iter().any(Self::can_fail),
+            Self::Same(left, _, right) => left.can_fail() || right.can_fail(),
+            Self::Day(left, _, right) => [left, right].into_iter().any(|day| matches!(day, Day::Moved(..))),
+            Self::Text(left, _, right) => left.can_fail() || right.can_fail(),
+            Self::Tagged(text) => text.can_fail(),
+            Self::Holds { text, part } | Self::Starts { text, part } | Self::Ends { text, part } => {
+                text.can_fail() || part.can_fail()
+            }
+            Self::OneOf(text, texts) => text.can_fail() || texts.iter().any(Text::can_fail),
+            Self::Constant(_) | Self::Disputed | Self::CreditNote | Self::Whole(..) | Self::Number(..) => false,
+        }
+    }
+}
+
+impl Text {
+    fn can_fail(&self) -> bool {
+        matches!(self, Self::InvoiceAttribute(_) | Self::CustomerAttribute(_))
     }
 }
 

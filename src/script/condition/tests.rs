@@ -437,6 +437,11 @@ fn what_turns_on_a_day_is_asked_again_on_that_day() {
         ("invoice.days_overdue > 14 && invoice.open > 5", Some(date(2026, 11, 25))),
         ("invoice.days_overdue > 14 || invoice.open > 5", None),
         ("customer.overdue > 5", Some(date(2026, 11, 22))),
+        // Once the first part comes to the column, it may fail.
+        (
+            "(invoice.days_overdue < 12 || invoice.attributes.absent == \"x\") && as_of == date(\"2030-01-01\")",
+            Some(date(2026, 11, 23)),
+        ),
         // rhai judges these: those that calculate with the day are asked each day.
         ("invoice.total - invoice.open < 3", None),
         ("invoice.days_overdue % 7 == 0", Some(date(2026, 11, 22))),
