@@ -212,7 +212,7 @@ fn show(found: &Difference, names: [&str; 2], args: &DiffArgs) {
             [sum.rule.clone(), sum.level.clone(), side(0), side(1)]
         })
         .collect();
-    print_rows(is_markdown, ["Rule", "Level", "Before", "After"], &sums);
+    print_rows(is_markdown, ["Rule", "Leading level", "Before", "After"], &sums);
     let most = if args.all { usize::MAX } else { CASES };
     let cases: Vec<[String; 4]> = found.changes.iter().take(most).map(case).collect();
     print_rows(is_markdown, ["Customer", "What", "Before", "After"], &cases);
