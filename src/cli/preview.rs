@@ -212,11 +212,7 @@ fn text(found: &Preview) -> String {
     let composed = &found.composed;
     let mut text = format!("From:    {}\n", composed.envelope_from);
     for recipient in &composed.recipients {
-        let heading = match recipient.role {
-            RecipientRole::To => "To:",
-            RecipientRole::Cc => "Cc:",
-            RecipientRole::Bcc => "Bcc:",
-        };
+        let heading = format!("{}:", recipient.role.heading());
         text += &format!("{heading:<9}{}\n", recipient.address);
     }
     format!("{text}Subject: {}\n\n{}\n", composed.subject, composed.text.trim_end())

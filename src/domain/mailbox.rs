@@ -67,6 +67,15 @@ pub enum RecipientRole {
 impl RecipientRole {
     /// All of them, the most prominent first.
     pub const ALL: [Self; 3] = [Self::To, Self::Cc, Self::Bcc];
+
+    /// Returns the name of its header field (RFC 5322, section 3.6.3).
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::To => "To",
+            Self::Cc => "Cc",
+            Self::Bcc => "Bcc",
+        }
+    }
 }
 
 /// One address a mail goes to.

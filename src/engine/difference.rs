@@ -8,16 +8,14 @@ use serde::Serialize;
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
-use crate::domain::mailbox::RecipientRole;
 use crate::domain::money::{Currency, plain};
 use crate::engine::attach::Attachments;
 use crate::engine::compose::Composer;
 use crate::engine::forecast::{Foreseen, MailLine};
 use crate::engine::lines::{LineChange, changes};
 use crate::engine::workspace::Workspace;
+use crate::plan::forced;
 use crate::plan::forecast::ForeseenMail;
-use crate::plan::{NOTICE_LEVEL, STATEMENT_LEVEL, forced};
-use crate::rule::RuleKind;
 use crate::store::texts::KeptText;
 
 /// The most mails that are composed on both sides to compare what they say.
@@ -360,11 +358,8 @@ struct Reading {
 fn read(side: Side<'_>, sample: &Sample<'_>, now: Timestamp) -> Reading {
     let Sample { ledger, rule, level, customer, documents, as_of } = *sample;
     let Some(rule) = side.foreseen.rules.rules.iter().find(|own| own.id.as_str() == rule) else { return Reading::default() };
-    let level = match &rule.kind {
-        RuleKind::Reminder(_) => level,
-        RuleKind::Statement(_) => STATEMENT_LEVEL,
-        RuleKind::Notice(_) => NOTICE_LEVEL,
-    };
+    // The rule may be of another kind on this side.
+    let level = if rule.reminder().is_some() { level } else { rule.kind.as_str() };
     let rules = side.foreseen.rules.of(vec![rule.clone()]);
     let plan = forced(&rules, ledger, level, customer, documents, as_of);
     let attachments = Attachments::left_out();
@@ -379,12 +374,7 @@ fn read(side: Side<'_>, sample: &Sample<'_>, now: Timestamp) -> Reading {
         Ok(composed) => {
             let mut text = format!("From: {}\n", composed.envelope_from);
             for recipient in &composed.recipients {
-                let heading = match recipient.role {
-                    RecipientRole::To => "To",
-                    RecipientRole::Cc => "Cc",
-                    RecipientRole::Bcc => "Bcc",
-                };
-                text += &format!("{heading}: {}\n", recipient.address);
+                text += &format!("{}: {}\n", recipient.role.heading(), recipient.address);
             }
             text += &format!("Subject: {}\n\n{}", composed.subject, composed.text.trim_end());
             Reading { text, bytes: composed.bytes }

@@ -39,6 +39,16 @@ pub enum Beginning {
     On(Date),
 }
 
+impl Beginning {
+    /// Returns its day by the company's clock.
+    fn day(self, workspace: &Workspace) -> Date {
+        match self {
+            Self::After(now) => workspace.today(now),
+            Self::On(day) => day,
+        }
+    }
+}
+
 /// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -87,10 +97,7 @@ pub fn foresee(
     };
     let found = foresee_turns(&rules, &ledger, past, &turns, &customers, progress);
     let by_hand = rules.rules.iter().filter(|rule| rule.schedule.is_none()).map(|rule| rule.id.clone()).collect();
-    let from = match beginning {
-        Beginning::After(now) => workspace.today(now),
-        Beginning::On(day) => day,
-    };
+    let from = beginning.day(workspace);
     Foreseen { rules, ledger, from, to, turns, forecast: found, by_hand }
 }
 
@@ -145,10 +152,7 @@ fn days_of(workspace: &Workspace, rule: &Rule, beginning: Beginning, to: Date) -
     let usual = &workspace.config.time_zone;
     let Some(schedule) = &rule.schedule else {
         let midnight = |day: Date| usual.zone().to_ambiguous_zoned(day.to_datetime(Time::midnight())).compatible();
-        let first = match beginning {
-            Beginning::After(now) => workspace.today(now),
-            Beginning::On(day) => day,
-        };
+        let first = beginning.day(workspace);
         let days = (0..).map(|ahead| shifted(first, ahead)).take_while(|day| *day <= to).take(DAYS_MAX as usize);
         return days.filter_map(|day| Some((midnight(day).ok()?.timestamp(), day))).collect();
     };
@@ -271,8 +275,7 @@ impl Foreseen {
 
     /// Returns the word for what a mail is: its level, `statement` or `notice`.
     pub fn level_word(&self, mail: &ForeseenMail) -> &str {
-        let rule = &self.rules.rules[usize::from(mail.rule)];
-        mail.level(&self.rules).map_or(rule.kind.as_str(), |level| level.as_str())
+        self.rules.rules[usize::from(mail.rule)].level_word(mail.lead.level)
     }
 
     /// Returns every day of the span with its counts.
@@ -288,9 +291,7 @@ impl Foreseen {
         }
         let level = |((rule, level), mails): ((u16, u16), u64)| {
             let rule = &self.rules.rules[usize::from(rule)];
-            let id = rule.reminder().and_then(|reminder| reminder.levels.get(usize::from(level)));
-            let level = id.map_or(rule.kind.as_str(), |level| level.id.as_str());
-            DayLevel { rule: rule.id.to_string(), level: level.to_owned(), mails }
+            DayLevel { rule: rule.id.to_string(), level: rule.level_word(level).to_owned(), mails }
         };
         let line = |(day, DayCount { blocked, levels }): (Date, DayCount)| {
             let levels: Vec<DayLevel> = levels.into_iter().map(level).collect();
@@ -320,8 +321,7 @@ impl Foreseen {
         }
         let line = |((rule, level, currency), (mails, items, amount)): ((u16, u16, Currency), (u64, u64, Decimal))| {
             let rule = &self.rules.rules[usize::from(rule)];
-            let id = rule.reminder().and_then(|reminder| reminder.levels.get(usize::from(level)));
-            let level = id.map_or(rule.kind.as_str(), |level| level.id.as_str()).to_owned();
+            let level = rule.level_word(level).to_owned();
             let (currency, amount) = (currency.to_string(), plain(amount, currency));
             TotalLine { rule: rule.id.to_string(), level, currency, mails, items, amount }
         };
@@ -334,10 +334,7 @@ impl Foreseen {
         let customer = self.ledger.customer(mail.customer);
         let item = |item: &PlannedItem| ItemLevel {
             item: self.ledger.document(item.document).number.to_string(),
-            level: match rule.reminder() {
-                Some(reminder) => reminder.levels[usize::from(item.step.level)].id.to_string(),
-                None => rule.kind.as_str().to_owned(),
-            },
+            level: rule.level_word(item.step.level).to_owned(),
         };
         MailLine {
             day: self.day(mail),

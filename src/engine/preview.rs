@@ -11,8 +11,8 @@ use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
 use crate::message::Composed;
 use crate::plan::reason::BlockReason;
-use crate::plan::{NOTICE_LEVEL, Plan, STATEMENT_LEVEL, forced, plan};
-use crate::rule::{Rule, RuleKind, RuleSet};
+use crate::plan::{Plan, forced, plan};
+use crate::rule::{Rule, RuleSet};
 use crate::store::StoreError;
 
 /// Which mail to show.
@@ -94,7 +94,7 @@ pub fn preview(
     let subject = wanted.subject.map(|subject| find(ledger, subject)).transpose()?;
     let planned = match (wanted.level, subject) {
         (Some(level), Some((customer, document))) => {
-            let known: Vec<&str> = rules.rules.iter().flat_map(level_words).collect();
+            let known: Vec<&str> = rules.rules.iter().flat_map(Rule::level_words).collect();
             if !known.contains(&level) {
                 return Err(PreviewFault::LevelUnknown { level: level.to_owned(), known: known.join(", ") });
             }
@@ -158,22 +158,13 @@ pub fn preview_levels(
     for rule in &rules.rules {
         // Levels of two rules may have one name.
         let own = rules.of(vec![rule.clone()]);
-        for level in level_words(rule) {
+        for level in rule.level_words() {
             let wanted = Wanted { subject: Some(subject), level: Some(level), language };
             let mail = preview(workspace, &own, ledger, as_of, now, &wanted);
             all.push(LevelPreview { rule: rule.id.to_string(), level: level.to_owned(), mail });
         }
     }
     all
-}
-
-/// Returns the levels of a rule that can be asked for.
-fn level_words(rule: &Rule) -> Vec<&str> {
-    match &rule.kind {
-        RuleKind::Reminder(reminder) => reminder.levels.iter().map(|own| own.id.as_str()).collect(),
-        RuleKind::Statement(_) => vec![STATEMENT_LEVEL],
-        RuleKind::Notice(_) => vec![NOTICE_LEVEL],
-    }
 }
 
 fn find(ledger: &Ledger, subject: &str) -> Result<(CustomerIndex, Option<DocumentIndex>), PreviewFault> {

@@ -242,7 +242,7 @@ impl Watched {
     fn coverage(&self, reached: &BTreeSet<(String, String)>) -> Coverage {
         let id = self.rule.id.to_string();
         let level = |name: &str| ReachedPart { name: name.to_owned(), reached: reached.contains(&(id.clone(), name.to_owned())) };
-        let levels = ruletest::levels(&self.rule).into_iter().map(level).collect();
+        let levels = self.rule.level_words().into_iter().map(level).collect();
         let branches = self.branches.iter().flat_map(Branches::seen);
         let branches = branches.map(|one| BranchView { part: one.text, was_true: one.was_true, was_false: one.was_false });
         let functions = self.functions.iter().flat_map(|(names, reached)| {

@@ -11,9 +11,8 @@ use crate::domain::problem::{Place, Problem};
 use crate::engine::attach::{Attachments, fetch_blocking};
 use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
+use crate::plan::forced;
 use crate::plan::reason::BlockReason;
-use crate::plan::{NOTICE_LEVEL, STATEMENT_LEVEL, forced};
-use crate::rule::RuleKind;
 
 /// How many customers each level is tried on: enough to meet more than one language.
 const CUSTOMERS_MAX: usize = 20;
@@ -29,13 +28,8 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
         .collect();
     let (mut problems, mut said) = (Vec::new(), BTreeSet::new());
     for rule in &workspace.rules.rules {
-        let levels: Vec<&str> = match &rule.kind {
-            RuleKind::Reminder(reminder) => reminder.levels.iter().map(|level| level.id.as_str()).collect(),
-            RuleKind::Statement(_) => vec![STATEMENT_LEVEL],
-            RuleKind::Notice(_) => vec![NOTICE_LEVEL],
-        };
         let rules = workspace.rules.of(vec![rule.clone()]);
-        for level in levels {
+        for level in rule.level_words() {
             for (place, (customer, documents)) in owing.iter().enumerate() {
                 let plan = forced(&rules, ledger, level, *customer, documents, as_of);
                 let bare = Attachments::left_out();

@@ -231,6 +231,20 @@ impl Rule {
             RuleKind::Statement(_) | RuleKind::Notice(_) => None,
         }
     }
+
+    /// Returns the words its mails are asked for and shown by: its levels' ids, else the word for its kind.
+    pub fn level_words(&self) -> Vec<&str> {
+        match self.reminder() {
+            Some(reminder) => reminder.levels.iter().map(|level| level.id.as_str()).collect(),
+            None => vec![self.kind.as_str()],
+        }
+    }
+
+    /// Returns the word for the mails of the level at this place: its id, else the word for the rule's kind.
+    pub fn level_word(&self, place: u16) -> &str {
+        let level = self.reminder().and_then(|reminder| reminder.levels.get(usize::from(place)));
+        level.map_or(self.kind.as_str(), |level| level.id.as_str())
+    }
 }
 
 /// On which days reminders may go.

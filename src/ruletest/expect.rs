@@ -7,8 +7,7 @@ use crate::domain::id::{CustomerId, DocumentNumber, RuleId};
 use crate::domain::money::Currency;
 use crate::domain::problem::Place;
 use crate::plan::reason::{BlockReason, DeclineReason};
-use crate::plan::{NOTICE_LEVEL, STATEMENT_LEVEL};
-use crate::rule::{Rule, RuleKind};
+use crate::rule::Rule;
 use crate::ruletest::Known;
 use crate::ruletest::day::Days;
 use crate::ruletest::ledger::RowReader;
@@ -214,7 +213,7 @@ impl ExpectReader<'_, '_> {
 
     fn level(&self, node: &Node, problems: &mut Problems<'_>) -> Option<String> {
         let word = yaml::text(node, problems)?;
-        let known: Vec<&str> = self.rules.iter().flat_map(|rule| levels(rule)).collect();
+        let known: Vec<&str> = self.rules.iter().flat_map(|rule| rule.level_words()).collect();
         if !known.contains(&word.as_str()) {
             yaml::unknown_word(node, &word, known.iter().copied().chain([NOTHING]), problems);
             return None;
@@ -248,13 +247,4 @@ fn bare(place: Place) -> ExpectedMail {
 
 fn reason(node: &Node, problems: &mut Problems<'_>) -> Option<DeclineReason> {
     yaml::choice(&DeclineReason::ALL.map(|reason| (reason.as_str(), reason)))(node, problems)
-}
-
-/// Returns the words for the mails of a rule.
-pub fn levels(rule: &Rule) -> Vec<&str> {
-    match &rule.kind {
-        RuleKind::Reminder(reminder) => reminder.levels.iter().map(|level| level.id.as_str()).collect(),
-        RuleKind::Statement(_) => vec![STATEMENT_LEVEL],
-        RuleKind::Notice(_) => vec![NOTICE_LEVEL],
-    }
 }

@@ -26,7 +26,7 @@ use crate::rule::Rule;
 pub use compare::{Came, CameDecision, CameMail, Difference, compare};
 pub use day::Days;
 pub use disguise::Disguise;
-pub use expect::{Expected, ExpectedMail, ExpectedNothing, levels};
+pub use expect::{Expected, ExpectedMail, ExpectedNothing};
 pub use keys::rule_test_schema;
 pub use ledger::{Columns, DocumentRow, PaymentRow, ROWS_MAX, RowAttributes, Rows};
 pub use read::{CASES_MAX, DAYS_MAX, STRETCHES_MAX, read_cases};

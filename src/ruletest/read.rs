@@ -8,7 +8,7 @@ use crate::domain::problem::Problem;
 use crate::plan::history::Standing;
 use crate::rule::{Rule, RuleKind};
 use crate::ruletest::day::Days;
-use crate::ruletest::expect::{ExpectReader, levels};
+use crate::ruletest::expect::ExpectReader;
 use crate::ruletest::ledger::{RowReader, Rows};
 use crate::ruletest::{Case, CsvNames, Hold, HoldOn, Known, Past, Played, Receivables, SentMail, SentMatter, Stretch};
 use crate::yaml::{self, Fields, Node, Problems, Span, Value};
@@ -221,7 +221,9 @@ fn sent(
     let named = fields.optional("rule", problems, |node, problems| other(node, known, problems));
     let word = fields.required("mail", problems, |node, problems| {
         let word = yaml::text(node, problems)?;
-        let all = || named.map_or_else(|| rules.to_vec(), |rule| vec![rule]).into_iter().flat_map(levels).collect::<Vec<_>>();
+        let all = || {
+            named.map_or_else(|| rules.to_vec(), |rule| vec![rule]).into_iter().flat_map(Rule::level_words).collect::<Vec<_>>()
+        };
         if !all().contains(&word.as_str()) {
             yaml::unknown_word(node, &word, all().iter().copied(), problems);
             return None;
@@ -240,7 +242,7 @@ fn sent(
     // The first of the rules that has such a mail.
     let rule = named.or_else(|| {
         let own = std::iter::once(&known.own).chain(rules);
-        own.copied().find(|rule| levels(rule).contains(&word.as_str()))
+        own.copied().find(|rule| rule.level_words().contains(&word.as_str()))
     })?;
     let owner = items.iter().flatten().find_map(|number| rows.owner_of(number));
     let Some(customer) = customer.or(owner.map(|(id, _)| id.clone())).or(rows.only_customer().cloned()) else {

@@ -7,7 +7,7 @@ use crate::domain::hold::{HoldKind, HoldTerm, Holds};
 use crate::domain::mailbox::Suppressions;
 use crate::plan::explain::{Answer, Explanation, explain};
 use crate::plan::next::NEXT_DAYS_MAX;
-use crate::plan::tests::property::{SCRIPTS, ledger_text, past, rule_lines};
+use crate::plan::tests::property::{ledger_text, named, past, rule_lines, rules_of};
 
 /// Returns what a plan says of a customer: rule, currency, subject, verdict, reason, whom it stands back for, and each item's reason.
 fn planned(plan: &Plan, rules: &RuleSet, ledger: &Ledger, customer: CustomerIndex) -> Vec<String> {
@@ -69,11 +69,7 @@ proptest! {
         gap in 0..4_u32,
         past in past(),
     ) {
-        let given: Vec<(String, String)> =
-            lines.into_iter().enumerate().map(|(place, lines)| (format!("r{place}"), lines)).collect();
-        let given: Vec<(&str, &str)> = given.iter().map(|(id, lines)| (id.as_str(), lines.as_str())).collect();
-        let used = SCRIPTS.into_iter().filter(|(path, _)| given.iter().any(|(_, lines)| lines.contains(path)));
-        let (rules, ledger) = (rules(&given, &used.collect::<Vec<_>>(), gap), ledger(&text));
+        let (rules, ledger) = (rules_of(&named("r", lines), gap), ledger(&text));
         let (mut past, mut first) = (past.clone(), BTreeMap::new());
         let foretold: Vec<Explanation> = ledger
             .customer_indexes()

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::hold::{HoldKind, HoldTerm, Holds};
 use crate::plan::forecast::{Forecast, Turn, forecast};
 use crate::plan::tests::occasions::{NOTICE, STATEMENT, ledger_with_payments, one_rule};
-use crate::plan::tests::property::{SCRIPTS, past, rule_lines};
+use crate::plan::tests::property::{named, past, rule_lines, rules_of};
 
 /// A mail in words: the turn, the rule, the customer, the currency, its items with their steps, the total, why it is blocked.
 type Told = (usize, String, String, Vec<(String, u16, u16)>, Decimal, Option<BlockReason>);
@@ -160,17 +160,11 @@ proptest! {
         days in days(),
         held in prop::option::of((0..4_usize, 0..20_i32)),
     ) {
-        let given: Vec<(String, String)> = lines
-            .into_iter()
-            .enumerate()
-            .map(|(place, (lines, condition, ladder))| {
-                let lines = if condition.is_empty() { lines } else { without(&lines, "where:") + condition };
-                (format!("r{place}"), lines + ladder)
-            })
-            .collect();
-        let given: Vec<(&str, &str)> = given.iter().map(|(id, lines)| (id.as_str(), lines.as_str())).collect();
-        let used = SCRIPTS.into_iter().filter(|(path, _)| given.iter().any(|(_, lines)| lines.contains(path)));
-        let mut rules = rules(&given, &used.collect::<Vec<_>>(), gap);
+        let lines = lines.into_iter().map(|(lines, condition, ladder)| {
+            let lines = if condition.is_empty() { lines } else { without(&lines, "where:") + condition };
+            lines + ladder
+        });
+        let mut rules = rules_of(&named("r", lines.collect()), gap);
         for text in [STATEMENT.to_owned() + "period: previous week\n", NOTICE.to_owned() + "for_each: invoice\n"] {
             rules.rules.extend(one_rule(&text, None).rules);
         }

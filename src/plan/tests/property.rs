@@ -45,10 +45,22 @@ pub(crate) fn rule_lines() -> impl Strategy<Value = String> {
     parts.map(prop::sample::select).prop_map(|parts| parts.concat())
 }
 
-pub(crate) const SCRIPTS: [(&str, &str); 2] = [
+const SCRIPTS: [(&str, &str); 2] = [
     ("all.rhai", "fn recipients(customer, items, level) { if items.len == 3 { 7 } else { () } }"),
     ("some.rhai", "fn select(customer, items) { items.filter(|item| item.open > 30) }"),
 ];
+
+/// Gives each rule's lines an id: the prefix and its place.
+pub(crate) fn named(prefix: &str, lines: Vec<String>) -> Vec<(String, String)> {
+    lines.into_iter().enumerate().map(|(place, lines)| (format!("{prefix}{place}"), lines)).collect()
+}
+
+/// Returns the rules of these ids and lines, with the scripts they name.
+pub(crate) fn rules_of(given: &[(String, String)], gap: u32) -> RuleSet {
+    let used: Vec<_> = SCRIPTS.into_iter().filter(|(path, _)| given.iter().any(|(_, lines)| lines.contains(path))).collect();
+    let given: Vec<(&str, &str)> = given.iter().map(|(id, lines)| (id.as_str(), lines.as_str())).collect();
+    rules(&given, &used, gap)
+}
 
 /// Steps of rule `r0` and mails to customers, days before the plan's.
 pub(crate) fn past() -> impl Strategy<Value = History> {
@@ -138,11 +150,7 @@ proptest! {
         gap in 0..4_u32,
         past in past(),
     ) {
-        let given: Vec<(String, String)> =
-            lines.into_iter().enumerate().map(|(place, lines)| (format!("r{place}"), lines)).collect();
-        let given: Vec<(&str, &str)> = given.iter().map(|(id, lines)| (id.as_str(), lines.as_str())).collect();
-        let used = SCRIPTS.into_iter().filter(|(path, _)| given.iter().any(|(_, lines)| lines.contains(path)));
-        let (rules, ledger) = (rules(&given, &used.collect::<Vec<_>>(), gap), ledger(&text));
+        let (rules, ledger) = (rules_of(&named("r", lines), gap), ledger(&text));
         let plan = plan(&rules, &ledger, &past, AS_OF);
 
         let mut mails = vec![];
@@ -201,22 +209,14 @@ proptest! {
         others in prop::collection::vec(rule_lines(), 0..3),
         past in past(),
     ) {
-        let named = |prefix: &str, lines: Vec<String>| -> Vec<(String, String)> {
-            lines.into_iter().enumerate().map(|(place, lines)| (format!("{prefix}{place}"), lines)).collect()
-        };
-        let load = |given: &[(String, String)]| {
-            let given: Vec<(&str, &str)> = given.iter().map(|(id, lines)| (id.as_str(), lines.as_str())).collect();
-            let used = SCRIPTS.into_iter().filter(|(path, _)| given.iter().any(|(_, lines)| lines.contains(path)));
-            rules(&given, &used.collect::<Vec<_>>(), 0)
-        };
         let (own, ledger) = (named("r", lines), ledger(&text));
-        let before = load(&own);
+        let before = rules_of(&own, 0);
         let known = keys(&plan(&before, &ledger, &past, AS_OF), &before, &ledger);
         let different: BTreeSet<&String> = known.values().collect();
         prop_assert_eq!(different.len(), known.len(), "every message has a key of its own");
 
         // Some sort before the rules that were there, so that each has another place.
-        let mut after = load(&[named("a", others), own].concat());
+        let mut after = rules_of(&[named("a", others), own].concat(), 0);
         for rule in &mut after.rules {
             rule.file = format!("rules/renamed-{}.yaml", rule.id).into();
             rule.revision = "another text".into();
