@@ -181,7 +181,7 @@ fn write_mails(
         let level = message.level_facts(composer.rules).id.to_string();
         let name = format!("{:03}-{level}-{}", number + 1, file_word(customer.id.as_str()));
         fs::write(folder.join(format!("{name}.eml")), &mail.bytes)?;
-        if let Some(html) = &composed.html {
+        if let Some(html) = composed.page() {
             fs::write(folder.join(format!("{name}.html")), html)?;
         }
         pictures.push(Picture {

@@ -110,7 +110,7 @@ fn show(common: &Common, args: &PreviewArgs, found: &Preview) -> Result<Exit, Ex
         return Ok(Exit::Done);
     }
     let composed = &found.composed;
-    match (args.format, &composed.html) {
+    match (args.format, composed.page()) {
         (Form::Eml, _) => put(args, &composed.bytes),
         (Form::Html, Some(html)) => put(args, format!("{html}\n").as_bytes()),
         (Form::Html, None) => {
@@ -181,7 +181,7 @@ fn show_levels(common: &Common, args: &PreviewArgs, subject: &str, all: &[LevelP
         Form::Html => {
             let picture = |(level, found): (&LevelPreview, &Preview)| Picture {
                 eml: None,
-                html: found.composed.html.clone().map(Html::Within),
+                html: found.composed.page().map(Html::Within),
                 to: addresses(found, RecipientRole::To).join(", "),
                 customer: found.customer.clone(),
                 level: of(level),

@@ -21,6 +21,10 @@ pub(crate) fn generation_of(texts: &Texts) -> String {
         hash.update(part);
     };
     all.into_iter().flat_map(|(path, text)| [path, text]).for_each(|text| part(text.as_bytes()));
+    texts.images.iter().for_each(|image| {
+        part(image.path.as_bytes());
+        part(&image.bytes);
+    });
     for plugin in &texts.plugins {
         part(plugin.name.as_bytes());
         plugin.texts.iter().flat_map(|(file, text)| [file, text]).for_each(|text| part(text.as_bytes()));
@@ -37,6 +41,8 @@ pub(crate) fn kept_texts(texts: Texts) -> Arc<[GenerationText]> {
     let config = texts.config.map(|file| (file.path.to_string(), KeptText::hash_of(&file.text)));
     let whole = |file: TextFile| (file.path.to_string(), KeptText::Whole(file.text));
     let files = texts.rules.into_iter().chain(texts.templates).chain(texts.calendars).map(whole);
+    let hash = |bytes: &[u8]| KeptText::Hash(hexadecimal(&Sha256::digest(bytes)));
+    let images = texts.images.into_iter().map(move |file| (file.path.to_string(), hash(&file.bytes)));
     let scripts = texts.scripts.into_iter().map(|(path, text)| (path, KeptText::Whole(text)));
     let plugins = texts.plugins.into_iter().flat_map(|plugin| {
         let path = move |file: String| format!("plugins/{}/{file}", plugin.name);
@@ -45,6 +51,6 @@ pub(crate) fn kept_texts(texts: Texts) -> Arc<[GenerationText]> {
         whole.chain(plugin.others.into_iter().map(move |(file, hash)| (named(file), KeptText::Hash(hexadecimal(&hash)))))
     });
     // A calendar may lie anywhere, also among the plugins' files.
-    let all: BTreeMap<String, KeptText> = config.into_iter().chain(files).chain(scripts).chain(plugins).collect();
+    let all: BTreeMap<String, KeptText> = config.into_iter().chain(files).chain(images).chain(scripts).chain(plugins).collect();
     all.into_iter().map(|(path, text)| GenerationText { path, text }).collect()
 }

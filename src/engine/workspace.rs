@@ -36,7 +36,7 @@ use crate::source::csv::{CsvLedger, CsvSource, CsvTable};
 use crate::store::texts::GenerationText;
 use crate::store::thread::thread;
 use crate::store::{Queue, StoreError, history, open_reader};
-use crate::template::{LentFilter, TemplateFile, Templates};
+use crate::template::{ImageFile, LentFilter, TemplateFile, Templates};
 
 /// How many coming statements of a rule are looked at for days between them: a year of monthly ones.
 const STATEMENTS_LOOKED_AT: usize = 12;
@@ -562,7 +562,8 @@ fn templates(texts: &Texts, library: &Library) -> (Templates, Vec<Problem>) {
         let (own, called) = (library.clone(), name.to_owned());
         LentFilter { name: name.to_owned(), call: Arc::new(move |values| own.call(&called, values)) }
     });
-    Templates::load_with(files.collect(), &known_names(), lent.collect())
+    let images = texts.images.iter().map(|file| ImageFile { path: file.path.to_string(), bytes: Arc::clone(&file.bytes) });
+    Templates::load_with(files.collect(), images.collect(), &known_names(), lent.collect())
 }
 
 /// Returns the first line of a file, as far as it can be read and is no longer than a header is.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use compact_str::CompactString;
 use thiserror::Error;
 
@@ -18,7 +20,7 @@ use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, attachment_f
 use crate::message::context::context;
 use crate::message::mime::{Envelope, message_bytes};
 use crate::script::LevelFacts;
-use crate::template::{Rendered, TemplateFault, Templates};
+use crate::template::{Rendered, ShownImage, TemplateFault, Templates};
 
 /// How many recipients one mail may have. Source: RFC 5321 §4.5.3.1.8, every server takes at least 100.
 pub const RECIPIENTS_MAX: usize = 100;
@@ -108,6 +110,8 @@ pub struct Composed {
     pub text: String,
     /// The HTML part, decoded.
     pub html: Option<String>,
+    /// The images that the HTML shows.
+    pub images: Vec<ShownImage>,
     /// The language of its words.
     pub language: Language,
 }
@@ -208,7 +212,8 @@ pub fn compose_with(letter: &Letter<'_>, attachments: &[Attachment], templates: 
     }
     let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
     let choice = templates.choose(letter.template, language)?;
-    let mut rendered = choice.render(&context(letter, &choice))?;
+    let album = choice.album(&envelope.header_id);
+    let mut rendered = choice.render(&context(letter, &choice, &album), &album)?;
     rendered.subject.insert_str(0, letter.subject_lead);
     if rendered.text.trim().is_empty() {
         return Err(ComposeFault::BodyEmpty { template: letter.template.to_string() });
@@ -219,6 +224,16 @@ pub fn compose_with(letter: &Letter<'_>, attachments: &[Attachment], templates: 
 }
 
 impl Composed {
+    /// Returns the HTML with its images written into it, for a browser, which knows nothing of the mail's other parts.
+    pub fn page(&self) -> Option<String> {
+        let mut page = self.html.clone()?;
+        for ShownImage { content_id, image } in &self.images {
+            let data = format!("data:{};base64,{}", image.content_type(), STANDARD.encode(&image.bytes));
+            page = page.replace(&format!("cid:{content_id}"), &data);
+        }
+        Some(page)
+    }
+
     pub(crate) fn new(envelope: Envelope<'_>, rendered: Rendered, bytes: Vec<u8>) -> Self {
         Self {
             subject: rendered.subject,
@@ -228,6 +243,7 @@ impl Composed {
             bytes,
             text: rendered.text,
             html: rendered.html,
+            images: rendered.images,
             language: rendered.language,
         }
     }

@@ -11,10 +11,10 @@ use crate::domain::ledger::{DocumentIndex, PaymentIndex};
 use crate::domain::money::Money;
 use crate::domain::statement::{OpenItemStatement, StatementLine};
 use crate::message::compose::{Content, Letter};
-use crate::template::{Choice, Reader, date_value, money_value, variable_value};
+use crate::template::{Album, Choice, IMAGE_FUNCTION, Reader, date_value, money_value, variable_value};
 
 /// Returns what the templates of `letter` may use.
-pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>) -> Value {
+pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>, album: &Album) -> Value {
     let reader = choice.reader();
     let figures = Figures::of(letter);
     let money = |amount| money_value(Money { amount, currency: letter.currency }, reader);
@@ -72,6 +72,7 @@ pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>) -> Value {
         ("as_of", date_value(letter.as_of, reader)),
         ("language", language.into()),
         ("vars", Value::from_pairs(variables)),
+        (IMAGE_FUNCTION, album.value()),
     ];
     let own = match letter.content {
         Content::Reminder | Content::Notice(None) => Vec::new(),

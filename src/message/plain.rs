@@ -33,7 +33,8 @@ pub fn plain_mail(mail: &PlainMail<'_>) -> Result<Composed, ComposeFault> {
     let headers = extra_headers(mail.sender, &[])?;
     let envelope = Envelope { headers, ..addressed(mail.key, mail.sender, mail.recipients, mail.date)? };
     let subject = mail.subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let rendered = Rendered { subject, html: None, text: mail.text.to_owned(), language: Language::new("en") };
+    let rendered =
+        Rendered { subject, html: None, text: mail.text.to_owned(), images: Vec::new(), language: Language::new("en") };
     let bytes = message_bytes(&envelope, &rendered, &[])?;
     Ok(Composed::new(envelope, rendered, bytes))
 }

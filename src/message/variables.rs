@@ -175,6 +175,9 @@ pub fn reference() -> String {
         Amounts and dates are compared with the tests at the end of this page, not with `>` and `==`. Beside the filters and\n\
         tests listed here all of MiniJinja's own can be used, and the functions of plugins (`{{ as_of|next_business_day }}`) with the\n\
         built-in ones about days: `add_days`, `add_business_days`, `days_between`, `business_days_between`, `is_business_day`, `month_end`.\n\n\
+        `image(\"logo.png\")` gives the address of an image file in `rules/templates/`, which becomes part of the mail, so that nothing is\n\
+        fetched when it is read: `<img src=\"{{ image(\"logo.png\") }}\" alt=\"ACME\" width=\"120\">`. `alt` says what it shows to those who do\n\
+        not see it; it is also what the text part has. PNG, JPEG and GIF of at most 512 KiB, at most ten and 1 MiB a mail.\n\n\
         `items` are what a reminder asks for, all open documents of a statement, the invoice of a notice for each invoice, and\n\
         the invoice that is settled in a notice for each payment; the level of a statement is `statement`, of a notice `notice`.\n\
         A notice for each customer has no items and no currency (`XXX`, no amounts).\n",

@@ -48,6 +48,15 @@ pub struct TextFile {
     pub text: String,
 }
 
+/// A file that is no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BinaryFile {
+    /// The path in the workspace, with `/` on every system: `rules/templates/logo.png`.
+    pub path: Arc<str>,
+    /// Its bytes.
+    pub bytes: Arc<[u8]>,
+}
+
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Readers {
@@ -73,6 +82,8 @@ pub struct Texts {
     pub scripts: BTreeMap<String, String>,
     /// Everything a template can be made of, below `rules/templates/`.
     pub templates: Vec<TextFile>,
+    /// The images among them.
+    pub images: Vec<BinaryFile>,
     /// The calendar files that were asked for with [`read_calendars`], in that order.
     pub calendars: Vec<TextFile>,
     /// The folders below `plugins/`, with every file in them.
@@ -115,7 +126,8 @@ pub fn read(folder: &Path) -> (Texts, Vec<Problem>) {
 pub fn read_calendars<'p>(folder: &Path, paths: impl Iterator<Item = &'p str>, texts: &mut Texts) -> Vec<Problem> {
     let Ok(root) = folder.canonicalize() else { return Vec::new() };
     let files = texts.config.iter().chain(&texts.rules).chain(&texts.templates).map(|file| file.text.len());
-    let used: usize = files.chain(texts.scripts.values().map(String::len)).sum();
+    let others = texts.scripts.values().map(String::len).chain(texts.images.iter().map(|file| file.bytes.len()));
+    let used: usize = files.chain(others).sum();
     let bytes_left = ALL_BYTES_MAX.saturating_sub(used as u64);
     let mut reader = Reader { root, bytes_left, texts: Texts::default(), problems: Vec::new() };
     let found: Vec<TextFile> = paths.filter_map(|path| reader.text(path.to_owned())).collect();
@@ -178,6 +190,9 @@ fn kind(name: &str) -> Kind {
 /// The endings of the files below `rules/templates/` that are read.
 const TEMPLATE_ENDINGS: [&str; 3] = [".html", ".txt", ".mjml"];
 
+/// The endings of the images that a template may show.
+const IMAGE_ENDINGS: [&str; 4] = [".png", ".jpg", ".jpeg", ".gif"];
+
 struct Reader {
     root: PathBuf,
     bytes_left: u64,
@@ -228,8 +243,14 @@ impl Reader {
             if TEMPLATE_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
                 let file = self.text(path);
                 self.texts.templates.extend(file);
+            } else if IMAGE_ENDINGS.iter().any(|ending| name.to_lowercase().ends_with(ending)) {
+                match self.bytes(&path) {
+                    Ok(bytes) => self.texts.images.push(BinaryFile { path: path.into(), bytes: bytes.into() }),
+                    Err(problem) => self.problems.push(problem),
+                }
             } else if !name.to_lowercase().ends_with(".md") {
-                self.unread(&path, format!("a template ends in {}", TEMPLATE_ENDINGS.join(", ")));
+                let (templates, images) = (TEMPLATE_ENDINGS.join(", "), IMAGE_ENDINGS.join(", "));
+                self.unread(&path, format!("a template ends in {templates}, an image in {images}"));
             }
             return;
         }

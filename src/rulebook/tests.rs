@@ -68,7 +68,7 @@ fn nothing_is_passed_over_in_silence() {
         ("rules/late.YAML", b""),
         ("rules/notes.docx", b""),
         ("rules/old/late.yaml", b""),
-        ("rules/templates/logo.png", b""),
+        ("rules/templates/logo.svg", b""),
     ]);
     let (paths, problems) = summary(&folder);
     assert_eq!(paths, ["config.yaml"]);
@@ -80,7 +80,8 @@ fn nothing_is_passed_over_in_silence() {
             "rules/notes.docx: `rules/notes.docx` is not read; a rule ends in .yaml, its script in .rhai",
             "rules/old/late.yaml: `rules/old/late.yaml` is not read; \
              rules and scripts lie in `rules/` itself, templates in `rules/templates/`",
-            "rules/templates/logo.png: `rules/templates/logo.png` is not read; a template ends in .html, .txt, .mjml",
+            "rules/templates/logo.svg: `rules/templates/logo.svg` is not read; \
+             a template ends in .html, .txt, .mjml, an image in .png, .jpg, .jpeg, .gif",
         ]
     );
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use crate::domain::problem::{Place, Problem, nearest};
 use crate::template::code::{Word, WordKind, line_and_column, words};
 use crate::template::filter::{FILTERS, FILTERS_BUILT_IN, TESTS, TESTS_BUILT_IN};
+use crate::template::image::{IMAGE_FUNCTION, image_missing};
 use crate::template::load::{Source, Templates};
 
 /// What kind of value a name stands for, as far as comparing goes.
@@ -83,6 +84,9 @@ impl Check<'_> {
                 let own = TESTS.iter().map(|test| test.name);
                 self.check_helper("test", target, own.chain(TESTS_BUILT_IN.iter().copied()), problems);
             }
+            (WordKind::Name, IMAGE_FUNCTION) if !is_part && next(1).is_some_and(|open| open.text == "(") => {
+                self.check_image(word, next(2), problems);
+            }
             (WordKind::Name, "extends" | "include" | "import" | "from") => {
                 let Some(file) = next(1).filter(|file| file.kind == WordKind::Text) else { return };
                 if !self.templates.sources.contains_key(file.text) {
@@ -112,6 +116,25 @@ impl Check<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// An image has to be there, in HTML, and to be told to those who do not see it.
+    fn check_image(&self, word: &Word<'_>, wanted: Option<&Word<'_>>, problems: &mut Vec<Problem>) {
+        if self.name.ends_with(".txt") {
+            let problem = Problem::error("Only HTML can show an image").at(self.place(word));
+            return problems.push(problem.hint("take it out of the text"));
+        }
+        if let Some(file) = wanted.filter(|wanted| wanted.kind == WordKind::Text)
+            && !self.templates.images.contains_key(file.text)
+        {
+            let message = image_missing(file.text, self.templates.images.keys());
+            problems.push(Problem::error(message).at(self.place(file)));
+        }
+        if tag_around(&self.source.text, word.offset).is_some_and(|tag| is_image_without_words(&tag)) {
+            let hint = "write `alt=\"…\"` with what it shows, or `alt=\"\"` where it only decorates";
+            let problem = Problem::error("The image has no text for those who do not see it");
+            problems.push(problem.at(self.place(word)).hint(hint));
         }
     }
 
@@ -169,7 +192,7 @@ impl Check<'_> {
         let mut parts = path.split('.');
         let first = parts.next()?;
         let is_global = self.templates.environment.globals().any(|(name, _)| name == first);
-        if is_global || NAMES_BUILT_IN.contains(&first) || self.set_names.contains(first) {
+        if is_global || NAMES_BUILT_IN.contains(&first) || first == IMAGE_FUNCTION || self.set_names.contains(first) {
             return None;
         }
         let heads = |known: &KnownName| known.path.split(['.', '[']).next() == Some(first);
@@ -214,4 +237,35 @@ impl Check<'_> {
         let width = word.text.chars().count() + if word.kind == WordKind::Text { 2 } else { 0 };
         Place::within(self.source.path.clone(), &self.source.text, line, column, width as u32)
     }
+}
+
+/// Returns the HTML or MJML tag that `offset` stands in, without the template's own code.
+fn tag_around(text: &str, offset: usize) -> Option<String> {
+    let start = text[..offset].rfind('<')?;
+    let mut tag = String::new();
+    let mut rest = &text[start..];
+    loop {
+        let stop = rest.find(['{', '>'])?;
+        tag.push_str(&rest[..stop]);
+        rest = &rest[stop..];
+        let close = match rest.as_bytes().get(..2) {
+            Some(b"{{") => "}}",
+            Some(b"{%") => "%}",
+            Some(b"{#") => "#}",
+            _ if rest.starts_with('>') => return (text.len() - rest.len() > offset).then_some(tag),
+            _ => {
+                tag.push('{');
+                rest = &rest[1..];
+                continue;
+            }
+        };
+        rest = &rest[rest.find(close)? + close.len()..];
+    }
+}
+
+/// Returns whether a tag shows an image and says nothing of it.
+fn is_image_without_words(tag: &str) -> bool {
+    let tag = tag.to_ascii_lowercase();
+    let is_image = tag.starts_with("<img") || tag.starts_with("<mj-image");
+    is_image && !tag.split_ascii_whitespace().any(|word| word.starts_with("alt=") || word == "alt")
 }

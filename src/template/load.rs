@@ -12,6 +12,7 @@ use crate::template::check::{Check, KnownName};
 use crate::template::code::{WordKind, words};
 use crate::template::file::{FileKind, Part, TemplateFile, file_name, kind_of};
 use crate::template::filter::{LentFilter, add_helpers, add_lent};
+use crate::template::image::{IMAGE_FILES_MAX, Image, ImageFile, image_fault};
 use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
 use crate::template::render::{Choice, FUEL_MAX, Office, RECURSION_MAX, TemplateFault, fault_of};
 
@@ -50,6 +51,7 @@ pub struct Templates {
     variants: BTreeMap<TemplateName, BTreeMap<Option<Language>, Variant>>,
     language: Language,
     pub(crate) lent: Vec<LentFilter>,
+    pub(crate) images: Arc<BTreeMap<String, Image>>,
     /// A memo of pure values, so that a thousand mails in German load German once.
     offices: Mutex<BTreeMap<Language, Arc<Office>>>,
 }
@@ -71,6 +73,7 @@ impl Default for Templates {
             variants: BTreeMap::new(),
             language: Language::new(LANGUAGE_DEFAULT),
             lent: Vec::new(),
+            images: Arc::default(),
             offices: Mutex::default(),
         }
     }
@@ -81,11 +84,16 @@ impl Templates {
     ///
     /// What has no problem can be used even where others have some; whether it is, is the caller's business.
     pub fn load(files: Vec<TemplateFile>, names: &[KnownName]) -> (Self, Vec<Problem>) {
-        Self::load_with(files, names, Vec::new())
+        Self::load_with(files, Vec::new(), names, Vec::new())
     }
 
-    /// Does what [`Templates::load`] does, with filters that another floor lends.
-    pub fn load_with(files: Vec<TemplateFile>, names: &[KnownName], lent: Vec<LentFilter>) -> (Self, Vec<Problem>) {
+    /// Does what [`Templates::load`] does, with the images that templates may show, and filters that another floor lends.
+    pub fn load_with(
+        files: Vec<TemplateFile>,
+        images: Vec<ImageFile>,
+        names: &[KnownName],
+        lent: Vec<LentFilter>,
+    ) -> (Self, Vec<Problem>) {
         let mut templates = Self { lent, ..Self::default() };
         let default_reader = Arc::new(Reader::new(&templates.language));
         // Registered once so that the checks know every filter; each reader's own replace them.
@@ -96,6 +104,7 @@ impl Templates {
             let message = format!("There are {} template files, more than {TEMPLATES_MAX}", files.len());
             return (templates, vec![Problem::error(message)]);
         }
+        templates.images = Arc::new(named_images(images, &mut problems));
         for file in files {
             templates.add(file, &mut problems);
         }
@@ -150,7 +159,8 @@ impl Templates {
         let is_same_primary = words.as_str().split('-').next() == Some(primary);
         let convention = if is_same_primary { Language::new(&tag) } else { words.clone() };
         let language = words.clone();
-        Ok(Choice { name: name.clone(), sources: &self.sources, variant, office: self.office(&convention), language })
+        let office = self.office(&convention);
+        Ok(Choice { name: name.clone(), sources: &self.sources, images: &self.images, variant, office, language })
     }
 
     fn office(&self, language: &Language) -> Arc<Office> {
@@ -249,4 +259,25 @@ impl Templates {
         }
         names
     }
+}
+
+/// Returns the images that can be shown, by file name; what cannot is a problem.
+fn named_images(files: Vec<ImageFile>, problems: &mut Vec<Problem>) -> BTreeMap<String, Image> {
+    let mut images = BTreeMap::new();
+    if files.len() > IMAGE_FILES_MAX {
+        problems.push(Problem::error(format!("There are {} image files, more than {IMAGE_FILES_MAX}", files.len())));
+        return images;
+    }
+    for ImageFile { path, bytes } in files {
+        let name = file_name(&path).to_owned();
+        let place = Place::file(path.as_str());
+        if let Some(fault) = image_fault(&name, &bytes) {
+            problems.push(Problem::error(fault).at(place));
+        } else if images.contains_key(&name) {
+            problems.push(Problem::error(format!("`{name}` is there twice")).at(place));
+        } else {
+            images.insert(name.clone(), Image { name, bytes, alternative: String::new() });
+        }
+    }
+    images
 }

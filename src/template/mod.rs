@@ -2,12 +2,14 @@
 //!
 //! The language is MiniJinja, held tight: an unknown name is an error, never an empty place; HTML is escaped; work, depth
 //! and size are bounded. Money and dates are values of their own here and print the way their reader writes them.
-//! Nothing here knows what a mail is or reads a file: texts come in, texts go out. `message/` builds the values.
+//! Nothing here knows what a mail is or reads a file: texts come in, texts go out, with the images that they show.
+//! `message/` builds the values.
 
 mod check;
 mod code;
 mod file;
 mod filter;
+mod image;
 mod load;
 mod reader;
 mod render;
@@ -17,6 +19,10 @@ mod value;
 pub use crate::template::check::{KnownName, NameKind};
 pub use crate::template::file::TemplateFile;
 pub use crate::template::filter::{FILTERS, Helper, LentCall, LentFilter, TESTS, helper_reference, is_filter};
+pub use crate::template::image::{
+    Album, IMAGE_BYTES_MAX, IMAGE_ENDINGS, IMAGE_FILES_MAX, IMAGE_FUNCTION, IMAGES_BYTES_MAX, IMAGES_MAX, Image, ImageFile,
+    ShownImage, image_fault, image_value,
+};
 pub use crate::template::load::{TEMPLATE_BYTES_MAX, TEMPLATES_MAX, Templates};
 pub use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
 pub use crate::template::render::{

@@ -1,5 +1,6 @@
 //! Filling a template for one reader, within limits.
 
+use std::collections::BTreeMap;
 use std::fmt;
 // An in-memory writer with a limit; nothing leaves the process.
 use std::io;
@@ -12,6 +13,7 @@ use thiserror::Error as ThisError;
 use crate::domain::id::{Language, TemplateName};
 use crate::domain::problem::{Place, Problem};
 use crate::template::code::line_and_column;
+use crate::template::image::{Album, Image, ShownImage};
 use crate::template::load::{Sources, Variant};
 use crate::template::reader::Reader;
 use crate::template::text::text_of;
@@ -37,6 +39,8 @@ pub struct Rendered {
     pub html: Option<String>,
     /// The text: the template's own, or made from the HTML.
     pub text: String,
+    /// The images that the HTML shows.
+    pub images: Vec<ShownImage>,
     /// The language the template was chosen for.
     pub language: Language,
 }
@@ -77,6 +81,7 @@ pub(crate) struct Office {
 pub struct Choice<'t> {
     pub(crate) name: TemplateName,
     pub(crate) sources: &'t Sources,
+    pub(crate) images: &'t Arc<BTreeMap<String, Image>>,
     pub(crate) variant: &'t Variant,
     pub(crate) office: Arc<Office>,
     pub(crate) language: Language,
@@ -93,12 +98,17 @@ impl Choice<'_> {
         &self.language
     }
 
-    /// Fills subject, HTML and text with `context`.
+    /// Returns the function that shows images in one mail, whose own id is `tail`: `key@domain`.
+    pub fn album(&self, tail: &str) -> Album {
+        Album::new(self.images, tail)
+    }
+
+    /// Fills subject, HTML and text with `context`, in which `album` is the function that shows images.
     ///
     /// # Errors
     /// The first part that cannot be filled, with its place: an undefined name, a filter's complaint, a limit, or a
     /// subject that is empty, longer than a line or [`SUBJECT_CHARACTERS_MAX`], or has a control character.
-    pub fn render(&self, context: &Value) -> Result<Rendered, TemplateFault> {
+    pub fn render(&self, context: &Value, album: &Album) -> Result<Rendered, TemplateFault> {
         let subject = self.subject(context)?;
         let html = self.variant.html.as_deref().map(|file| self.fill(file, context)).transpose()?;
         let text = match (&self.variant.text, &html) {
@@ -110,7 +120,7 @@ impl Choice<'_> {
             })?,
             (None, None) => return Err(self.incomplete("neither an .html nor a .txt file")),
         };
-        Ok(Rendered { subject, html, text, language: self.language.clone() })
+        Ok(Rendered { subject, html, text, images: album.shown(), language: self.language.clone() })
     }
 
     fn subject(&self, context: &Value) -> Result<String, TemplateFault> {

@@ -31,9 +31,13 @@ fn fill(html: &str, context: &Value) -> Result<Rendered, String> {
     render(&templates, None, context)
 }
 
+fn filled(choice: &Choice<'_>, context: &Value) -> Result<Rendered, TemplateFault> {
+    choice.render(context, &choice.album("k@acme.example"))
+}
+
 fn render(templates: &Templates, language: Option<&str>, context: &Value) -> Result<Rendered, String> {
     let choice = templates.choose(&TemplateName::new("a"), language.map(Language::new).as_ref());
-    choice.and_then(|choice| choice.render(context)).map_err(|fault| fault.to_string())
+    choice.and_then(|choice| filled(&choice, context)).map_err(|fault| fault.to_string())
 }
 
 #[test]
@@ -236,7 +240,7 @@ fn html_is_escaped_and_subject_and_text_are_not() {
         (rendered.subject.as_str(), rendered.html.as_deref(), rendered.text.as_str()),
         ("<b>A & B</b>", Some("<p>&lt;b&gt;A &amp; B&lt;&#x2f;b&gt;</p>"), "<b>A & B</b>\n")
     );
-    let text = templates.choose(&TemplateName::new("b"), None).unwrap().render(&context).unwrap();
+    let text = filled(&templates.choose(&TemplateName::new("b"), None).unwrap(), &context).unwrap();
     assert_eq!((text.html, text.text.as_str()), (None, "<b>A & B</b>"));
 }
 
@@ -298,7 +302,7 @@ fn amounts_and_dates_compare_exactly_and_print_for_their_reader() {
         as_of => date_value(jiff::civil::date(2027, 3, 8), choice.reader()),
     };
     assert_eq!(
-        choice.render(&context).unwrap().text,
+        filled(&choice, &context).unwrap().text,
         "€1,234.50 1234.50 EUR 1,234.50 True False True 8 March 2027 2027-03-08 8 Mar 2027 True €9.00; €10,000.00"
     );
 }
@@ -309,7 +313,7 @@ fn amounts_of_two_currencies_are_never_compared() {
     let choice = templates.choose(&TemplateName::new("a"), None).unwrap();
     let money = |code| money_value(Money { amount: dec!(5), currency: Currency::parse(code).unwrap() }, choice.reader());
     let context = context! { total => money("EUR"), items => vec![context! { open => money("USD") }] };
-    let fault = choice.render(&context).unwrap_err();
+    let fault = filled(&choice, &context).unwrap_err();
     assert_eq!(fault.message, "Amounts in EUR and USD cannot be compared");
     assert_eq!(fault.place.map(|place| (place.line, place.column)), Some((1, 13)));
 }
@@ -321,7 +325,7 @@ fn amounts_are_never_added_as_floats() {
         assert_eq!(problems, Vec::<String>::new());
         let choice = templates.choose(&TemplateName::new("a"), None).unwrap();
         let total = money_value(Money { amount: dec!(5), currency: Currency::parse("EUR").unwrap() }, choice.reader());
-        assert!(choice.render(&context! { total }).is_err(), "{template}");
+        assert!(filled(&choice, &context! { total }).is_err(), "{template}");
     }
 }
 
@@ -360,7 +364,7 @@ fn a_lent_filter_is_known_when_templates_load_and_gives_values_in_the_readers_co
     let text =
         "{{ as_of|same|first }} {{ total|same|first }} {{ 1.5|same|first }} {{ 'a'|same(as_of, 7, none, true, [1])|length }}";
     let files = vec![file("a.subject.txt", "S"), file("a.de.subject.txt", "S"), file("a.txt", text), file("a.de.txt", text)];
-    let (templates, problems) = Templates::load_with(files, NAMES, filters.clone());
+    let (templates, problems) = Templates::load_with(files, vec![], NAMES, filters.clone());
     assert_eq!(problems, []);
     for (language, expected) in [("en", "8 March 2027 €1,234.50 1.5 6"), ("de", "8. März 2027 1.234,50\u{a0}€ 1,5 6")] {
         let language = Language::new(language);
@@ -370,16 +374,97 @@ fn a_lent_filter_is_known_when_templates_load_and_gives_values_in_the_readers_co
             as_of => date_value(jiff::civil::date(2027, 3, 8), choice.reader()),
             total => money_value(money, choice.reader()),
         };
-        assert_eq!(choice.render(&values).unwrap().text, expected);
+        assert_eq!(filled(&choice, &values).unwrap().text, expected);
     }
     let files = vec![file("a.subject.txt", "S"), file("a.txt", "x\n{{ 1|broken }}")];
-    let (templates, _) = Templates::load_with(files, NAMES, filters);
+    let (templates, _) = Templates::load_with(files, vec![], NAMES, filters);
     let fault = render(&templates, None, &context! {}).unwrap_err();
     assert!(fault.starts_with("rules/templates/a.txt:2:") && fault.contains("It does not work"), "{fault}");
     let (_, problems) = Templates::load_with(
         vec![file("_a.txt", "{{ 1|sme }}")],
+        vec![],
         NAMES,
         vec![lent("same", std::sync::Arc::new(|_| Ok(Variable::Nothing)))],
     );
     assert_eq!(problems[0].to_string(), "rules/templates/_a.txt:1:6: Unknown filter `sme`; did you mean `same`?");
+}
+
+fn logo() -> Vec<ImageFile> {
+    vec![ImageFile { path: "rules/templates/logo.png".into(), bytes: b"\x89PNG\r\n\x1a\nlogo".as_slice().into() }]
+}
+
+/// Loads one template `a` with this HTML beside the image `logo.png`.
+fn load_beside_logo(html: &str) -> (Templates, Vec<String>) {
+    let file = |name: &str, text: &str| TemplateFile { path: format!("rules/templates/{name}"), text: text.into() };
+    let files = vec![file("a.subject.txt", "S"), file("a.html", html)];
+    let (templates, problems) = Templates::load_with(files, logo(), NAMES, vec![]);
+    (templates, problems.iter().map(Problem::to_string).collect())
+}
+
+#[test]
+fn an_image_that_is_missing_or_says_nothing_is_told_when_templates_load() {
+    for (html, expected) in [
+        ("<img src=\"{{ image('logo.png') }}\" alt=\"ACME > all\">", vec![]),
+        ("<img alt='' src={{ image('logo.png') }}>", vec![]),
+        ("<td background=\"{{ image('logo.png') }}\">x</td>", vec![]),
+        (
+            "<p>\n<img src=\"{{ image('logo.png') }}\" width=10>",
+            vec![
+                "rules/templates/a.html:2:14: The image has no text for those who do not see it; \
+                 write `alt=\"…\"` with what it shows, or `alt=\"\"` where it only decorates",
+            ],
+        ),
+        (
+            "<img alt=x src=\"{{ image('lgoo.png') }}\">",
+            vec!["rules/templates/a.html:1:26: Image `lgoo.png` is not there; did you mean `logo.png`?"],
+        ),
+    ] {
+        assert_eq!(load_beside_logo(html).1, expected, "{html}");
+    }
+    let (_, problems) = load(&[("a.subject.txt", "{{ image('x.png') }}"), ("a.txt", "x")]);
+    assert_eq!(problems, ["rules/templates/a.subject.txt:1:4: Only HTML can show an image; take it out of the text"]);
+    let twice = [logo(), logo()].concat();
+    let (_, problems) = Templates::load_with(vec![], twice, NAMES, vec![]);
+    assert_eq!(problems[0].to_string(), "rules/templates/logo.png: `logo.png` is there twice");
+}
+
+#[test]
+fn an_image_is_shown_once_however_often_it_is_named_and_within_limits() {
+    let made = |name: &str, bytes: usize| {
+        let bytes = [b"GIF89a".as_slice(), &vec![0; bytes]].concat();
+        image_value(Image { name: name.into(), bytes: bytes.into(), alternative: "Pay <b>now</b>".into() })
+    };
+    let html =
+        "{% macro m() %}{{ image('logo.png') }}{% endmacro %}{{ image(made) }} {{ m() }} {{ image('logo.png') }} {{ made.alt }}";
+    let (templates, problems) =
+        load_beside_logo(&html.replace("image(made)", "image(vars.made)").replace("made.alt", "vars.made.alt"));
+    assert_eq!(problems, Vec::<String>::new());
+    let choice = templates.choose(&TemplateName::new("a"), None).unwrap();
+    let fill = |made: Vec<Value>| {
+        let album = choice.album("k@acme.example");
+        let vars = context! { made => made[0].clone(), all => made };
+        choice.render(&context! { vars, image => album.value() }, &album)
+    };
+    let rendered = fill(vec![made("code.gif", 0)]).unwrap();
+    assert_eq!(
+        rendered.html.unwrap(),
+        "cid:image-1.k@acme.example cid:image-2.k@acme.example cid:image-2.k@acme.example Pay &lt;b&gt;now&lt;&#x2f;b&gt;"
+    );
+    let shown: Vec<(&str, &str)> =
+        rendered.images.iter().map(|shown| (shown.content_id.as_str(), shown.image.name.as_str())).collect();
+    assert_eq!(shown, [("image-1.k@acme.example", "code.gif"), ("image-2.k@acme.example", "logo.png")]);
+
+    let (templates, _) = load_beside_logo("{% for made in vars.all %}{{ image(made) }}{% endfor %}");
+    let choice = templates.choose(&TemplateName::new("a"), None).unwrap();
+    for (count, bytes, expected) in [
+        (IMAGES_MAX, 0, None),
+        (IMAGES_MAX + 1, 0, Some("The mail shows more than 10 images")),
+        (3, IMAGE_BYTES_MAX - 10, Some("The images of the mail have more than 1048576 bytes together")),
+        (1, IMAGE_BYTES_MAX, Some("`c0.gif` has 524294 bytes, more than 524288")),
+    ] {
+        let album = choice.album("k@acme.example");
+        let all: Vec<Value> = (0..count).map(|place| made(&format!("c{place}.gif"), bytes)).collect();
+        let rendered = choice.render(&context! { vars => context! { all }, image => album.value() }, &album);
+        assert_eq!(rendered.err().map(|fault| fault.message).as_deref(), expected);
+    }
 }

@@ -7,6 +7,7 @@
 
 mod dkim;
 mod headers;
+mod images;
 mod verifier;
 
 use std::collections::BTreeMap;
