@@ -20,10 +20,11 @@ use crate::domain::date::ISO;
 use crate::domain::money::plain;
 use crate::engine::compose::Composer;
 use crate::engine::programs::{PROTOCOL, start};
-use crate::message::{Attachment, attachment_fault};
+use crate::message::{Annex, Attachment, attachment_fault};
 use crate::plan::PlannedMessage;
 use crate::plugin::Program;
 use crate::program::{Conversation, Start, last_words};
+use crate::rule::{Enclosed, Enclosure, Rule};
 
 /// The most that the attachments of one run may have together, in bytes: they lie on the disk until it is stored.
 pub const RUN_BYTES_MAX: u64 = 2 << 30;
@@ -120,15 +121,20 @@ impl Attachments {
         Self { is_left_out: true, ..Self::default() }
     }
 
-    /// Returns the contents of a message's files.
-    pub(crate) fn of(&self, plugins: &[String], key: &str) -> Result<Vec<Attachment>, String> {
+    /// Returns what goes with a message: the files that were fetched for it, and what is made with it.
+    pub(crate) fn of<'r>(&self, enclosures: &'r [Enclosure], key: &str) -> Result<Vec<Annex<'r>>, String> {
         let mut all = Vec::new();
-        for plugin in plugins.iter().filter(|_| !self.is_left_out) {
-            let answer = self.answers.get(&(plugin.clone(), key.to_owned()));
-            let files = answer.cloned().unwrap_or_else(|| Err(format!("The plugin `{plugin}` was not asked")))?;
-            for file in &files {
-                let contents = file.bytes()?;
-                all.push(Attachment { name: file.name.clone(), content_type: file.content_type.clone(), contents });
+        for enclosure in enclosures.iter().filter(|_| !self.is_left_out) {
+            match &enclosure.what {
+                Enclosed::Items(form) => all.push(Annex::Items { form: *form, name: enclosure.name.as_deref() }),
+                Enclosed::Plugin(plugin) => {
+                    let answer = self.answers.get(&(plugin.clone(), key.to_owned()));
+                    let files = answer.cloned().unwrap_or_else(|| Err(format!("The plugin `{plugin}` was not asked")))?;
+                    for file in &files {
+                        let (name, content_type) = (file.name.clone(), file.content_type.clone());
+                        all.push(Annex::File(Attachment { name, content_type, contents: file.bytes()? }));
+                    }
+                }
             }
         }
         Ok(all)
@@ -149,19 +155,27 @@ pub async fn fetch(composer: &Composer<'_>) -> Attachments {
 /// Returns the plugins that mails which can go ask for.
 fn asked_plugins<'c>(composer: &'c Composer<'_>) -> BTreeSet<&'c String> {
     let going = composer.plan.messages.iter().filter(|message| message.blocked.is_none());
-    going.flat_map(|message| &message.rule(composer.rules).attach_plugins).collect()
+    going.flat_map(|message| plugins_of(message.rule(composer.rules))).collect()
+}
+
+/// Returns the plugins that a rule names for attachments.
+fn plugins_of(rule: &Rule) -> impl Iterator<Item = &String> {
+    rule.attach.iter().filter_map(|enclosure| match &enclosure.what {
+        Enclosed::Plugin(plugin) => Some(plugin),
+        Enclosed::Items(_) => None,
+    })
 }
 
 /// Returns what a plugin is asked, mail by mail.
 fn requests(composer: &Composer<'_>, plugin: &String) -> Vec<(String, Value)> {
     let going = composer.plan.messages.iter().filter(|message| message.blocked.is_none());
-    let asked = going.filter(|message| message.rule(composer.rules).attach_plugins.contains(plugin));
+    let asked = going.filter(|message| plugins_of(message.rule(composer.rules)).any(|own| own == plugin));
     asked.map(|message| (composer.key(message).to_string(), request(composer, message))).collect()
 }
 
 /// Does what [`fetch`] does, and waits for it, with or without a runtime around.
 pub fn fetch_blocking(composer: &Composer<'_>) -> Attachments {
-    if composer.rules.rules.iter().all(|rule| rule.attach_plugins.is_empty()) {
+    if composer.rules.rules.iter().all(|rule| !rule.attach.iter().any(|enclosure| enclosure.what.is_fetched())) {
         return Attachments::default();
     }
     let fetched = std::thread::scope(|scope| {

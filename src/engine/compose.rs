@@ -131,8 +131,8 @@ impl Composer<'_> {
             date: self.date(),
         };
         let missing = |detail| Blocked { reason: BlockReason::DocumentMissing, detail };
-        let attachments = self.attachments.of(&rule.attach_plugins, key.as_str()).map_err(missing)?;
-        let composed = compose_with(&letter, &attachments, &self.workspace.templates);
+        let annexes = self.attachments.of(&rule.attach, key.as_str()).map_err(missing)?;
+        let composed = compose_with(&letter, &annexes, &self.workspace.templates);
         let mut composed = composed.map_err(|fault| blocked(&fault))?;
         if !redirected.is_empty() {
             composed.bytes = with_original_recipients(&redirected, composed.bytes);

@@ -163,6 +163,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
                 limits: Limits::default(),
                 pickers: plugins.pickers(),
                 attachment_plugins: plugins.attachment_names(),
+                template_names: known_names(),
                 library: plugins.library,
             };
             problems.extend(rule::load(&rule_files, &texts.scripts, &known).1);
@@ -214,6 +215,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         library: plugins.library.clone(),
         pickers: plugins.pickers(),
         attachment_plugins: plugins.attachment_names(),
+        template_names: known_names(),
     };
     let (rules, found) = rule::load(&rule_files, &texts.scripts, &known);
     problems.extend(found);

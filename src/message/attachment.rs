@@ -23,7 +23,6 @@ pub struct Attachment {
 /// Names are what every system can store and no header can be led astray by; types are single documents, since a mail or
 /// a multipart inside would be taken apart by the reader's program. Source: RFC 6266 §4.3, RFC 6838 §4.2.
 pub fn attachment_fault(name: &str, content_type: &str) -> Option<String> {
-    let is_plain = |c: char| c.is_alphanumeric() || " -_.,()+".contains(c);
     if name.is_empty() || name.chars().count() > FILE_NAME_CHARACTERS_MAX {
         return Some(format!("its name has to have 1 to {FILE_NAME_CHARACTERS_MAX} characters"));
     }
@@ -42,6 +41,23 @@ pub fn attachment_fault(name: &str, content_type: &str) -> Option<String> {
         return Some(format!("{shown:?} is no content type of a document, such as application/pdf"));
     }
     None
+}
+
+/// Returns a name of a file with that ending, made from any text: what a name cannot hold becomes `-`.
+///
+/// [`attachment_fault`] finds nothing in it.
+pub(crate) fn file_name(text: &str, ending: &str) -> String {
+    let is_there = |stem: &str| stem.to_lowercase().ends_with(&format!(".{ending}"));
+    let stem = if is_there(text) { &text[..text.len() - ending.len() - 1] } else { text };
+    let room = FILE_NAME_CHARACTERS_MAX.saturating_sub(ending.chars().count() + 1);
+    let plain: String = stem.chars().map(|c| if is_plain(c) { c } else { '-' }).take(room).collect();
+    let plain = plain.trim_start_matches(['.', ' ', '-']).trim_end_matches(['.', ' ']);
+    format!("{}.{ending}", if plain.is_empty() { "file" } else { plain })
+}
+
+/// Returns whether a name may hold `c`.
+fn is_plain(c: char) -> bool {
+    c.is_alphanumeric() || " -_.,()+".contains(c)
 }
 
 #[cfg(test)]

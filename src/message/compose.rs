@@ -16,6 +16,7 @@ use crate::domain::mailbox::{Recipient, RecipientRole, Sender, is_address};
 use crate::domain::money::{Currency, plain};
 use crate::domain::statement::OpenItemStatement;
 use crate::domain::variable::Variable;
+use crate::message::annex::{Annex, Maker};
 use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, attachment_fault};
 use crate::message::context::context;
 use crate::message::mime::{Envelope, message_bytes};
@@ -199,11 +200,11 @@ pub fn compose(letter: &Letter<'_>, templates: &Templates) -> Result<Composed, C
     compose_with(letter, &[], templates)
 }
 
-/// Composes a letter with files attached. The same letter, files and templates always give the same bytes.
+/// Composes a letter with what goes with it. The same letter, annexes and templates always give the same bytes.
 ///
 /// # Errors
 /// The first thing that stands in the way; nothing of the mail exists then.
-pub fn compose_with(letter: &Letter<'_>, attachments: &[Attachment], templates: &Templates) -> Result<Composed, ComposeFault> {
+pub fn compose_with(letter: &Letter<'_>, annexes: &[Annex<'_>], templates: &Templates) -> Result<Composed, ComposeFault> {
     let envelope = envelope(letter)?;
     if let Content::Statement(statement) = letter.content
         && !statement.is_balanced()
@@ -213,13 +214,15 @@ pub fn compose_with(letter: &Letter<'_>, attachments: &[Attachment], templates: 
     let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
     let choice = templates.choose(letter.template, language)?;
     let album = choice.album(&envelope.header_id);
-    let mut rendered = choice.render(&context(letter, &choice, &album), &album)?;
+    let context = context(letter, &choice, &album);
+    let mut rendered = choice.render(&context, &album)?;
     rendered.subject.insert_str(0, letter.subject_lead);
     if rendered.text.trim().is_empty() {
         return Err(ComposeFault::BodyEmpty { template: letter.template.to_string() });
     }
-    check_attachments(attachments)?;
-    let bytes = message_bytes(&envelope, &rendered, attachments)?;
+    let attachments = Maker { letter, choice: &choice, context: &context }.files(annexes)?;
+    check_attachments(&attachments)?;
+    let bytes = message_bytes(&envelope, &rendered, &attachments)?;
     Ok(Composed::new(envelope, rendered, bytes))
 }
 

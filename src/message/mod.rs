@@ -3,6 +3,7 @@
 //! Whole or not at all: a fault of a template or an address blocks the mail before anything is queued. The same letter
 //! always gives the same bytes, so date and id come in as arguments. Nothing here decides who gets mail or sends it.
 
+mod annex;
 mod attachment;
 mod compose;
 mod context;
@@ -12,6 +13,7 @@ mod plain;
 mod test_mail;
 mod variables;
 
+pub use crate::message::annex::Annex;
 pub use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, FILE_NAME_CHARACTERS_MAX, attachment_fault};
 pub use crate::message::compose::{
     ComposeFault, Composed, Content, Letter, RECIPIENTS_MAX, REFERENCES_MAX, compose, compose_with,

@@ -13,6 +13,7 @@ use crate::rule::file::{self, At, Draft, look_up};
 use crate::rule::kind::{Body, LevelDraft, ReminderDraft};
 use crate::rule::{Limits, Reminder, Rule, RuleKind, RuleSet};
 use crate::script::{Condition, Library, Locate, Picker, Script};
+use crate::template::KnownName;
 use crate::yaml::{Problems, Span};
 
 /// The most rule files of a workspace.
@@ -52,6 +53,8 @@ pub struct Known {
     pub pickers: Vec<Picker>,
     /// The plugins that can make attachments.
     pub attachment_plugins: Vec<String>,
+    /// What templates may use, and names of files with them.
+    pub template_names: Vec<KnownName>,
 }
 
 /// Reads all rules of a workspace. `scripts` holds the texts of the .rhai files by path.
@@ -113,7 +116,7 @@ impl<'f> Sheet<'f> {
             let script = script.as_ref().and_then(|(script, _)| script.as_ref());
             check_disputed(draft.condition.as_ref(), script, draft.id.span, known, &mut problems);
         }
-        check_attach(draft.attach, &mut problems);
+        check_attach(draft.attach.unknown, &mut problems);
         let (Some(addressing), Some(body), Some((script, script_text)), false) =
             (draft.addressing, draft.body, script, problems.has_errors())
         else {
@@ -134,8 +137,8 @@ impl<'f> Sheet<'f> {
             headers: draft.headers,
             variables: draft.variables,
             script,
-            attaches: draft.attach.is_some(),
-            attach_plugins: draft.attach_plugins,
+            attaches: draft.attach.unknown.is_some(),
+            attach: draft.attach.enclosures,
             approve: draft.approve,
             give_up_after: draft.give_up_after,
             kind: match body {
@@ -249,7 +252,7 @@ fn check_disputed(
 fn check_attach(attach: Option<Span>, problems: &mut Problems<'_>) {
     if let Some(span) = attach {
         let message = "Such a document cannot be made yet: every mail of this rule stays blocked as `document_missing`";
-        problems.warning_hint(span, message, "write `{ plugin: name }`, or remove `attach` to send without");
+        problems.warning_hint(span, message, "write `{ items: csv }` or `{ plugin: name }`, or remove `attach` to send without");
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::header::ExtraHeader;
 use crate::domain::id::{RuleId, SenderId, TemplateName};
 use crate::domain::problem::{Place, nearest};
+use crate::rule::attach::{Attach, attach};
 use crate::rule::check::Known;
 use crate::rule::headers::headers;
 use crate::rule::keys::{KINDS, REMINDER};
@@ -36,9 +37,7 @@ pub(crate) struct Draft {
     pub(crate) script: Option<At<String>>,
     /// The plugins' pickers that compute variables.
     pub(crate) variables: Vec<Picker>,
-    /// Where it asks for a document that cannot be made.
-    pub(crate) attach: Option<Span>,
-    pub(crate) attach_plugins: Vec<String>,
+    pub(crate) attach: Attach,
     pub(crate) headers: Vec<ExtraHeader>,
     pub(crate) approve: bool,
     pub(crate) give_up_after: Option<Duration>,
@@ -89,7 +88,7 @@ pub(crate) fn read(file: &str, source: &str, known: &Known, problems: &mut Probl
     let picker = |node: &Node, problems: &mut Problems<'_>| variables(node, known, problems);
     let variables = fields.optional("variables", problems, yaml::one_or_list(picker)).unwrap_or_default();
     let script = fields.optional("script", problems, at(yaml::text));
-    let (attach, attach_plugins) = fields.node("attach").map_or((None, Vec::new()), |node| attachments(node, known, problems));
+    let attach = fields.node("attach").map_or_else(Attach::default, |node| attach(node, known, problems));
     let headers = fields.optional("headers", problems, headers).unwrap_or_default();
     fields.close(problems);
     kind?;
@@ -102,7 +101,6 @@ pub(crate) fn read(file: &str, source: &str, known: &Known, problems: &mut Probl
         script,
         variables,
         attach,
-        attach_plugins,
         headers,
         approve,
         give_up_after,
@@ -237,34 +235,6 @@ fn recipient(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<
             None
         }
     }
-}
-
-/// Reads what is attached: plugins by name. Returns where something else is asked for, and the plugins.
-fn attachments(node: &Node, known: &Known, problems: &mut Problems<'_>) -> (Option<Span>, Vec<String>) {
-    let members = match &node.value {
-        Value::List(members) => members.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    let (mut other, mut plugins) = (None, Vec::new());
-    for member in members {
-        if !matches!(&member.value, Value::Map(entries) if entries.iter().any(|entry| entry.key == "plugin")) {
-            other = other.or(Some(node.span));
-            continue;
-        }
-        let Some(mut fields) = Fields::open(member, "an attachment", problems) else { continue };
-        if let Some(node) = fields.node("plugin")
-            && let Some(name) = yaml::text(node, problems)
-        {
-            let names = || known.attachment_plugins.iter().map(String::as_str);
-            look_up(&name, "plugin for attachments", "plugins/", names, node.span, problems);
-            if plugins.contains(&name) {
-                problems.error(node.span, format!("The plugin `{name}` is named twice"));
-            }
-            plugins.push(name);
-        }
-        fields.close(problems);
-    }
-    (other, plugins)
 }
 
 fn variables(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<Picker> {

@@ -13,6 +13,8 @@ pub(crate) enum Owner {
     Repeat,
     /// In `ageing`.
     Ageing,
+    /// In a member of `attach`.
+    Attach,
 }
 
 /// One key.
@@ -211,9 +213,9 @@ pub(crate) const KEYS: &[Key] = &[
         Owner::Rule,
         "attach",
         ALL,
-        "`[{ plugin: name }]`",
+        "attachments, or one",
         "nothing",
-        "What is attached, made by plugins' programs; see plugins.md. A mail whose document is missing is blocked, never sent bare.",
+        "What is attached, each with the keys of \"An attachment\" below. A mail whose document is missing is blocked, never sent bare.",
     ),
     key(
         Owner::Rule,
@@ -303,6 +305,33 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(Owner::Repeat, "every", &[REMINDER], "`14 days`", REQUIRED, "Days since the mail before."),
     key(Owner::Repeat, "at_most", &[REMINDER], "a whole number from 1", REQUIRED, "How many repeats beyond the first mail."),
+    key(
+        Owner::Attach,
+        "plugin",
+        ALL,
+        "a plugin",
+        "one of the first keys must be given",
+        "The files that the plugin's program makes for the mail; see plugins.md.",
+    ),
+    key(
+        Owner::Attach,
+        "items",
+        ALL,
+        "`csv` or `plain_csv`",
+        "one of the first keys must be given",
+        "A list of what the mail is about: its items, or the lines of a statement. `csv` opens with a double click in the reader's Excel, with headings in \
+         the mail's language and the sum; `plain_csv` is for programs: fields' names, commas and points. Texts that a spreadsheet would take for a formula \
+         get a `'` in front.",
+    ),
+    key(
+        Owner::Attach,
+        "name",
+        ALL,
+        "a pattern: `\"{{ customer.id }} {{ as_of.iso }}\"`",
+        "a name in the mail's language with its day",
+        "How the file is called, with the variables of templates. What a name cannot hold becomes `-`, and the ending is added. The program of a \
+         plugin names its files itself.",
+    ),
 ];
 
 /// Returns the keys that a rule of `kind` may have at its top.

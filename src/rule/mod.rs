@@ -4,6 +4,7 @@
 //! rule with an error is left out while the others stay. `keys` is the list of what may stand in a file, `file` reads
 //! one (`kind` its own part), `check` looks across levels, scripts and rules.
 
+mod attach;
 pub(crate) mod check;
 mod file;
 pub(crate) mod headers;
@@ -26,6 +27,7 @@ use crate::domain::period::Period;
 use crate::schedule::Calendar;
 use crate::script::RecipientName;
 
+pub use attach::{ENCLOSURES_MAX, Enclosed, Enclosure, ItemsForm};
 pub use check::{Known, RULES_MAX, RuleFile, load};
 pub use kind::{AGE_COLUMNS_MAX, LEVELS_MAX, REPEATS_MAX};
 pub use reference::rules_page;
@@ -208,8 +210,8 @@ pub struct Rule {
     pub script: Option<Arc<crate::script::Script>>,
     /// Whether it asks for documents that this release cannot make: its mails are blocked, never sent bare.
     pub attaches: bool,
-    /// The plugins whose programs make files for its mails, in their order.
-    pub attach_plugins: Vec<String>,
+    /// What goes with its mails, in this order.
+    pub attach: Vec<Enclosure>,
     /// Whether its runs wait for a person.
     pub approve: bool,
     /// How long after it was queued a mail of it is given up; `None`: as config.yaml says.

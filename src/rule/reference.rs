@@ -13,6 +13,7 @@ pub fn rules_page() -> String {
         (Owner::Level, "A level"),
         (Owner::Repeat, "A repeat"),
         (Owner::Ageing, "An ageing"),
+        (Owner::Attach, "An attachment"),
     ];
     for (owner, title) in owners {
         write!(page, "\n## {title}\n\n| key | kinds | write | without it | meaning |\n| --- | --- | --- | --- | --- |\n")

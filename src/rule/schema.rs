@@ -8,7 +8,8 @@ use crate::schema::{Need, Row, file_schema};
 
 /// Returns the JSON Schema of a rule file: the keys of all kinds, and for each kind which of them it has.
 pub fn schema() -> Value {
-    let rows: Vec<Row<'_>> = KEYS.iter().map(row).collect();
+    // `attach` takes one member as well as a list, which its form says with all their keys.
+    let rows: Vec<Row<'_>> = KEYS.iter().filter(|key| key.owner != Owner::Attach).map(row).collect();
     let mut schema = file_schema("Dunlin: a rule", &rows);
     let by_kind: Vec<Value> = KINDS
         .iter()
@@ -39,6 +40,7 @@ fn row(key: &Key) -> Row<'_> {
         Owner::Level => "levels.[].",
         Owner::Repeat => "levels.[].repeat.",
         Owner::Ageing => "ageing.",
+        Owner::Attach => "attach.[].",
     };
     // A key that only some kinds must have is asked for by its kind.
     let is_needed = key.default == REQUIRED && (key.owner != Owner::Rule || key.kinds.len() == KINDS.len());

@@ -79,6 +79,9 @@ const CASE_DAY: Shape = Shape::Pattern("^([0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}|day +
 const VARIABLE: Shape = Shape::Word("^[A-Za-z_][A-Za-z0-9_]*$");
 /// A secret that is elsewhere.
 const SECRET_ELSEWHERE: Shape = Shape::Pattern("^[$][{](env|file|credential):.+[}]$");
+/// A member of `attach`.
+const ATTACHMENT: Shape =
+    Shape::Keys(&[("plugin", Shape::Name), ("items", Shape::Words(&["csv", "plain_csv"])), ("name", Shape::Text)]);
 /// The time a statement covers.
 const PERIOD: Shape = Shape::Pattern("^ *(previous (month|week|quarter|year)|(month|year) to date|[0-9]+ days?) *$");
 
@@ -87,7 +90,8 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("a name", Shape::Word("^[A-Za-z0-9_-]{1,64}$")),
     ("a text", Shape::Text),
     ("`terms()`, or a list", Shape::OneOrMany(&PICKER)),
-    ("`[{ plugin: name }]`", Shape::OneOrMany(&Shape::Keys(&[("plugin", Shape::Name)]))),
+    ("attachments, or one", Shape::OneOrMany(&ATTACHMENT)),
+    ("a pattern: `\"{{ customer.id }} {{ as_of.iso }}\"`", Shape::Text),
     ("an address", ADDRESS),
     ("an address, or a list", Shape::OneOrMany(&ADDRESS)),
     ("an address or `\"*@example.com\"`, or a list", Shape::OneOrMany(&ADDRESS)),

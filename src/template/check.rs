@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::problem::{Place, Problem, nearest};
 use crate::template::code::{Word, WordKind, line_and_column, words};
+use crate::template::file::TemplateFile;
 use crate::template::filter::{FILTERS, FILTERS_BUILT_IN, TESTS, TESTS_BUILT_IN};
 use crate::template::image::{IMAGE_FUNCTION, image_missing};
 use crate::template::load::{Source, Templates};
@@ -30,6 +31,14 @@ pub struct KnownName {
     pub path: &'static str,
     /// What kind of value it stands for.
     pub kind: NameKind,
+}
+
+/// Returns what is wrong with a line that names may stand in, such as the name of a file; the problems have no place.
+pub fn pattern_problems(pattern: &str, names: &[KnownName]) -> Vec<Problem> {
+    // A part of other templates, which needs nothing beside it.
+    let file = TemplateFile { path: "_pattern.txt".to_owned(), text: pattern.to_owned() };
+    let (_, problems) = Templates::load(vec![file], names);
+    problems.into_iter().map(|problem| Problem { place: None, ..problem }).collect()
 }
 
 /// The check of one file's names, filters, tests and comparisons.

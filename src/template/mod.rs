@@ -16,7 +16,7 @@ mod render;
 mod text;
 mod value;
 
-pub use crate::template::check::{KnownName, NameKind};
+pub use crate::template::check::{KnownName, NameKind, pattern_problems};
 pub use crate::template::file::TemplateFile;
 pub use crate::template::filter::{FILTERS, Helper, LentCall, LentFilter, TESTS, helper_reference, is_filter};
 pub use crate::template::image::{

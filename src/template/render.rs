@@ -14,7 +14,7 @@ use crate::domain::id::{Language, TemplateName};
 use crate::domain::problem::{Place, Problem};
 use crate::template::code::line_and_column;
 use crate::template::image::{Album, Image, ShownImage};
-use crate::template::load::{Sources, Variant};
+use crate::template::load::{Source, Sources, Variant};
 use crate::template::reader::Reader;
 use crate::template::text::text_of;
 
@@ -121,6 +121,23 @@ impl Choice<'_> {
             (None, None) => return Err(self.incomplete("neither an .html nor a .txt file")),
         };
         Ok(Rendered { subject, html, text, images: album.shown(), language: self.language.clone() })
+    }
+
+    /// Fills one line with `context`: the name of a file. `what` names it in messages.
+    ///
+    /// # Errors
+    /// It cannot be filled.
+    pub fn line(&self, what: &str, pattern: &str, context: &Value) -> Result<String, TemplateFault> {
+        let source = Source { path: what.into(), text: pattern.into() };
+        let sources = Sources::from([(what.to_owned(), source)]);
+        let fault = |error: Error| {
+            let TemplateFault { message, hint, .. } = fault_of(&error, &sources);
+            TemplateFault { message: format!("{what} cannot be made: {message}"), place: None, hint }
+        };
+        let template = self.office.environment.template_from_named_str(what, pattern).map_err(fault)?;
+        let mut output = Bounded(Vec::new());
+        template.render_captured_to(context.clone(), &mut output).map_err(fault)?;
+        Ok(String::from_utf8(output.0).expect("MiniJinja writes UTF-8").trim().to_owned())
     }
 
     fn subject(&self, context: &Value) -> Result<String, TemplateFault> {

@@ -70,7 +70,7 @@ fn files_and_images_of_one_mail_stand_apart() {
         contents: b"%PDF".as_slice().into(),
     };
     let templates = templates("<img src=\"{{ image('logo.png') }}\" alt=\"\">x<img src=\"{{ image('spare.gif') }}\" alt=\"\">");
-    let composed = Setting::new("C-1", "a").compose_with(&[attachment], &templates).unwrap();
+    let composed = Setting::new("C-1", "a").compose_with(&[dunlin::message::Annex::File(attachment)], &templates).unwrap();
     let mail = MessageParser::new().parse(&composed.bytes).unwrap();
     let kinds: Vec<&str> = mail.parts.iter().map(|part| part.content_type().unwrap().subtype().unwrap()).collect();
     assert_eq!(kinds, ["mixed", "alternative", "plain", "related", "html", "png", "gif", "pdf"]);

@@ -29,7 +29,8 @@ use dunlin::domain::period::Period;
 use dunlin::domain::problem::Problem;
 use dunlin::domain::statement::OpenItemStatement;
 use dunlin::domain::variable::Variable;
-use dunlin::message::{self, ATTACHMENTS_BYTES_MAX, Attachment, ComposeFault, Composed, Content, Letter, compose_with};
+use dunlin::message::{self, ATTACHMENTS_BYTES_MAX, Annex, Attachment, ComposeFault, Composed, Content, Letter, compose_with};
+use dunlin::rule::ItemsForm;
 use dunlin::script::LevelFacts;
 use dunlin::template::{TemplateFile, Templates};
 use jiff::civil::date;
@@ -216,7 +217,7 @@ impl Setting {
         self.compose_with(&[], templates)
     }
 
-    fn compose_with(&self, attachments: &[Attachment], templates: &Templates) -> Result<Composed, ComposeFault> {
+    fn compose_with(&self, annexes: &[Annex<'_>], templates: &Templates) -> Result<Composed, ComposeFault> {
         let ledger = ledger();
         let customer = ledger.find_customer(self.customer).unwrap();
         let is_old = |index: &DocumentIndex| {
@@ -260,7 +261,7 @@ impl Setting {
             language: None,
             date: date(2027, 4, 5).at(9, 0, 0, 0).in_tz("Europe/Berlin").unwrap(),
         };
-        compose_with(&letter, attachments, templates)
+        compose_with(&letter, annexes, templates)
     }
 }
 
@@ -277,9 +278,10 @@ fn files_go_along_byte_for_byte_under_their_names() {
         file("Kontoauszug März (2).csv", "text/csv", b"a;b\n.\n--=_m\r\nFrom x"),
         file("請求書.txt", "text/plain", b"x"),
     ];
+    let annexes = files.clone().map(Annex::File);
     let setting = Setting::new("C-1", "first");
-    let (bare, whole) = (setting.compose(&shipped()).unwrap(), setting.compose_with(&files, &shipped()).unwrap());
-    assert_eq!(setting.compose_with(&files, &shipped()).unwrap().bytes, whole.bytes, "the same letter gives the same bytes");
+    let (bare, whole) = (setting.compose(&shipped()).unwrap(), setting.compose_with(&annexes, &shipped()).unwrap());
+    assert_eq!(setting.compose_with(&annexes, &shipped()).unwrap().bytes, whole.bytes, "the same letter gives the same bytes");
     let message = MessageParser::new().parse(&whole.bytes).unwrap();
     let read: Vec<Attachment> = message
         .attachments()
@@ -301,8 +303,40 @@ fn files_go_along_byte_for_byte_under_their_names() {
         ),
         (file("x", "text/plain", &vec![0; ATTACHMENTS_BYTES_MAX + 1]), "The attachments have 25000001 bytes, more than 25000000"),
     ] {
-        assert_eq!(setting.compose_with(&[wrong], &shipped()).unwrap_err().to_string(), expected);
+        assert_eq!(setting.compose_with(&[Annex::File(wrong)], &shipped()).unwrap_err().to_string(), expected);
     }
+}
+
+#[test]
+fn a_list_of_the_items_goes_along_in_the_words_of_the_mail() {
+    let list = |form, name| [Annex::Items { form, name }];
+    let file = |setting: &Setting, annexes: &[Annex<'_>]| {
+        let composed = setting.compose_with(annexes, &shipped()).unwrap();
+        let message = MessageParser::new().parse(&composed.bytes).unwrap();
+        let part = message.attachments().next().unwrap();
+        (part.attachment_name().unwrap().to_owned(), String::from_utf8(part.contents().to_vec()).unwrap())
+    };
+    let (name, text) = file(&Setting::new("C-2", "first"), &list(ItemsForm::Csv, None));
+    assert_eq!(name, "Offene Posten 2027-04-05.csv");
+    let expected = "\u{feff}Beleg;Nummer;Datum;Fällig am;Tage überfällig;Währung;Betrag;Offen\r\n\
+        Rechnung;D-2027-0042;2027-02-26;2027-03-12;24;EUR;1190,00;690,00\r\n\
+        Rechnung;D-2027-0057;2027-03-01;2027-03-15;21;EUR;87,50;87,50\r\n\
+        Summe;;;;;EUR;;777,50\r\n";
+    assert_eq!(text, expected);
+
+    // Of a statement it has the lines, which add up to its balance.
+    let pattern = Some("{{ customer.id }}/{{ period.to.iso }}");
+    let (name, text) = file(&Setting::statement("C-1", "statement"), &list(ItemsForm::PlainCsv, pattern));
+    assert_eq!(name, "C-1-2027-03-31.csv");
+    let open: Decimal = text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse::<Decimal>().unwrap()).sum();
+    assert_eq!((text.lines().count(), open), (5, dec!(987.50)));
+    assert!(text.contains("credit_note,R-CREDIT,") || text.contains("R-CREDIT"), "{text}");
+
+    let missing = Setting::new("C-1", "first").compose_with(&list(ItemsForm::Csv, Some("{{ vars.project }}")), &shipped());
+    assert_eq!(
+        missing.unwrap_err().to_string(),
+        "The name of an attachment cannot be made: `vars.project` is not defined; a column that may be missing is asked for with `is defined`"
+    );
 }
 
 #[test]

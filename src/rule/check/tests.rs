@@ -7,7 +7,7 @@ use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::money::{Currency, Money};
 use crate::domain::variable::Variable;
 use crate::rule::keys::{KEYS, KINDS, Owner, REMINDER, rule_keys};
-use crate::rule::{Climb, ForEach, Level, Repeat, Start};
+use crate::rule::{Climb, Enclosed, Enclosure, ForEach, ItemsForm, Level, Repeat, Start};
 use crate::script::{Account, LevelFacts, RecipientChoice, RecipientName};
 use rust_decimal::dec;
 
@@ -331,7 +331,7 @@ fn what_probably_is_not_meant_is_a_warning_and_the_rule_stays() {
             "where: \"!invoice.disputed\"\nattach: [{ document: invoice }]\n",
             vec![
                 "rules/a.yaml:7:9: Such a document cannot be made yet: every mail of this rule stays blocked as `document_missing`; \
-                 write `{ plugin: name }`, or remove `attach` to send without",
+                 write `{ items: csv }` or `{ plugin: name }`, or remove `attach` to send without",
             ],
         ),
         ("where: \"!invoice.disputed\"\nattach: []\napprove: true\n", vec![]),
@@ -342,6 +342,51 @@ fn what_probably_is_not_meant_is_a_warning_and_the_rule_stays() {
         assert_eq!(problems, expected, "{more}");
         assert_eq!(ids(&set), ["a"], "{more}");
         assert_eq!(set.rules[0].attaches, problems.iter().any(|problem| problem.contains("Such a document")));
+    }
+}
+
+#[test]
+fn what_is_attached_is_one_thing_each_under_a_name_that_can_be_made() {
+    let known = Known {
+        attachment_plugins: vec!["papers".into()],
+        template_names: vec![crate::template::KnownName { path: "customer.id", kind: crate::template::NameKind::Plain }],
+        ..known()
+    };
+    let found = |attach: &str| load_texts(&[("rules/a.yaml", &format!("{LEAST}attach: {attach}\n"))], &[], &known);
+    let (set, problems) = found("[{ items: csv, name: \"{{ customer.id }}\" }, { plugin: papers }, { items: plain_csv }]");
+    assert_eq!(problems, [""; 0]);
+    let items = |form, name: Option<&str>| Enclosure { what: Enclosed::Items(form), name: name.map(str::to_owned) };
+    let expected = [
+        items(ItemsForm::Csv, Some("{{ customer.id }}")),
+        Enclosure { what: Enclosed::Plugin("papers".into()), name: None },
+        items(ItemsForm::PlainCsv, None),
+    ];
+    assert_eq!(set.rules[0].attach, expected);
+    assert_eq!(found("{ items: csv }").1, [""; 0]);
+    for (attach, expected) in [
+        ("[{ items: xls }]", vec!["6:19: `xls` is not known here; write one of: csv, plain_csv"]),
+        (
+            "[{ items: csv, plugin: papers }]",
+            vec![
+                "6:10: An attachment has one of `plugin`, `items`; write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`",
+            ],
+        ),
+        (
+            "[{ name: x }]",
+            vec![
+                "6:10: An attachment has one of `plugin`, `items`; write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`",
+            ],
+        ),
+        ("[{ items: csv }, { items: csv }]", vec!["6:26: The same is attached twice"]),
+        (
+            "[{ items: csv, name: \"{{ customer.idd }}\" }]",
+            vec!["6:30: Unknown name `customer.idd`; did you mean `customer.id`?"],
+        ),
+        ("[{ plugin: papers, name: x }]", vec!["6:28: The program of a plugin names its files itself; remove `name`"]),
+        ("[{ plugin: paper }]", vec!["6:20: There is no plugin for attachments `paper`; did you mean `papers`?"]),
+    ] {
+        let expected: Vec<String> = expected.iter().map(|problem| format!("rules/a.yaml:{problem}")).collect();
+        assert_eq!(found(attach).1, expected, "{attach}");
     }
 }
 
