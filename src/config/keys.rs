@@ -327,6 +327,66 @@ pub const KEYS: &[Key] = &[
     key("ledger.payments.columns.currency", "a heading", "`currency`", "The currency of the amount"),
     key("ledger.payments.columns.received_on", "a heading", "`received_on`", "The day it counts from"),
     key("ledger.payments.columns.reference", "a heading", "`reference`", "The source's own number for it"),
+    key("company", "keys", "none", "Who is owed: what mails and papers say of your company; templates have it as `company`"),
+    key("company.name", "a text", "required", "The full name, with its legal form"),
+    key("company.street", "a text", "empty", "Street and number"),
+    key("company.city", "a text", "empty", "The town"),
+    key("company.state", "a text", "empty", "The state, province or canton"),
+    key("company.postal_code", "a text", "empty", "The postal or ZIP code"),
+    key("company.country", "a text", "empty", "The country, as letters show it"),
+    key(
+        "company.country_code",
+        "two capital letters: `DE`",
+        "empty",
+        "The country for machines (ISO 3166-1); a Swiss QR code needs it, with `postal_code` and `city`",
+    ),
+    key("company.email", "an address", "empty", "Where customers write to"),
+    key("company.phone", "a text", "empty", "The telephone number"),
+    key("company.website", "a page: `https://www.example.com`", "empty", "The home page"),
+    key("company.tax_number", "a text", "empty", "The number at the tax office"),
+    key("company.vat_id", "a text", "empty", "The number for value added tax"),
+    key("company.registration", "a text", "empty", "Where the company is registered, and under which number"),
+    key("company.management", "a text", "empty", "Who manages it, as the law of some countries asks letters to say"),
+    key(
+        "company.pay_url",
+        "a page at `https://` with placeholders",
+        "none",
+        "Where customers pay on the web: `payment_link` in templates. The placeholders are `{customer_id}`, `{amount}`, `{currency}`, `{invoice_numbers}` (all, with a comma between them) and `{invoice_number}`; with this last one there is a link for one invoice alone. Values are percent-encoded, and none can stand in the host's name",
+    ),
+    key(
+        "company.bank_accounts",
+        "accounts by currency",
+        "none",
+        "Where customers pay by bank transfer: the account for the currency of the mail is told, and stands in its payment code",
+    ),
+    key("company.bank_accounts.<currency>", "keys", "", "The account for payments in this currency"),
+    key(
+        "company.bank_accounts.<currency>.holder",
+        "a text",
+        "`name` of the company",
+        "Whose account it is, in 70 characters at most",
+    ),
+    key("company.bank_accounts.<currency>.bank", "a text", "empty", "The bank's name"),
+    key(
+        "company.bank_accounts.<currency>.iban",
+        "an IBAN",
+        "none",
+        "The account's number; its check digits are checked. Needed but with `account_number`",
+    ),
+    key(
+        "company.bank_accounts.<currency>.qr_iban",
+        "an IBAN",
+        "none",
+        "The Swiss number for payments with a QR reference (QR-IBAN)",
+    ),
+    key("company.bank_accounts.<currency>.bic", "8 or 11 letters and digits", "empty", "The bank's code (BIC)"),
+    key("company.bank_accounts.<currency>.account_number", "a text", "empty", "The account's number where there are no IBANs"),
+    key(
+        "company.bank_accounts.<currency>.routing_number",
+        "a text",
+        "empty",
+        "The bank's number there: routing number, sort code, BSB",
+    ),
     key("calendar", "keys", "every day is a business day", "Which days are business days, for `on` and `shift` of rules"),
     key("calendar.weekend", "a list of `mon` to `sun`", "`[sat, sun]`", "The days of the weekend"),
     key(
@@ -426,8 +486,8 @@ pub fn reference() -> String {
     let mut page = String::from(
         "# config.yaml\n\n\
          <!-- Made from the table in src/config/keys.rs; change it there. -->\n\n\
-         Every key the file may have. `<id>` and `<key>` stand for names of your own, `<file>` for `customers`, `invoices`,\n\
-         `credit_notes` or `payments`. A key that is not listed here is an error, not silence.\n",
+         Every key the file may have. `<id>` and `<key>` stand for names of your own, `<currency>` for three letters, `<file>` for\n\
+         `customers`, `invoices`, `credit_notes` or `payments`. A key that is not listed here is an error, not silence.\n",
     );
     let presets = presets();
     let mut section = String::new();

@@ -5,6 +5,7 @@
 
 mod account;
 mod calendar;
+mod company;
 mod daemon;
 mod dkim;
 mod keys;

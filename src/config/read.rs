@@ -6,6 +6,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use crate::config::calendar::calendar;
+use crate::config::company::company;
 use crate::config::daemon::daemon;
 use crate::config::dkim::{check_keys, dkim};
 use crate::config::ledger::ledger;
@@ -158,6 +159,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let senders = fields.required("senders", problems, |node, problems| senders(node, servers.as_ref(), &mut dkim, problems));
     let roles = fields.required("recipient_keys", problems, recipient_keys);
     let ledger = fields.required("ledger", problems, |node, problems| ledger(node, roles.as_deref().unwrap_or(&[]), problems));
+    let company = fields.optional("company", problems, company);
     let calendar = fields.optional("calendar", problems, calendar);
     let has_calendar = fields.node("calendar").is_some();
     let limits = fields.optional("limits", problems, |node, problems| limits(node, has_calendar, problems)).unwrap_or_default();
@@ -184,6 +186,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         recipient_keys: roles?,
         ledger: files,
         freshness,
+        company,
         calendar,
         contact_gap: limits.contact_gap,
         quiet_hours: limits.quiet_hours,
@@ -435,7 +438,7 @@ fn instance(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
 }
 
 /// Reads an address.
-fn address(node: &Node, problems: &mut Problems<'_>) -> Option<CompactString> {
+pub(crate) fn address(node: &Node, problems: &mut Problems<'_>) -> Option<CompactString> {
     let written = text(node, problems)?;
     if is_address(&written) {
         return Some(CompactString::new(written));
@@ -445,7 +448,7 @@ fn address(node: &Node, problems: &mut Problems<'_>) -> Option<CompactString> {
 }
 
 /// Reads a text that goes into a header: one line.
-fn line(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
+pub(crate) fn line(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
     let written = text(node, problems)?;
     if written.chars().any(char::is_control) || written.len() > 500 {
         problems.error_hint(node.span, "The name has more than one line or is too long", "write it in one line");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use crate::config::{Auth, CalendarSettings, Daemon, DkimKey, Redirect, Retention};
+use crate::domain::company::Company;
 use crate::domain::date::DaySpan;
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::Sender;
@@ -39,6 +40,8 @@ pub struct Config {
     pub recipient_keys: Vec<Role>,
     /// Where the receivables are; the paths are as config.yaml writes them: relative to the workspace unless absolute.
     pub ledger: CsvLedger,
+    /// Who is owed; `None`: mails say nothing of it but the sender.
+    pub company: Option<Company>,
     /// Which days are business days; `None`: every day counts.
     pub calendar: Option<CalendarSettings>,
     /// The least time between two mails to one customer.

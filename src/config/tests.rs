@@ -69,7 +69,7 @@ fn what_is_not_written_has_its_default() {
     );
     assert_eq!(found.daemon.listen, Some("127.0.0.1:9645".parse().unwrap()));
     assert_eq!(found.freshness, Freshness { max_age: None, recheck_after: std::time::Duration::from_secs(3_600) });
-    assert_eq!(found.alerts, Alerts::default());
+    assert_eq!((found.alerts, found.company), (Alerts::default(), None));
     let minutes = |count: u64| std::time::Duration::from_secs(count * 60);
     assert_eq!(found.retry, Retry { first: minutes(5), most: minutes(240), give_up_after: minutes(1_440) });
     let expected = "[Server { id: \"primary\", host: \"smtp.abc.example\", port: 587, security: StartTls, auth: None, \
@@ -154,6 +154,9 @@ fn everything_that_can_be_written_is_read() {
     assert_eq!((to.len(), from.unwrap().0.as_str(), plugin.unwrap().0.as_str()), (1, "receivables", "pager"));
     assert_eq!(found.retry.first.as_secs(), 60);
     assert_eq!(found.database, "data/dunlin.db");
+    let company = found.company.unwrap();
+    assert_eq!((company.postal_code.as_str(), company.bank_accounts.len()), ("20457", 3));
+    assert_eq!(company.bank_accounts[2].routing_number, "021000021");
     assert_eq!(found.daemon.listen, Some("[::1]:8080".parse().unwrap()));
 }
 
@@ -741,7 +744,7 @@ fn known_at(path: &str) -> BTreeSet<String> {
     let mut text = String::new();
     let parts: Vec<&str> = path.split('.').filter(|part| !part.is_empty()).collect();
     for (depth, part) in parts.iter().enumerate() {
-        let part = part.replace("<file>", "invoices").replace("<id>", "x");
+        let part = part.replace("<file>", "invoices").replace("<id>", "x").replace("<currency>", "EUR");
         text.push_str(&format!("{}{part}:\n", "  ".repeat(depth)));
     }
     text.push_str(&format!("{}no_such_key_anywhere: 1\n", "  ".repeat(parts.len())));
@@ -771,7 +774,7 @@ fn what_is_kept_is_kept_long_enough_and_who_is_allowed_is_somebody() {
 
 #[test]
 fn the_reader_knows_exactly_the_keys_of_the_table() {
-    let free = ["smtp", "senders", "recipient_keys", "ledger.customers.columns.contacts"];
+    let free = ["smtp", "senders", "recipient_keys", "company.bank_accounts", "ledger.customers.columns.contacts"];
     let mut parents: BTreeSet<&str> = BTreeSet::from([""]);
     parents.extend(KEYS.iter().filter_map(|key| key.path.rsplit_once('.')).map(|(parent, _)| parent));
     for parent in parents.into_iter().filter(|parent| !free.contains(parent)) {

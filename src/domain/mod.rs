@@ -4,16 +4,19 @@
 //! values come in as arguments and go out as values.
 
 pub mod ageing;
+pub mod company;
 pub mod customer;
 pub mod date;
 pub mod document;
 pub mod header;
 pub mod hex;
 pub mod hold;
+pub mod iban;
 pub mod id;
 pub mod ledger;
 pub mod mailbox;
 pub mod money;
+pub mod pay_url;
 pub mod period;
 pub mod problem;
 pub mod secret;

@@ -118,6 +118,7 @@ impl Composer<'_> {
                 (None, Matter::Reminder { .. } | Matter::Statement { .. }) => Content::Reminder,
             },
             level: &facts,
+            company: self.workspace.config.company.as_ref(),
             template: message.template(self.rules),
             sender,
             recipients: &recipients,

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use compact_str::CompactString;
 use thiserror::Error;
 
+use crate::domain::company::Company;
 use crate::domain::date::Date;
 use crate::domain::header::{ExtraHeader, HEADERS_MAX, header_name_fault, header_value_fault, is_help_address};
 use crate::domain::hold::Holds;
@@ -72,6 +73,8 @@ pub struct Letter<'a> {
     pub holds: &'a Holds,
     /// The level of the mail.
     pub level: &'a LevelFacts,
+    /// Who is owed, where it is known.
+    pub company: Option<&'a Company>,
     /// The template to fill.
     pub template: &'a TemplateName,
     /// Who it comes from.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use minijinja::Value;
 use rust_decimal::Decimal;
 
+use crate::domain::company::{BankAccount, Company};
 use crate::domain::date::Date;
 use crate::domain::ledger::{DocumentIndex, PaymentIndex};
-use crate::domain::money::Money;
+use crate::domain::money::{Currency, Money};
 use crate::domain::statement::{OpenItemStatement, StatementLine};
 use crate::message::compose::{Content, Letter};
+use crate::message::pay::{payment_link, sum_of, sum_of_item};
 use crate::template::{Album, Choice, IMAGE_FUNCTION, Reader, date_value, money_value, variable_value};
 
 /// Returns what the templates of `letter` may use.
@@ -28,6 +30,8 @@ pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>, album: &Album) -
         letter.items.iter().map(|(document, level)| item(letter, *document, Some(level.as_str()), reader)).collect();
     let (due_items, upcoming_items) = split(letter, &items);
     let other_items = figures.other_items.iter().map(|document| item(letter, *document, None, reader));
+    let company = letter.company.map(|company| ("company", company_values(company, letter.currency)));
+    let link = sum_of(letter).and_then(|sum| payment_link(letter, &sum)).map(|link| ("payment_link", Value::from(link)));
     let variables = letter.variables.iter().map(|(name, value)| (name.clone(), variable_value(value, reader)));
     let every = [
         (
@@ -79,7 +83,42 @@ pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>, album: &Album) -
         Content::Statement(statement) => statement_values(letter, statement, reader),
         Content::Notice(Some(index)) => vec![("payment", payment(letter, index, reader))],
     };
-    Value::from_pairs(every.into_iter().chain(own))
+    Value::from_pairs(every.into_iter().chain(company).chain(link).chain(own))
+}
+
+/// Returns the company that is owed; `currency` is that of the account it names.
+fn company_values(company: &Company, currency: Currency) -> Value {
+    let text = |text: &String| Value::from(text.as_str());
+    let account = |account: &BankAccount| {
+        map([
+            ("currency", account.currency.as_str().into()),
+            ("holder", text(&account.holder)),
+            ("bank", text(&account.bank)),
+            ("iban", account.iban.as_ref().map_or_else(String::new, ToString::to_string).into()),
+            ("bic", account.bic.as_ref().map_or("", |bic| bic.as_str()).into()),
+            ("account_number", text(&account.account_number)),
+            ("routing_number", text(&account.routing_number)),
+        ])
+    };
+    let own = company.bank_account(currency).map(|own| ("bank_account", account(own)));
+    let fixed = [
+        ("name", text(&company.name)),
+        ("street", text(&company.street)),
+        ("city", text(&company.city)),
+        ("state", text(&company.state)),
+        ("postal_code", text(&company.postal_code)),
+        ("country", text(&company.country)),
+        ("country_code", text(&company.country_code)),
+        ("email", text(&company.email)),
+        ("phone", text(&company.phone)),
+        ("website", text(&company.website)),
+        ("tax_number", text(&company.tax_number)),
+        ("vat_id", text(&company.vat_id)),
+        ("registration", text(&company.registration)),
+        ("management", text(&company.management)),
+        ("bank_accounts", company.bank_accounts.iter().map(account).collect()),
+    ];
+    Value::from_pairs(fixed.into_iter().chain(own))
 }
 
 /// Returns what only statements have.
@@ -199,7 +238,9 @@ fn item(letter: &Letter<'_>, index: DocumentIndex, level: Option<&str>, reader: 
         ("attributes", Value::from_pairs(attributes)),
     ];
     let promised_on = promised_on(letter, index).map(|day| ("promised_on", date_value(day, reader)));
-    Value::from_pairs(fixed.into_iter().chain(due_on).chain(promised_on).chain(level))
+    let link = sum_of_item(letter, index).and_then(|sum| payment_link(letter, &sum));
+    let link = link.map(|link| ("payment_link", Value::from(link)));
+    Value::from_pairs(fixed.into_iter().chain(due_on).chain(promised_on).chain(level).chain(link))
 }
 
 /// Returns whether a document is disputed, by the books or by a hold.

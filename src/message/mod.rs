@@ -9,6 +9,7 @@ mod compose;
 mod context;
 mod copy;
 mod mime;
+mod pay;
 mod plain;
 mod test_mail;
 mod variables;

@@ -164,6 +164,13 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`127.0.0.1:9645`, `\"[::1]:9645\"` or `off`", Shape::Pattern("^(off|.+:[0-9]{1,5})$")),
     ("a list of documents", Shape::List(&Shape::By("^[a-z_]+$", &Shape::Text))),
     ("`3 days before due`, `7 days after due`, `5 business days after due`", OFFSET),
+    // The company.
+    ("two capital letters: `DE`", Shape::Pattern("^[A-Z]{2}$")),
+    ("a page: `https://www.example.com`", Shape::Pattern("^https?://[^ <>]+$")),
+    ("a page at `https://` with placeholders", Shape::Pattern("^https://[^ <>]+$")),
+    ("accounts by currency", Shape::Each(&Shape::Anything)),
+    ("an IBAN", Shape::Pattern("^[A-Za-z]{2} *[0-9] *[0-9][A-Za-z0-9 ]+$")),
+    ("8 or 11 letters and digits", Shape::Pattern("^[A-Za-z0-9]{8}([A-Za-z0-9]{3})?$")),
     // Calendar files.
     ("a date: `2027-05-06`", Shape::Pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")),
     ("a day of the year: `12-25`", Shape::Pattern("^[0-9]{2}-[0-9]{2}$")),

@@ -16,15 +16,18 @@ use std::{env, fs};
 
 use compact_str::CompactString;
 use dunlin::domain::ageing::Ageing;
+use dunlin::domain::company::{BankAccount, Company};
 use dunlin::domain::customer::Customer;
 use dunlin::domain::date::{Date, shifted};
 use dunlin::domain::document::{Document, DocumentKind, Payment};
 use dunlin::domain::header::ExtraHeader;
 use dunlin::domain::hold::Holds;
+use dunlin::domain::iban::{Bic, Iban};
 use dunlin::domain::id::{CustomerId, DocumentNumber, Language, LevelId, RuleId, SenderId, TemplateName};
 use dunlin::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, LedgerBuilder};
 use dunlin::domain::mailbox::{Recipient, RecipientRole, Sender};
 use dunlin::domain::money::Currency;
+use dunlin::domain::pay_url::PayUrl;
 use dunlin::domain::period::Period;
 use dunlin::domain::problem::Problem;
 use dunlin::domain::statement::OpenItemStatement;
@@ -149,6 +152,7 @@ fn ledger() -> Ledger {
 struct Setting {
     customer: &'static str,
     template: &'static str,
+    company: Option<Company>,
     sender: Sender,
     recipients: Vec<Recipient>,
     variables: BTreeMap<String, Variable>,
@@ -160,6 +164,30 @@ struct Setting {
     /// Invoices from this day on are not among the items.
     issued_before: Date,
     tells: Tells,
+}
+
+/// Who is owed, with an account in euros.
+fn acme() -> Company {
+    Company {
+        name: "ACME GmbH".into(),
+        street: "Hafenstraße 12".into(),
+        city: "Hamburg".into(),
+        postal_code: "20457".into(),
+        country: "Germany".into(),
+        country_code: "DE".into(),
+        pay_url: Some(PayUrl::parse("https://pay.acme.example/{customer_id}?for={invoice_numbers}&amount={amount}").unwrap()),
+        bank_accounts: vec![BankAccount {
+            currency: Currency::parse("EUR").unwrap(),
+            holder: "ACME GmbH".into(),
+            bank: "Commerzbank".into(),
+            iban: Some(Iban::parse("DE89370400440532013000").unwrap()),
+            qr_iban: None,
+            bic: Bic::parse("COBADEFFXXX"),
+            account_number: String::new(),
+            routing_number: String::new(),
+        }],
+        ..Company::default()
+    }
 }
 
 /// What kind of mail it is.
@@ -178,6 +206,7 @@ impl Setting {
         Self {
             customer,
             template,
+            company: Some(acme()),
             sender: Sender {
                 id: SenderId::new("receivables"),
                 name: "ACME Receivables".into(),
@@ -251,6 +280,7 @@ impl Setting {
             holds: &Holds::default(),
             subject_lead: "",
             level: &level,
+            company: self.company.as_ref(),
             template: &TemplateName::new(self.template),
             sender: &self.sender,
             recipients: &self.recipients,
@@ -492,7 +522,11 @@ fn every_variable_of_the_table_is_there_and_no_other() {
             "due_items" => "{{ due_items[1].number }}".to_owned(),
             "upcoming_items" => "{{ upcoming_items }}".to_owned(),
             "other_items" => "{{ other_items[0].number }}".to_owned(),
-            "customer" | "items" | "level" | "rule" | "sender" => continue,
+            "customer" | "items" | "level" | "rule" | "sender" | "company" | "company.bank_account" | "company.bank_accounts" => {
+                continue;
+            }
+            // Empty, since nothing is known of them.
+            path if path.starts_with("company.") => format!("{{{{ {path} or \"-\" }}}}"),
             path => format!("{{{{ {path} }}}}"),
         });
         body.push('\n');
@@ -500,9 +534,34 @@ fn every_variable_of_the_table_is_there_and_no_other() {
     let templates = templates(&[("a.subject.txt", "S"), ("a.txt", &body)]);
     let text = Setting::new("C-1", "a").compose(&templates).unwrap().text;
     let expected = "C-1\nHarbour & Sons Ltd\nen\n['net30']\nNorth\nR-2027-0042\n26 February 2027\n12 March 2027\n€1,190.00\n\
-        €690.00\n24\nFalse\n9 April 2027\na\nPO 7781\nR-2027-0057\n[]\nR-2027-0071\n€777.50\n€777.50\n€0.00\n€250.00\n€1,027.50\n€40.00\n€987.50\nEUR\na\n3\n0\n\
-        overdue\nFriendly first, firm later\nACME Receivables\nar@acme.example\nar-team@acme.example\n5 April 2027\nen\n12 April 2027";
+        €690.00\n24\nFalse\n9 April 2027\na\nPO 7781\n\
+        https://pay.acme.example/C-1?for=R-2027-0042&amount=690.00\nR-2027-0057\n[]\nR-2027-0071\n€777.50\n€777.50\n€0.00\n€250.00\n€1,027.50\n€40.00\n€987.50\nEUR\na\n3\n0\n\
+        overdue\nFriendly first, firm later\nACME Receivables\nar@acme.example\nar-team@acme.example\n\
+        ACME GmbH\nHafenstraße 12\nHamburg\n-\n20457\nGermany\nDE\n-\n-\n-\n-\n-\n-\n-\nACME GmbH\nCommerzbank\nDE89 3704 0044 0532 0130 00\n\
+        COBADEFFXXX\n-\n-\nEUR\nhttps://pay.acme.example/C-1?for=R-2027-0042%2CR-2027-0057&amount=777.50\n5 April 2027\nen\n12 April 2027";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn a_page_to_pay_on_is_named_only_for_what_is_owed_and_only_where_it_is_known() {
+    let body = "{% if payment_link is defined %}{{ payment_link }}{% else %}none{% endif %} \
+                {% for item in items %}{% if item.payment_link is defined %}{{ item.number }} {% endif %}{% endfor %}";
+    let templates = templates(&[("a.subject.txt", "S"), ("a.txt", body)]);
+    let text = |setting: Setting| setting.compose(&templates).unwrap().text.trim().to_owned();
+    let pay_at = |pattern: &str, setting: Setting| {
+        let company = Company { pay_url: Some(PayUrl::parse(pattern).unwrap()), ..acme() };
+        text(Setting { company: Some(company), ..setting })
+    };
+    // One address for each invoice: none for two of them together.
+    let one = "https://a.example/{invoice_number}";
+    assert_eq!(pay_at(one, Setting::new("C-1", "a")), "none R-2027-0042 R-2027-0057");
+    assert_eq!(pay_at(one, Setting { items_max: 1, ..Setting::new("C-1", "a") }), "https://a.example/R-2027-0042 R-2027-0042");
+    // A statement asks for its balance; the credit note among its lines is nothing to be paid.
+    assert_eq!(
+        pay_at("https://a.example/{amount}/{invoice_numbers}", Setting::statement("C-1", "a")),
+        "https://a.example/987.50/R-2027-0042%2CR-2027-0057%2CR-2027-0071 R-2027-0042 R-2027-0057 R-2027-0071"
+    );
+    assert_eq!(text(Setting { company: None, ..Setting::new("C-1", "a") }), "none");
 }
 
 #[test]
