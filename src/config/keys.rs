@@ -278,6 +278,7 @@ pub const KEYS: &[Key] = &[
     key("ledger.customers.columns.name", "a heading", "`name`", "The name to address"),
     key("ledger.customers.columns.language", "a heading", "`language`", "The language to write in: `en`, `de`"),
     key("ledger.customers.columns.tags", "a heading", "`tags`", "Labels, with `;` between them: `vip;net30`"),
+    key("ledger.customers.columns.parent", "a heading", "`parent`", "The id of the customer that this one is a branch of"),
     key("ledger.customers.columns.hold_until", "a heading", "`hold_until`", "No reminder up to and including this day"),
     key(
         "ledger.customers.columns.contacts",

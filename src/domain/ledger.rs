@@ -6,6 +6,8 @@
 //! maps would not fit.
 
 mod build;
+mod group;
+mod movement;
 mod order;
 
 use std::ops::Range;
@@ -17,6 +19,9 @@ use crate::domain::customer::Customer;
 use crate::domain::date::{Date, shifted};
 use crate::domain::document::{Document, Payment};
 pub use crate::domain::ledger::build::{LedgerBuilder, LedgerError, MissingCustomer};
+pub use crate::domain::ledger::group::AccountScope;
+use crate::domain::ledger::group::Groups;
+pub use crate::domain::ledger::movement::{Cause, Movement};
 use crate::domain::money::Currency;
 
 /// The place of a customer in [`Ledger::customers`].
@@ -83,10 +88,19 @@ impl Attributes {
     }
 }
 
+/// What lowers a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Payment(PaymentIndex),
+    /// A credit note is applied to an invoice: at each of the two, the other.
+    Document(DocumentIndex),
+}
+
 /// A sum that settles part of a document from a day on.
 #[derive(Clone, Copy, Debug)]
 struct Application {
     document: DocumentIndex,
+    source: Source,
     on: Date,
     amount: Decimal,
     /// Whether it is only expected: the rest by the books of today knows nothing of it.
@@ -106,6 +120,7 @@ pub struct Ledger {
     applications: Vec<Application>,
     /// Where each document's applications start; empty where there are no applications at all.
     application_starts: Vec<u32>,
+    groups: Groups,
     customer_attributes: Attributes,
     /// Invoices' attributes first, then those of the credit notes' file.
     document_attributes: [Attributes; 2],
@@ -191,23 +206,23 @@ impl Ledger {
         if document.issued_on > as_of || document.settled_on.is_some_and(|settled_on| settled_on <= as_of) {
             return Decimal::ZERO;
         }
-        // The rest by the books of today. Nothing left of what was settled only later says nothing about the day before.
-        let by_books = document.open.filter(|open| !open.is_zero() || document.settled_on.is_none());
+        let by_books = rest_by_books(document);
         let whole = by_books.unwrap_or(document.total);
-        if self.application_starts.is_empty() {
-            return whole;
-        }
-        let applied = self.applications[range(&self.application_starts, index.0)].iter();
-        applied
+        self.own_applications(index)
+            .iter()
             .take_while(|application| application.on <= as_of)
             .filter(|application| application.is_expected || by_books.is_none())
             .fold(whole, |open, application| open - application.amount)
     }
 
+    /// Returns what lowers a document, by day.
+    fn own_applications(&self, index: DocumentIndex) -> &[Application] {
+        if self.application_starts.is_empty() { &[] } else { &self.applications[range(&self.application_starts, index.0)] }
+    }
+
     /// Returns what lowers a document, payments and credit notes alike: from which day on, and by how much.
     pub fn applications_of(&self, index: DocumentIndex) -> impl Iterator<Item = (Date, Decimal)> + '_ {
-        let own = if self.application_starts.is_empty() { 0..0 } else { range(&self.application_starts, index.0) };
-        self.applications[own].iter().map(|application| (application.on, application.amount))
+        self.own_applications(index).iter().map(|application| (application.on, application.amount))
     }
 
     /// Returns the customer's payments and paybacks not applied to any document by `as_of`, in `currency`.
@@ -273,6 +288,12 @@ impl Ledger {
     pub fn document_attribute_names(&self) -> impl Iterator<Item = &str> {
         self.document_attributes.iter().flat_map(Attributes::names).map(CompactString::as_str)
     }
+}
+
+/// Returns the rest of a document by the books of today, where it tells of other days too: nothing left of what was settled only
+/// later says nothing about the day before.
+fn rest_by_books(document: &Document) -> Option<Decimal> {
+    document.open.filter(|open| !open.is_zero() || document.settled_on.is_none())
 }
 
 fn range(starts: &[u32], index: u32) -> Range<usize> {

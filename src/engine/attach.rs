@@ -12,12 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::domain::ageing::Bucket;
 use crate::domain::date::ISO;
+use crate::domain::ledger::Ledger;
 use crate::domain::money::plain;
+use crate::domain::statement::{AccountPart, StatementLine, StatementOfAccount};
 use crate::engine::compose::Composer;
 use crate::engine::programs::{PROTOCOL, start};
 use crate::message::{Annex, Attachment, attachment_fault};
@@ -225,6 +229,7 @@ async fn of_plugin(
 fn request(composer: &Composer<'_>, message: &PlannedMessage) -> Value {
     let Composer { rules, ledger, plan, .. } = composer;
     let customer = ledger.customer(message.customer);
+    let as_of = message.figures_on(plan.as_of);
     let items: Vec<Value> = plan
         .items(message)
         .iter()
@@ -232,14 +237,15 @@ fn request(composer: &Composer<'_>, message: &PlannedMessage) -> Value {
             let document = ledger.document(item.document);
             json!({
                 "number": document.number.as_str(),
+                "customer": ledger.customer(document.customer).id.as_str(),
                 "issued_on": document.issued_on.strftime(ISO).to_string(),
                 "due_on": document.due_on.map(|day| day.strftime(ISO).to_string()),
                 "total": plain(document.total, document.currency),
-                "open": plain(ledger.open_on(item.document, plan.as_of), document.currency),
+                "open": plain(ledger.open_on(item.document, as_of), document.currency),
             })
         })
         .collect();
-    json!({
+    let mut request = json!({
         "version": PROTOCOL,
         "id": composer.key(message).as_str(),
         "rule": rules.rules[usize::from(message.rule)].id.as_str(),
@@ -251,8 +257,43 @@ fn request(composer: &Composer<'_>, message: &PlannedMessage) -> Value {
         "currency": message.currency.as_str(),
         "total": plain(message.total, message.currency),
         "level": message.level_facts(rules).id.as_str(),
-        "as_of": plan.as_of.strftime(ISO).to_string(),
+        "as_of": as_of.strftime(ISO).to_string(),
         "items": items,
+    });
+    if let Some(figures) = composer.figures(message) {
+        request["statement"] = statement(ledger, &figures);
+    }
+    request
+}
+
+/// What a program is told of a statement beside the documents that are open.
+fn statement(ledger: &Ledger, figures: &StatementOfAccount) -> Value {
+    let amount = |amount| plain(amount, figures.currency);
+    let line = |part: &AccountPart, line: &StatementLine| {
+        json!({
+            "customer": ledger.customer(part.customer).id.as_str(),
+            "kind": line.kind.as_str(),
+            "number": line.number.as_str(),
+            "date": line.date.map(|day| day.strftime(ISO).to_string()),
+            "due_on": line.due_on.map(|day| day.strftime(ISO).to_string()),
+            "original": amount(line.original),
+            "amount": amount(line.amount),
+        })
+    };
+    let lines = figures.accounts.iter().flat_map(|part| part.lines.iter().map(move |own| line(part, own)));
+    let claim = figures.claim();
+    json!({
+        "form": figures.form.as_str(),
+        "from": figures.period.from.strftime(ISO).to_string(),
+        "to": figures.period.to.strftime(ISO).to_string(),
+        "opening": claim.as_ref().and_then(|claim| claim.opening).map(amount),
+        "balance": claim.as_ref().map(|claim| amount(claim.balance)),
+        "unapplied": claim.as_ref().map(|claim| amount(claim.unapplied)),
+        "ages": claim.map(|claim| {
+            let age = |(bucket, own): (&Bucket, &Decimal)| json!({ "label": bucket.label(), "amount": amount(*own) });
+            figures.buckets.iter().zip(&claim.ages).map(age).collect::<Vec<_>>()
+        }),
+        "lines": lines.collect::<Vec<_>>(),
     })
 }
 

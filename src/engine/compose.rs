@@ -11,10 +11,10 @@ use crate::domain::date::Timestamp;
 use crate::domain::id::{Language, LevelId};
 use crate::domain::ledger::{DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::mailbox::{Recipient, RecipientRole};
-use crate::domain::statement::OpenItemStatement;
+use crate::domain::statement::StatementOfAccount;
 use crate::domain::variable::Variable;
 use crate::engine::attach::Attachments;
-use crate::engine::input::{input, statement_rows};
+use crate::engine::input::input;
 use crate::engine::workspace::Workspace;
 use crate::message::{ComposeFault, Composed, Content, Letter, compose_with};
 use crate::outbox::state::State;
@@ -23,7 +23,7 @@ use crate::plan::reason::BlockReason;
 use crate::plan::{Matter, Plan, PlannedItem, PlannedMessage, Subject};
 use crate::port::Outgoing;
 use crate::rule::{RuleKind, RuleSet};
-use crate::script::{Account, ScriptFault};
+use crate::script::ScriptFault;
 use crate::store::{Body, ItemRow, MessageRow};
 
 /// Why a planned message could not be composed.
@@ -166,7 +166,7 @@ impl Composer<'_> {
         let (rule, facts) = (message.rule(self.rules), message.level_facts(self.rules));
         let documents: Vec<DocumentIndex> = items.iter().map(|(document, _)| *document).collect();
         let as_of = message.figures_on(self.plan.as_of);
-        let account = Account::new(self.ledger, message.customer, message.currency, as_of);
+        let account = rule.account(self.ledger, message.customer, message.currency, as_of);
         let mut variables = BTreeMap::new();
         let mut add = |given: Result<BTreeMap<String, Variable>, ScriptFault>| {
             let blocked = |fault| Blocked { reason: BlockReason::ScriptError, detail: fault_words(&fault) };
@@ -246,7 +246,7 @@ impl Composer<'_> {
         };
         match &message.matter {
             Matter::Statement { .. } => {
-                let (documents, payments) = statement_rows(self.ledger, message.customer, message.currency, as_of);
+                let (documents, payments) = self.figures(message).map(|figures| figures.sources()).unwrap_or_default();
                 of(documents, payments)
             }
             Matter::Notice { subject: Subject::Payment(payment), .. } => {
@@ -266,11 +266,10 @@ impl Composer<'_> {
     }
 
     /// Returns the figures of a statement.
-    fn figures(&self, message: &PlannedMessage) -> Option<OpenItemStatement> {
+    pub(crate) fn figures(&self, message: &PlannedMessage) -> Option<StatementOfAccount> {
         match (&message.matter, &message.rule(self.rules).kind) {
             (Matter::Statement { period }, RuleKind::Statement(statement)) => {
-                let (customer, currency) = (message.customer, message.currency);
-                Some(OpenItemStatement::of(self.ledger, customer, currency, *period, &statement.ageing))
+                Some(statement.figures(self.ledger, message.customer, message.currency, *period))
             }
             _ => None,
         }
@@ -294,7 +293,7 @@ fn blocked(fault: &ComposeFault) -> Blocked {
     let reason = match fault {
         ComposeFault::RecipientMissing | ComposeFault::RecipientsTooMany { .. } => BlockReason::RecipientMissing,
         ComposeFault::NameUnusable { .. } => BlockReason::SenderUnknown,
-        ComposeFault::Unbalanced { .. } => BlockReason::Unbalanced,
+        ComposeFault::Unbalanced { .. } | ComposeFault::BalanceNotShown { .. } => BlockReason::Unbalanced,
         ComposeFault::AttachmentUnusable { .. } | ComposeFault::AttachmentsTooLarge { .. } => BlockReason::DocumentMissing,
         _ => BlockReason::TemplateError,
     };

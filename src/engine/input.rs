@@ -38,6 +38,9 @@ struct CustomerRow<'a> {
 #[derive(Serialize)]
 struct DocumentRow<'a> {
     number: &'a str,
+    /// The branch whose it is, in a mail to its parent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a str>,
     kind: &'static str,
     currency: &'a str,
     issued_on: Date,
@@ -61,6 +64,9 @@ struct DocumentRow<'a> {
 #[derive(Serialize)]
 struct PaymentRow<'a> {
     reference: &'a str,
+    /// The branch that paid, in a mail to its parent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a str>,
     received_on: Date,
     amount: String,
     currency: &'a str,
@@ -131,16 +137,17 @@ pub(crate) fn input(
             hold_until: row.hold_until,
             attributes: Attributes::of(ledger.customer_attribute_names(), |name| ledger.customer_attribute(customer, name)),
         },
-        documents: documents.iter().map(|index| document_row(ledger, *index, as_of)).collect(),
-        payments: payments.iter().map(|index| payment_row(ledger, ledger.payment(*index))).collect(),
+        documents: documents.iter().map(|index| document_row(ledger, customer, *index, as_of)).collect(),
+        payments: payments.iter().map(|index| payment_row(ledger, customer, ledger.payment(*index))).collect(),
     };
     serde_json::to_string(&input).expect("maps with text keys, lists, texts and truth values")
 }
 
-fn document_row(ledger: &Ledger, index: DocumentIndex, as_of: Date) -> DocumentRow<'_> {
+fn document_row(ledger: &Ledger, mailed: CustomerIndex, index: DocumentIndex, as_of: Date) -> DocumentRow<'_> {
     let document: &Document = ledger.document(index);
     DocumentRow {
         number: document.number.as_str(),
+        customer: branch(ledger, mailed, document.customer),
         kind: match document.kind {
             DocumentKind::Invoice => "invoice",
             DocumentKind::CreditNote => "credit_note",
@@ -159,31 +166,20 @@ fn document_row(ledger: &Ledger, index: DocumentIndex, as_of: Date) -> DocumentR
     }
 }
 
-fn payment_row<'a>(ledger: &'a Ledger, payment: &'a Payment) -> PaymentRow<'a> {
+/// Returns the id of an account's customer, where it is another than the one the mail is for.
+fn branch(ledger: &Ledger, mailed: CustomerIndex, owner: CustomerIndex) -> Option<&str> {
+    (owner != mailed).then(|| ledger.customer(owner).id.as_str())
+}
+
+fn payment_row<'a>(ledger: &'a Ledger, mailed: CustomerIndex, payment: &'a Payment) -> PaymentRow<'a> {
     PaymentRow {
         reference: &payment.reference,
+        customer: branch(ledger, mailed, payment.customer),
         received_on: payment.received_on,
         amount: plain(payment.amount, payment.currency),
         currency: payment.currency.as_str(),
         document: payment.document.map(|index| ledger.document(index).number.as_str()),
     }
-}
-
-/// Returns what a statement of `as_of` lists: documents with a balance, and payments that are set against nothing.
-pub(crate) fn statement_rows(
-    ledger: &Ledger,
-    customer: CustomerIndex,
-    currency: Currency,
-    as_of: Date,
-) -> (Vec<DocumentIndex>, Vec<PaymentIndex>) {
-    let documents = ledger.documents_of(customer).map(|place| DocumentIndex(place as u32));
-    let is_listed =
-        |index: &DocumentIndex| ledger.document(*index).currency == currency && !ledger.open_on(*index, as_of).is_zero();
-    let is_unapplied = |index: &PaymentIndex| {
-        let payment = ledger.payment(*index);
-        payment.document.is_none() && payment.currency == currency && payment.received_on <= as_of
-    };
-    (documents.filter(is_listed).collect(), ledger.payment_indexes_of(customer).filter(is_unapplied).collect())
 }
 
 #[cfg(test)]
@@ -195,6 +191,8 @@ mod tests {
     use super::*;
     use crate::domain::id::DocumentNumber;
     use crate::domain::ledger::LedgerBuilder;
+    use crate::domain::period::Interval;
+    use crate::domain::statement::{StatementLayout, StatementOfAccount};
 
     #[test]
     fn a_statements_input_has_what_is_open_with_its_further_columns_and_the_money_set_against_nothing() {
@@ -226,7 +224,9 @@ mod tests {
         }
         let ledger = builder.finish();
         let as_of = date(2026, 10, 25);
-        let (documents, payments) = statement_rows(&ledger, customer, currency, as_of);
+        let period = Interval { from: as_of.first_of_month(), to: as_of };
+        let layout = StatementLayout::default();
+        let (documents, payments) = StatementOfAccount::of(&ledger, customer, currency, period, &layout).sources();
         let text = input(&ledger, customer, currency, as_of, &documents, &payments);
         let expected = json!({
             "as_of": "2026-10-25", "currency": "EUR",

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::config::{self, CalendarSettings, Config, Mode, ReadCalendar, SystemSecrets};
 use crate::domain::date::{Date, DayUnit, Timestamp, days_between};
-use crate::domain::id::{RecipientKey, RuleId};
+use crate::domain::id::{RecipientKey, RuleId, TemplateName};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::engine::deliver::pace::Rates;
@@ -155,6 +155,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
                 senders: names.senders,
                 recipient_keys: names.recipient_keys,
                 templates: templates.names().cloned().collect(),
+                templates_without_balance: without_balance(&templates),
                 customer_attributes: None,
                 invoice_attributes: None,
                 disputed_is_mapped: false,
@@ -203,6 +204,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         senders: config.senders.iter().map(|sender| sender.id.clone()).collect(),
         recipient_keys,
         templates: templates.names().cloned().collect(),
+        templates_without_balance: without_balance(&templates),
         customer_attributes,
         invoice_attributes,
         disputed_is_mapped: config.ledger.invoices.columns.iter().any(|column| column.field == "disputed"),
@@ -555,6 +557,11 @@ fn alert_problem(config: &Config, plugins: &Plugins) -> Option<Problem> {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
         None => problem.hint("`dunlin plugin list` shows what there is"),
     })
+}
+
+/// Returns the templates in which a statement's balance cannot stand.
+fn without_balance(templates: &Templates) -> Vec<TemplateName> {
+    templates.names().filter(|name| !templates.mentions(name, "balance")).cloned().collect()
 }
 
 /// Loads the templates, with the plugins' functions as filters.

@@ -14,15 +14,16 @@ use crate::domain::hold::Holds;
 use crate::domain::id::{Language, LevelId, RuleId, TemplateName};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::mailbox::{Recipient, RecipientRole, Sender, is_address};
-use crate::domain::money::{Currency, plain};
-use crate::domain::statement::OpenItemStatement;
+use crate::domain::money::{Currency, Money, plain};
+use crate::domain::statement::StatementOfAccount;
 use crate::domain::variable::Variable;
 use crate::message::annex::{Annex, Maker};
 use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, attachment_fault};
 use crate::message::context::context;
+use crate::message::figure::{stands_in, visible_words};
 use crate::message::mime::{Envelope, message_bytes};
 use crate::script::LevelFacts;
-use crate::template::{Rendered, ShownImage, TemplateFault, Templates};
+use crate::template::{Choice, Rendered, ShownImage, TemplateFault, Templates};
 
 /// How many recipients one mail may have. Source: RFC 5321 §4.5.3.1.8, every server takes at least 100.
 pub const RECIPIENTS_MAX: usize = 100;
@@ -45,7 +46,7 @@ pub enum Content<'a> {
     /// A reminder: its items say it all.
     Reminder,
     /// A statement of account.
-    Statement(&'a OpenItemStatement),
+    Statement(&'a StatementOfAccount),
     /// A notice; of a payment where there is one.
     Notice(Option<PaymentIndex>),
 }
@@ -135,6 +136,14 @@ pub enum ComposeFault {
         /// The balance by the ledger's account.
         balance: String,
     },
+    /// A statement whose words do not say what its figures do.
+    #[error("The {part} of the mail does not show the balance of the statement, {balance}")]
+    BalanceNotShown {
+        /// `text` or `HTML`.
+        part: &'static str,
+        /// The balance, as its reader writes it.
+        balance: String,
+    },
     /// Nothing to read.
     #[error("The template `{template}` gives a mail without a word in it")]
     BodyEmpty {
@@ -212,7 +221,7 @@ pub fn compose_with(letter: &Letter<'_>, annexes: &[Annex<'_>], templates: &Temp
     if let Content::Statement(statement) = letter.content
         && !statement.is_balanced()
     {
-        return Err(ComposeFault::Unbalanced { balance: plain(statement.balance, statement.currency) });
+        return Err(ComposeFault::Unbalanced { balance: plain(statement.total(), statement.currency) });
     }
     let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
     let choice = templates.choose(letter.template, language)?;
@@ -222,6 +231,9 @@ pub fn compose_with(letter: &Letter<'_>, annexes: &[Annex<'_>], templates: &Temp
     rendered.subject.insert_str(0, letter.subject_lead);
     if rendered.text.trim().is_empty() {
         return Err(ComposeFault::BodyEmpty { template: letter.template.to_string() });
+    }
+    if let Content::Statement(statement) = letter.content {
+        check_figure(statement, &rendered, &choice)?;
     }
     let attachments = Maker { letter, choice: &choice, context: &context }.files(annexes)?;
     check_attachments(&attachments)?;
@@ -253,6 +265,22 @@ impl Composed {
             language: rendered.language,
         }
     }
+}
+
+/// A statement whose mail names another figure than its balance, or none, is as wrong as one that does not add up.
+fn check_figure(statement: &StatementOfAccount, rendered: &Rendered, choice: &Choice<'_>) -> Result<(), ComposeFault> {
+    let Some(claim) = statement.claim() else { return Ok(()) };
+    let balance = Money { amount: claim.balance, currency: statement.currency };
+    let size = choice.reader().amount(Money { amount: balance.amount.abs(), ..balance });
+    let fault = |part| ComposeFault::BalanceNotShown { part, balance: choice.reader().money(balance) };
+    if rendered.html.as_deref().is_some_and(|html| !stands_in(&visible_words(html), &size)) {
+        return Err(fault("HTML"));
+    }
+    // A text made from the HTML has its words, but may break one at the end of a line.
+    if choice.has_own_text() && !stands_in(&rendered.text, &size) {
+        return Err(fault("text"));
+    }
+    Ok(())
 }
 
 fn check_attachments(attachments: &[Attachment]) -> Result<(), ComposeFault> {

@@ -8,11 +8,11 @@ use rust_decimal::Decimal;
 
 use crate::domain::company::{BankAccount, Company};
 use crate::domain::date::Date;
-use crate::domain::ledger::{DocumentIndex, PaymentIndex};
+use crate::domain::ledger::{AccountScope, DocumentIndex, PaymentIndex};
 use crate::domain::money::{Currency, Money};
-use crate::domain::statement::{OpenItemStatement, StatementLine};
 use crate::message::compose::{Content, Letter};
 use crate::message::pay::{payment_link, sum_of, sum_of_item};
+use crate::message::statement::statement_values;
 use crate::template::{Album, Choice, IMAGE_FUNCTION, Reader, date_value, money_value, variable_value};
 
 /// Returns what the templates of `letter` may use.
@@ -48,13 +48,6 @@ pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>, album: &Album) -
         ("due_items", due_items.into()),
         ("upcoming_items", upcoming_items.into()),
         ("other_items", other_items.collect()),
-        ("total", money(figures.total)),
-        ("due_total", money(figures.due_total)),
-        ("upcoming_total", money(figures.total - figures.due_total)),
-        ("other_total", money(figures.other_total)),
-        ("account_total", money(figures.total + figures.other_total)),
-        ("credit_total", money(figures.credit_total)),
-        ("balance", money(figures.total + figures.other_total - figures.credit_total)),
         ("currency", letter.currency.as_str().into()),
         (
             "level",
@@ -78,12 +71,24 @@ pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>, album: &Album) -
         ("vars", Value::from_pairs(variables)),
         (IMAGE_FUNCTION, album.value()),
     ];
+    let sums = [
+        ("total", figures.total),
+        ("due_total", figures.due_total),
+        ("upcoming_total", figures.total - figures.due_total),
+        ("other_total", figures.other_total),
+        ("account_total", figures.total + figures.other_total),
+        ("credit_total", figures.credit_total),
+        ("balance", figures.total + figures.other_total - figures.credit_total),
+    ];
+    // Where a statement claims nothing, its mail has no sum that could be taken for a balance.
+    let has_sums = !matches!(letter.content, Content::Statement(statement) if !statement.form.has_balance());
+    let sums = sums.into_iter().filter(|_| has_sums).map(|(name, amount)| (name, money(amount)));
     let own = match letter.content {
         Content::Reminder | Content::Notice(None) => Vec::new(),
         Content::Statement(statement) => statement_values(letter, statement, reader),
         Content::Notice(Some(index)) => vec![("payment", payment(letter, index, reader))],
     };
-    Value::from_pairs(every.into_iter().chain(company).chain(link).chain(own))
+    Value::from_pairs(every.into_iter().chain(sums).chain(company).chain(link).chain(own))
 }
 
 /// Returns the company that is owed; `currency` is that of the account it names.
@@ -121,42 +126,6 @@ fn company_values(company: &Company, currency: Currency) -> Value {
     Value::from_pairs(fixed.into_iter().chain(own))
 }
 
-/// Returns what only statements have.
-fn statement_values(letter: &Letter<'_>, statement: &OpenItemStatement, reader: &Arc<Reader>) -> Vec<(&'static str, Value)> {
-    let money = |amount| money_value(Money { amount, currency: statement.currency }, reader);
-    let line = |line: &StatementLine| {
-        let due_on = line.due_on.map(|due_on| ("due_on", date_value(due_on, reader)));
-        let bucket = line.bucket.map(|place| ("bucket", Value::from(statement.ages[place].0.label())));
-        let fixed = [
-            ("kind", line.kind.as_str().into()),
-            ("number", line.number.as_str().into()),
-            ("date", date_value(line.date, reader)),
-            ("days_overdue", line.days_overdue.into()),
-            ("original", money(line.original)),
-            ("open", money(line.open)),
-            ("disputed", line.document.is_some_and(|document| is_disputed(letter, document)).into()),
-        ];
-        let promised_on = line.document.and_then(|document| promised_on(letter, document));
-        let promised_on = promised_on.map(|day| ("promised_on", date_value(day, reader)));
-        Value::from_pairs(fixed.into_iter().chain(due_on).chain(promised_on).chain(bucket))
-    };
-    let ages = statement.ages.iter().map(|(bucket, amount)| {
-        let from_days = bucket.from_days.map(|days| ("from_days", Value::from(days)));
-        let to_days = bucket.to_days.map(|days| ("to_days", Value::from(days)));
-        let fixed = [("label", Value::from(bucket.label())), ("amount", money(*amount))];
-        Value::from_pairs(fixed.into_iter().chain(from_days).chain(to_days))
-    });
-    let period = [("from", date_value(statement.period.from, reader)), ("to", date_value(statement.period.to, reader))];
-    let whole = [
-        ("lines", statement.lines.iter().map(line).collect()),
-        ("aged_by", statement.aged_by.as_str().into()),
-        ("balance", money(statement.balance)),
-        ("overdue", money(statement.overdue())),
-        ("unapplied", money(statement.unapplied)),
-    ];
-    vec![("period", map(period)), ("statement", map(whole)), ("ageing", ages.collect())]
-}
-
 /// Returns a payment, as a receipt tells of it.
 fn payment(letter: &Letter<'_>, index: PaymentIndex, reader: &Arc<Reader>) -> Value {
     let payment = letter.ledger.payment(index);
@@ -181,6 +150,11 @@ struct Figures {
 impl Figures {
     fn of(letter: &Letter<'_>) -> Self {
         let open_on = |document| letter.ledger.open_on(document, letter.as_of);
+        let scope = match letter.content {
+            Content::Statement(statement) => statement.scope,
+            Content::Reminder | Content::Notice(_) => AccountScope::Customer,
+        };
+        let members = || letter.ledger.members(letter.customer, scope);
         let documents = || letter.items.iter().map(|(document, _)| *document);
         let items: BTreeSet<DocumentIndex> = documents().collect();
         let mut figures = Self {
@@ -188,9 +162,10 @@ impl Figures {
             total: documents().map(open_on).sum(),
             due_total: documents().filter(|document| is_due(letter, *document)).map(open_on).sum(),
             other_total: Decimal::ZERO,
-            credit_total: letter.ledger.unapplied_on(letter.customer, letter.currency, letter.as_of),
+            credit_total: members().map(|own| letter.ledger.unapplied_on(own, letter.currency, letter.as_of)).sum(),
         };
-        for document in letter.ledger.documents_of(letter.customer).map(|place| DocumentIndex(place as u32)) {
+        let all = members().flat_map(|own| letter.ledger.documents_of(own));
+        for document in all.map(|place| DocumentIndex(place as u32)) {
             if letter.ledger.document(document).currency != letter.currency || items.contains(&document) {
                 continue;
             }
@@ -244,20 +219,20 @@ fn item(letter: &Letter<'_>, index: DocumentIndex, level: Option<&str>, reader: 
 }
 
 /// Returns whether a document is disputed, by the books or by a hold.
-fn is_disputed(letter: &Letter<'_>, index: DocumentIndex) -> bool {
+pub(crate) fn is_disputed(letter: &Letter<'_>, index: DocumentIndex) -> bool {
     let document = letter.ledger.document(index);
     let customer = &letter.ledger.customer(document.customer).id;
     document.disputed || letter.holds.is_disputed(customer, &document.number, letter.as_of)
 }
 
 /// Returns the day by which payment of a document is promised, by the books or by a hold, where it has not passed.
-fn promised_on(letter: &Letter<'_>, index: DocumentIndex) -> Option<Date> {
+pub(crate) fn promised_on(letter: &Letter<'_>, index: DocumentIndex) -> Option<Date> {
     let document = letter.ledger.document(index);
     let customer = &letter.ledger.customer(document.customer).id;
     let by_books = document.promised_on.filter(|day| letter.as_of <= *day);
     letter.holds.promised_on(customer, &document.number, letter.as_of).max(by_books)
 }
 
-fn map<const COUNT: usize>(entries: [(&'static str, Value); COUNT]) -> Value {
+pub(crate) fn map<const COUNT: usize>(entries: [(&'static str, Value); COUNT]) -> Value {
     Value::from_pairs(entries)
 }

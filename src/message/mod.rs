@@ -8,9 +8,11 @@ mod attachment;
 mod compose;
 mod context;
 mod copy;
+mod figure;
 mod mime;
 mod pay;
 mod plain;
+mod statement;
 mod test_mail;
 mod variables;
 

@@ -22,7 +22,8 @@ pub(crate) fn sum_of(letter: &Letter<'_>) -> Option<Owed> {
             && letter.ledger.open_on(*document, letter.as_of) > Decimal::ZERO
     };
     let (amount, documents): (Decimal, Vec<DocumentIndex>) = match letter.content {
-        Content::Statement(statement) => (statement.balance, statement.lines.iter().filter_map(|line| line.document).collect()),
+        // A statement that claims nothing asks for nothing.
+        Content::Statement(statement) => (statement.claim()?.balance, statement.documents()),
         Content::Reminder | Content::Notice(_) => {
             let items = letter.items.iter().map(|(document, _)| *document);
             (items.clone().map(|document| letter.ledger.open_on(document, letter.as_of)).sum(), items.collect())

@@ -130,17 +130,33 @@ pub const VARIABLES: &[TemplateVariable] = &[
     only(STATEMENTS, plain("period", "The days the statement covers", "")),
     only(STATEMENTS, date("period.from", "The first of them", "1 March 2027")),
     only(STATEMENTS, date("period.to", "The last of them; `as_of` is the same day", "31 March 2027")),
-    only(STATEMENTS, plain("statement", "The figures at the end of the period", "")),
+    only(STATEMENTS, plain("statement", "The figures of the period", "")),
+    only(STATEMENTS, plain("statement.form", "`open_item`, `balance_forward` or `activity`", "open_item")),
     only(
         STATEMENTS,
-        plain("statement.lines", "Everything with a balance: documents by due date, then payments not yet matched", ""),
+        plain(
+            "statement.lines",
+            "Open item: everything with a balance, documents by due date, then payments not yet matched; else what moved, by day",
+            "",
+        ),
     ),
-    only(STATEMENTS, plain("statement.lines[].kind", "`invoice`, `credit_note` or `payment`", "invoice")),
+    only(STATEMENTS, plain("statement.lines[].kind", "`invoice`, `credit_note`, `payment` or `settlement`", "invoice")),
     only(
         STATEMENTS,
-        plain("statement.lines[].number", "The printed number, or the payment's reference, which may be empty", "R-2027-0042"),
+        plain(
+            "statement.lines[].number",
+            "The printed number, or the payment's reference, which may be empty; of a settlement that of the document",
+            "R-2027-0042",
+        ),
     ),
-    only(STATEMENTS, date("statement.lines[].date", "The day of issue, or of receipt", "26 February 2027")),
+    only(
+        STATEMENTS,
+        date(
+            "statement.lines[].date",
+            "The day of issue, receipt or settlement; not defined on a settlement of which the books do not tell the day",
+            "26 February 2027",
+        ),
+    ),
     only(
         STATEMENTS,
         date("statement.lines[].due_on", "The last day of payment in time; not defined where there is none", "12 March 2027"),
@@ -149,12 +165,37 @@ pub const VARIABLES: &[TemplateVariable] = &[
         STATEMENTS,
         plain(
             "statement.lines[].days_overdue",
-            "Whole days since the due date; 0 or less before the day after it, 0 on credit",
+            "Whole days since the due date; 0 or less before the day after it, 0 on credit and on what moved",
             "19",
         ),
     ),
     only(STATEMENTS, money("statement.lines[].original", "The whole amount; negative where it is the customer's", "€1,190.00")),
-    only(STATEMENTS, money("statement.lines[].open", "What is open of it; negative where it is the customer's", "€690.00")),
+    only(
+        STATEMENTS,
+        money(
+            "statement.lines[].amount",
+            "What the line adds to the sum of the lines: what is open of it, or by how much it moved the balance",
+            "€690.00",
+        ),
+    ),
+    only(
+        STATEMENTS,
+        money(
+            "statement.lines[].open",
+            "What is open of it; negative where it is the customer's. Only in the form `open_item`",
+            "€690.00",
+        ),
+    ),
+    only(STATEMENTS, money("statement.lines[].running", "The balance after it. Only in the form `balance_forward`", "€1,377.50")),
+    only(
+        STATEMENTS,
+        plain(
+            "statement.lines[].invoice",
+            "The number of the document that a payment or settlement is set against; not defined on others",
+            "R-2027-0042",
+        ),
+    ),
+    only(STATEMENTS, plain("statement.lines[].customer", "The id of the customer whose account it stands on", "C-1042")),
     only(STATEMENTS, plain("statement.lines[].disputed", "Whether the books or a hold mark it disputed", "False")),
     only(
         STATEMENTS,
@@ -164,21 +205,65 @@ pub const VARIABLES: &[TemplateVariable] = &[
             "9 April 2027",
         ),
     ),
-    only(STATEMENTS, plain("statement.lines[].bucket", "The label of its age column; not defined on credit", "1–30")),
-    only(STATEMENTS, money("statement.balance", "What the customer owes: the sum of the lines", "€987.50")),
-    only(STATEMENTS, money("statement.overdue", "The overdue part of it; credit is not set against it", "€690.00")),
+    only(
+        STATEMENTS,
+        plain("statement.lines[].bucket", "The label of its age column; not defined on credit and on what moved", "1–30"),
+    ),
+    only(
+        STATEMENTS,
+        plain(
+            "statement.branches",
+            "Of a parent with branches: each account with something to tell, the parent's own first; else empty",
+            "",
+        ),
+    ),
+    only(STATEMENTS, plain("statement.branches[].id", "The number in the books", "C-1042-2")),
+    only(STATEMENTS, plain("statement.branches[].name", "The name to address", "Harbour Coffee Altona")),
+    only(STATEMENTS, plain("statement.branches[].is_parent", "Whether it is the parent's own account", "False")),
+    only(STATEMENTS, plain("statement.branches[].lines", "Its lines, as those of `statement.lines`", "")),
+    only(
+        STATEMENTS,
+        plain(
+            "statement.branches[].ageing",
+            "Its age columns, as `ageing`; it has `balance`, `overdue`, `unapplied`, `opening` and `moved` as `statement` has",
+            "",
+        ),
+    ),
+    only(STATEMENTS, money("statement.branches[].balance", "What is owed on it; not in the form `activity`", "€237.50")),
+    only(
+        STATEMENTS,
+        money("statement.balance", "What is owed at the end of the period; not defined in the form `activity`", "€987.50"),
+    ),
+    only(
+        STATEMENTS,
+        money("statement.opening", "The balance before the period. Only in the form `balance_forward`", "€1,120.00"),
+    ),
+    only(STATEMENTS, date("statement.opening_on", "The day at whose end it was: the one before the period", "28 February 2027")),
+    only(STATEMENTS, money("statement.moved", "What the lines add to it: `balance` less `opening`", "-€132.50")),
+    only(
+        STATEMENTS,
+        money(
+            "statement.overdue",
+            "The overdue part of the balance; credit is not set against it. Not in the form `activity`",
+            "€690.00",
+        ),
+    ),
     only(
         STATEMENTS,
         money(
             "statement.unapplied",
-            "Credit notes, overpaid invoices and payments not yet matched, as a negative amount",
+            "Credit notes, overpaid invoices and payments not yet matched, as a negative amount. Not in the form `activity`",
             "-€40.00",
         ),
     ),
     only(STATEMENTS, plain("statement.aged_by", "`due` or `issued`: from which day ages are counted", "due")),
     only(
         STATEMENTS,
-        plain("ageing", "The age columns, the youngest first; with `statement.unapplied` they add up to the balance", ""),
+        plain(
+            "ageing",
+            "The age columns, the youngest first; with `statement.unapplied` they add up to the balance. None in the form `activity`",
+            "",
+        ),
     ),
     only(STATEMENTS, plain("ageing[].label", "`current`, `1–30`, `> 90`", "current")),
     only(
@@ -217,7 +302,8 @@ pub fn reference() -> String {
         `image(\"logo.png\")` gives the address of an image file in `rules/templates/`, which becomes part of the mail, so that nothing is\n\
         fetched when it is read: `<img src=\"{{ image(\"logo.png\") }}\" alt=\"ACME\" width=\"120\">`. `alt` says what it shows to those who do\n\
         not see it; it is also what the text part has. PNG, JPEG and GIF of at most 512 KiB, at most ten and 1 MiB a mail.\n\n\
-        `items` are what a reminder asks for, all open documents of a statement, the invoice of a notice for each invoice, and\n\
+        `items` are what a reminder asks for, all open documents of a statement (those that its lines name where it is of the form\n\
+        `activity`, whose mail has no totals and no `balance`), the invoice of a notice for each invoice, and\n\
         the invoice that is settled in a notice for each payment; the level of a statement is `statement`, of a notice `notice`.\n\
         A notice for each customer has no items and no currency (`XXX`, no amounts).\n",
     );

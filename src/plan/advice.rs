@@ -29,6 +29,7 @@ pub(crate) fn advice(obstacles: &Obstacles<'_, '_>, items: &[ItemFact], conditio
     let place = case.rules.rules.iter().position(|rule| rule.id == obstacles.rule.id).unwrap_or_default();
     match reason {
         DeclineReason::NothingOpen => vec!["an invoice that is open".to_owned()],
+        DeclineReason::ToldToParent => vec!["`for_each: customer` in the rule makes one for each branch".to_owned()],
         DeclineReason::ConditionFalse => {
             let own = of_each(&|item| Some(format!("{}: {}", item.document, wishes(item.condition.as_ref()?).join("; "))));
             if own.is_empty() { condition.map(wishes).unwrap_or_default() } else { own }

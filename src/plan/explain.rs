@@ -8,15 +8,15 @@ use serde::Serialize;
 use rust_decimal::Decimal;
 
 use crate::domain::date::{Date, days_between};
-use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::ledger::{AccountScope, CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::money::{Currency, plain};
-use crate::domain::statement::OpenItemStatement;
+use crate::domain::statement::Claim;
 use crate::plan::advice::advice;
 use crate::plan::climb::{Climber, LevelFact, LevelStanding, StepAhead};
 use crate::plan::history::{History, RuleHistory};
 use crate::plan::ladder::LevelsDue;
 use crate::plan::next::{NextMail, RunsOn, next_mails};
-use crate::plan::obstacles::{HoldFact, Obstacles, holds_on};
+use crate::plan::obstacles::{HoldFact, Obstacles, holds_on, money};
 use crate::plan::reason::DeclineReason;
 use crate::plan::{Decision, Plan, PlannedMessage, Question, Scope, Subject, Verdict, plan_within};
 use crate::rule::{Rule, RuleKind, RuleSet};
@@ -312,7 +312,7 @@ impl<'a> Case<'a> {
             Subject::Payment(payment) => About::Payment(payment),
             Subject::Account | Subject::Customer => About::Account,
         };
-        let account = Account::new(self.ledger, decision.customer, currency, on);
+        let account = rule.account(self.ledger, decision.customer, currency, on);
         Some(Part::of(&condition.explain(&account, about)))
     }
 
@@ -363,11 +363,36 @@ impl<'a> Case<'a> {
         documents.iter().map(fact).collect()
     }
 
+    /// Returns what a statement would be made of, in words.
+    pub(crate) fn statement_words(&self, rule: &Rule, customer: CustomerIndex, currency: Currency) -> Vec<String> {
+        let RuleKind::Statement(statement) = &rule.kind else { return Vec::new() };
+        if let Some(parent) = self.ledger.parent_of(customer).filter(|_| statement.layout.scope == AccountScope::Group) {
+            return vec![format!("its parent {} gets it, with all branches", self.ledger.customer(parent).id)];
+        }
+        let figures = statement.figures(self.ledger, customer, currency, statement.period.days(self.plan.as_of));
+        let money = |amount| money(amount, currency);
+        let (form, period, count) = (figures.form.as_str(), figures.period, figures.lines().count());
+        let lines = format!("{count} {}", if count == 1 { "line" } else { "lines" });
+        let claimed = match figures.claim() {
+            Some(Claim { opening: Some(opening), balance, .. }) => {
+                format!("{} before it, {lines}, {} at its end", money(opening), money(balance))
+            }
+            Some(Claim { balance, .. }) => format!("{lines}, {} at its end", money(balance)),
+            None => format!("{lines}, no balance"),
+        };
+        let mut words = vec![format!("{form} of {period}: {claimed}")];
+        if figures.scope == AccountScope::Group {
+            let branches = self.ledger.branches_of(customer).map(|branch| self.ledger.customer(branch).id.as_str());
+            words.push(format!("one statement for the group, with the branches {}", branches.collect::<Vec<_>>().join(", ")));
+        }
+        words
+    }
+
     /// Returns the balance that a statement's minimum is held against.
     pub(crate) fn balance(&self, rule: &Rule, currency: Currency) -> Option<Decimal> {
         let RuleKind::Statement(statement) = &rule.kind else { return None };
         let period = statement.period.days(self.plan.as_of);
-        Some(OpenItemStatement::of(self.ledger, self.customer, currency, period, &statement.ageing).balance)
+        Some(rule.account(self.ledger, self.customer, currency, period.to).balance())
     }
 
     /// Returns the mail of a rule to the customer on this day that another stands back for.

@@ -62,6 +62,7 @@ impl<'a> Obstacles<'_, 'a> {
         let (Some(currency), as_of) = (self.decision.currency, self.case.plan.as_of) else { return lines };
         let asked = self.asked(place);
         let reason = self.reason();
+        lines.extend(self.case.statement_words(self.rule, self.decision.customer, currency));
         if let Some(minimum) = self.minimum(currency)
             && (!asked.is_empty() || matches!(self.rule.kind, RuleKind::Statement(_)))
         {

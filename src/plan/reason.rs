@@ -15,7 +15,7 @@ pub enum BlockReason {
     TemplateError,
     /// Its `where` or script failed.
     ScriptError,
-    /// The figures of a statement do not add up.
+    /// The figures of a statement do not add up, or its mail does not show its balance.
     Unbalanced,
 }
 
@@ -53,7 +53,7 @@ impl BlockReason {
             Self::DocumentMissing => "a document to attach is missing",
             Self::TemplateError => "its template failed",
             Self::ScriptError => "its script failed",
-            Self::Unbalanced => "its lines, age columns and balance are not the same sum",
+            Self::Unbalanced => "its lines, age columns and balance are not the same sum, or its mail does not show it",
         }
     }
 }
@@ -68,6 +68,8 @@ pub enum DeclineReason {
     /// Nothing of the customer is open on that day, or only credit: credit notes and overpaid invoices.
     #[default]
     NothingOpen,
+    /// The customer is a branch, and the rule makes one statement of the group for its parent.
+    ToldToParent,
     /// The rule's `where` does not hold.
     ConditionFalse,
     /// A hold on the customer or the invoice has not ended.
@@ -112,8 +114,9 @@ pub enum DeclineReason {
 
 impl DeclineReason {
     /// Every reason, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::NothingOpen,
+        Self::ToldToParent,
         Self::ConditionFalse,
         Self::Held,
         Self::Promised,
@@ -140,6 +143,7 @@ impl DeclineReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NothingOpen => "nothing_open",
+            Self::ToldToParent => "told_to_parent",
             Self::ConditionFalse => "condition_false",
             Self::Held => "held",
             Self::Promised => "promised",
@@ -167,6 +171,7 @@ impl DeclineReason {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::NothingOpen => "nothing is open",
+            Self::ToldToParent => "the parent gets one statement for the group",
             Self::ConditionFalse => "the rule's `where` does not hold",
             Self::Held => "on hold",
             Self::Promised => "payment is promised for a day that has not passed",

@@ -1,21 +1,21 @@
-//! What is decided about statements: one for each customer, currency and period.
+//! What is decided about statements: one for each customer, currency and period, or for each group of a parent and its branches.
 //!
 //! A statement is not a demand. Disputes and promises do not stop it, only a pause of the customer does. It waits for no
 //! contact gap, since its period comes once, but reminders wait for it. Its figures are those at the end of its period, whatever day it is made on.
 
-use rust_decimal::Decimal;
+use std::collections::BTreeSet;
 
 use crate::domain::id::RuleId;
-use crate::domain::ledger::CustomerIndex;
+use crate::domain::ledger::{AccountScope, CustomerIndex};
 use crate::domain::money::Currency;
 use crate::domain::period::Interval;
-use crate::domain::statement::OpenItemStatement;
+use crate::domain::statement::{StatementOfAccount, has_moved};
 use crate::plan::decide::{Gathered, Planner, Post, settled, wanted};
 use crate::plan::history::{Occasion, RuleHistory, Standing};
 use crate::plan::ladder::DueStep;
 use crate::plan::reason::{BlockReason, DeclineReason};
 use crate::plan::{Decision, Matter, PlannedItem, Subject, Verdict, level_facts};
-use crate::rule::{Rule, Statement};
+use crate::rule::{EmptyStatement, Rule, Statement};
 use crate::script::{About, Account};
 
 /// A statement rule with its past and its period, looked up once.
@@ -35,14 +35,14 @@ impl<'a> Planner<'a> {
             return None;
         }
         let messages_before = self.plan.messages.len();
-        let currencies = self.ledger.currencies_of(customer);
         for course in courses {
+            let currencies = self.statement_currencies(course.statement, customer);
             if currencies.is_empty() {
                 let verdict = Verdict::Declined(DeclineReason::NothingOpen);
                 self.note(course.place, Decision { customer, subject: Subject::Account, currency: None, verdict });
             }
-            for currency in &currencies {
-                self.decide_statement(course, customer, *currency);
+            for currency in currencies {
+                self.decide_statement(course, customer, currency);
             }
         }
         let sent = self.plan.messages[messages_before..].iter().find(|message| message.blocked.is_none())?;
@@ -53,13 +53,30 @@ impl<'a> Planner<'a> {
     pub(crate) fn force_statements(&mut self, place: u16, rule: &'a Rule, statement: &'a Statement, customer: CustomerIndex) {
         let period = statement.period.days(self.plan.as_of);
         let course = StatementCourse { place, rule, statement, past: RuleHistory::default(), period };
-        for currency in self.ledger.currencies_of(customer) {
-            let figures = OpenItemStatement::of(self.ledger, customer, currency, period, &statement.ageing);
-            if !figures.lines.is_empty() {
-                let account = Account::new(self.ledger, customer, currency, period.to);
+        for currency in self.statement_currencies(statement, customer) {
+            let figures = statement.figures(self.ledger, customer, currency, period);
+            if !figures.is_empty() {
+                let account = rule.account(self.ledger, customer, currency, period.to);
                 self.post_statement(&course, &account, &figures);
             }
         }
+    }
+
+    /// Returns the currencies in which there is an account, or one of a branch that is drawn together with it.
+    fn statement_currencies(&self, statement: &Statement, customer: CustomerIndex) -> BTreeSet<Currency> {
+        let members = self.ledger.members(customer, statement.layout.scope);
+        members.flat_map(|member| self.ledger.currencies_of(member)).collect()
+    }
+
+    /// Returns whether a statement without a line is left out.
+    fn is_left_out(&self, statement: &Statement, customer: CustomerIndex, figures: &StatementOfAccount) -> bool {
+        let StatementOfAccount { currency, period, .. } = *figures;
+        figures.is_empty()
+            && match statement.empty {
+                EmptyStatement::LeaveOut => true,
+                EmptyStatement::Moved => !has_moved(self.ledger, customer, statement.layout.scope, currency, period),
+                EmptyStatement::Send => false,
+            }
     }
 
     fn decide_statement(&mut self, course: &StatementCourse<'a>, customer: CustomerIndex, currency: Currency) {
@@ -70,18 +87,21 @@ impl<'a> Planner<'a> {
             let verdict = Verdict::Declined(reason);
             Decision { customer, subject: Subject::Account, currency: Some(currency), verdict }
         };
+        if statement.layout.scope == AccountScope::Group && self.ledger.parent_of(customer).is_some() {
+            return self.note(place, declined(DeclineReason::ToldToParent));
+        }
         if let Some(standing) = self.standing(place, &course.past, &occasion) {
             return self.note(place, declined(settled(standing)));
         }
-        let figures = OpenItemStatement::of(self.ledger, customer, currency, period, &statement.ageing);
-        if figures.lines.is_empty() {
+        let figures = statement.figures(self.ledger, customer, currency, period);
+        if self.is_left_out(statement, customer, &figures) {
             return self.note(place, declined(DeclineReason::NothingOpen));
         }
         if self.plan.holds.is_silenced(&self.ledger.customer(customer).id, self.plan.as_of) {
             return self.note(place, declined(DeclineReason::Held));
         }
-        let account = Account::new(self.ledger, customer, currency, period.to);
-        let documents: Vec<_> = figures.documents().collect();
+        let account = rule.account(self.ledger, customer, currency, period.to);
+        let documents = figures.documents();
         match wanted(rule, &account, About::Account, &documents) {
             Ok(Some(reason)) => return self.note(place, declined(reason)),
             Ok(None) => {}
@@ -91,15 +111,15 @@ impl<'a> Planner<'a> {
             }
         }
         let minimum = statement.minimum.iter().find(|minimum| minimum.currency == currency);
-        if minimum.is_some_and(|minimum| figures.balance.abs() < minimum.amount) {
+        if minimum.is_some_and(|minimum| account.balance().abs() < minimum.amount) {
             return self.note(place, declined(DeclineReason::BelowMinimum));
         }
         self.post_statement(course, &account, &figures);
     }
 
-    fn post_statement(&mut self, course: &StatementCourse<'a>, account: &Account<'_>, figures: &OpenItemStatement) {
+    fn post_statement(&mut self, course: &StatementCourse<'a>, account: &Account<'_>, figures: &StatementOfAccount) {
         let facts = level_facts(&course.rule.kind, DueStep::default());
-        match self.address(course.place, course.rule, None, account, || figures.documents().collect(), &facts) {
+        match self.address(course.place, course.rule, None, account, || figures.documents(), &facts) {
             Gathered::Message { blocked, choice } => {
                 let blocked = if figures.is_balanced() { blocked } else { Some(BlockReason::Unbalanced) };
                 self.put(course, account, figures, blocked, choice);
@@ -122,16 +142,15 @@ impl<'a> Planner<'a> {
         &mut self,
         course: &StatementCourse<'a>,
         account: &Account<'_>,
-        figures: &OpenItemStatement,
+        figures: &StatementOfAccount,
         blocked: Option<BlockReason>,
         choice: Option<Box<crate::script::RecipientChoice>>,
     ) {
         let (customer, currency) = (account.customer(), account.currency());
         let verdict = Verdict::Declined(DeclineReason::default());
         let decision = Decision { customer, subject: Subject::Account, currency: Some(currency), verdict };
-        let total: Decimal = figures.balance;
-        let post = Post { matter: Matter::Statement { period: course.period }, total, blocked, choice };
-        let items = figures.documents().map(|document| PlannedItem { document, step: DueStep::default() });
+        let post = Post { matter: Matter::Statement { period: course.period }, total: figures.total(), blocked, choice };
+        let items = figures.documents().into_iter().map(|document| PlannedItem { document, step: DueStep::default() });
         self.post(course.place, decision, currency, post, items);
     }
 }

@@ -51,7 +51,7 @@ pub fn trace(plan: &Plan, rules: &RuleSet, ledger: &Ledger, place: usize, decisi
             (_, Subject::Payment(payment)) => (plan.as_of, About::Payment(payment)),
             (_, Subject::Account | Subject::Customer) => (plan.as_of, About::Account),
         };
-        let account = Account::new(ledger, decision.customer, decision.currency.unwrap_or(Currency::NONE), on);
+        let account = rule.account(ledger, decision.customer, decision.currency.unwrap_or(Currency::NONE), on);
         let mut lines = Lines::default();
         lines.text.push_str("\t\t");
         lines.end(DeclineReason::ConditionFalse, brief(&account, about));

@@ -73,6 +73,9 @@ any order, before its input ends or after:
      \"level\":\"first\",\"as_of\":\"2026-11-21\",\"items\":[{\"number\":\"INV-1\",\"due_on\":\"2026-10-12\",\"open\":\"120.00\"}]}
     {\"id\":\"7\",\"files\":[{\"name\":\"INV-1.pdf\",\"content_type\":\"application/pdf\",\"base64\":\"…\"}]}
 
+Of a statement the line has `statement` too: its `form`, `from` and `to`, `opening`, `balance`, `unapplied` and `ages` where it has them,
+and its `lines`, each with the `customer` whose account it stands on.
+
 Instead of `base64` a file may have `path`, a file in the folder that the environment names as `DUNLIN_FILES`. `{\"id\":\"7\",\"error\":\"…\"}`
 says that there is none. What is missing, late, too large, misnamed, or an answer to nobody's question, blocks the mails
 concerned as `document_missing`, and the run goes on. A file's name is letters, digits, spaces and `-_.,()+`; its content type is

@@ -37,6 +37,8 @@ pub struct Known {
     pub recipient_keys: Vec<RecipientKey>,
     /// The templates that exist.
     pub templates: Vec<TemplateName>,
+    /// Those of them that nowhere ask for the balance of a statement.
+    pub templates_without_balance: Vec<TemplateName>,
     /// The further columns of the documents' files; `None`: not known, any is accepted.
     pub invoice_attributes: Option<Vec<String>>,
     /// The further columns of the customers' file; `None`: not known, any is accepted.

@@ -102,6 +102,15 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         Owner::Rule,
+        "for_each",
+        &[STATEMENT],
+        "`customer`, `group`",
+        "`customer`",
+        "One statement per customer and currency, or one for a parent with all its branches, addressed to the parent, its lines \
+         by branch. Who has neither parent nor branches gets their own.",
+    ),
+    key(
+        Owner::Rule,
         "where",
         ALL,
         "a condition",
@@ -114,7 +123,7 @@ pub(crate) const KEYS: &[Key] = &[
         &[REMINDER, STATEMENT],
         "`{ EUR: 20.00 }`",
         "none",
-        "The least a mail must be about, per currency: over all items of a reminder, or the balance of a statement, be it owed or credit.",
+        "The least a mail must be about, per currency: over all items of a reminder, or the balance at the end of a statement's period, be it owed or credit.",
     ),
     key(Owner::Rule, "levels", &[REMINDER], "a list of levels", REQUIRED, "The ladder, from the earliest to the latest."),
     key(
@@ -181,9 +190,20 @@ pub(crate) const KEYS: &[Key] = &[
         Owner::Rule,
         "form",
         &[STATEMENT],
+        "`open_item`, `balance_forward`, `activity`",
         "`open_item`",
-        "`open_item`",
-        "How it is laid out: everything with a balance on the last day of the period. The forms `balance_forward` and `activity` cannot be made yet.",
+        "How it is laid out. `open_item`: everything with a balance on the last day of the period. `balance_forward`: the balance \
+         before the period, what moved in it, the balance at its end. `activity`: what moved, and no balance, so it claims nothing.",
+    ),
+    key(
+        Owner::Rule,
+        "empty",
+        &[STATEMENT],
+        "`leave_out`, `moved`, `send`",
+        "`leave_out`",
+        "What becomes of a statement with no line and no balance: none is sent; or one where something moved in the period and is \
+         settled again; or one in any case. Accounts with lines that cancel out, or with a balance in their favour, get one: \
+         `where: customer.balance > 0` leaves them out.",
     ),
     key(
         Owner::Rule,
@@ -191,7 +211,7 @@ pub(crate) const KEYS: &[Key] = &[
         &[STATEMENT],
         "`{ by: due, days: [30, 60, 90] }`",
         "`{ by: due, days: [30, 60, 90] }`",
-        "Its age columns.",
+        "Its age columns; the form `activity` has none.",
     ),
     key(
         Owner::Ageing,

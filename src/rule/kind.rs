@@ -5,12 +5,14 @@ use rust_decimal::Decimal;
 use crate::domain::ageing::{AgeBy, Ageing};
 use crate::domain::date::{DaySpan, DayUnit, Days};
 use crate::domain::id::LevelId;
+use crate::domain::ledger::AccountScope;
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::Period;
+use crate::domain::statement::{StatementForm, StatementLayout};
 use crate::rule::check::Known;
 use crate::rule::file::{At, Emptiness, at, former_ids, id, recipients, sender, template};
 use crate::rule::keys::{NOTICE, STATEMENT};
-use crate::rule::{Climb, Event, ForEach, Level, Notice, NoticeStart, Repeat, Start, Statement};
+use crate::rule::{Climb, EmptyStatement, Event, ForEach, Level, Notice, NoticeStart, Repeat, Start, Statement};
 use crate::script::Topic;
 use crate::yaml::{self, Entry, Fields, Node, Problems, Span, Value};
 
@@ -78,23 +80,32 @@ fn reminder(fields: &mut Fields<'_>, known: &Known, problems: &mut Problems<'_>)
 fn statement(fields: &mut Fields<'_>, known: &Known, problems: &mut Problems<'_>) -> Option<Statement> {
     let minimum = fields.optional("minimum", problems, yaml::map(minimum)).unwrap_or_default();
     let period = fields.optional("period", problems, yaml::choice(&Period::WORDS)).unwrap_or_default();
-    let form = fields.optional("form", problems, at(yaml::choice(&FORMS)));
-    if let Some(form) = form.filter(|form| form.value != OPEN_ITEM) {
-        let message = format!("Statements of the form `{}` cannot be made yet", form.value);
-        problems.error_hint(form.span, message, "write `form: open_item`, or leave it out");
-    }
+    let form = fields.optional("form", problems, yaml::choice(&StatementForm::WORDS)).unwrap_or_default();
+    let scopes = [AccountScope::Customer, AccountScope::Group].map(|scope| (scope.as_str(), scope));
+    let scope = fields.optional("for_each", problems, yaml::choice(&scopes)).unwrap_or_default();
+    let empty = [("leave_out", EmptyStatement::LeaveOut), ("moved", EmptyStatement::Moved), ("send", EmptyStatement::Send)];
+    let empty = fields.optional("empty", problems, yaml::choice(&empty)).unwrap_or_default();
     let ageing = match fields.node("ageing") {
+        Some(node) if !form.has_balance() => {
+            let message = "A statement of the form `activity` shows no balance, so none by age";
+            problems.error_hint(node.span, message, "remove `ageing`, or write `form: balance_forward`");
+            None
+        }
         Some(node) => ageing(node, problems),
         None => Some(Ageing::default()),
     };
-    let template = fields.required("template", problems, |node, problems| template(node, known, problems));
-    Some(Statement { period, ageing: ageing?, minimum, template: template? })
+    let template = fields.required("template", problems, |node, problems| {
+        let name = template(node, known, problems)?;
+        if form.has_balance() && known.templates_without_balance.contains(&name) {
+            let message =
+                format!("The template `{name}` shows no balance, so every mail of this rule is blocked as `unbalanced`");
+            problems.warning_hint(node.span, message, "print `{{ statement.balance }}` in the HTML and in the text");
+        }
+        Some(name)
+    });
+    let layout = StatementLayout { form, scope, ageing: ageing? };
+    Some(Statement { period, layout, empty, minimum, template: template? })
 }
-
-/// The one form of statement that this release makes.
-const OPEN_ITEM: &str = "open_item";
-/// Every form of statement there is a word for.
-const FORMS: [(&str, &str); 3] = [(OPEN_ITEM, OPEN_ITEM), ("balance_forward", "balance_forward"), ("activity", "activity")];
 
 fn ageing(node: &Node, problems: &mut Problems<'_>) -> Option<Ageing> {
     let mut fields = Fields::open(node, "an ageing", problems)?;

@@ -18,14 +18,15 @@ pub mod schedule;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::ageing::Ageing;
-use crate::domain::date::{DaySpan, DayUnit, Days};
+use crate::domain::date::{Date, DaySpan, DayUnit, Days};
 use crate::domain::header::ExtraHeader;
 use crate::domain::id::{LevelId, RuleId, SenderId, TemplateName};
-use crate::domain::money::Money;
-use crate::domain::period::Period;
+use crate::domain::ledger::{AccountScope, CustomerIndex, Ledger};
+use crate::domain::money::{Currency, Money};
+use crate::domain::period::{Interval, Period};
+use crate::domain::statement::{StatementLayout, StatementOfAccount};
 use crate::schedule::Calendar;
-use crate::script::RecipientName;
+use crate::script::{Account, RecipientName};
 
 pub use attach::{ENCLOSURES_MAX, Enclosed, Enclosure, ItemsForm};
 pub use check::{Known, RULES_MAX, RuleFile, load};
@@ -111,17 +112,38 @@ pub struct Reminder {
     pub start: Start,
 }
 
-/// A statement rule's own part. Its form is open item.
+/// A statement rule's own part.
 #[derive(Clone, Debug)]
 pub struct Statement {
     /// Which days it covers.
     pub period: Period,
-    /// Its age columns.
-    pub ageing: Ageing,
+    /// Its form, whose accounts it draws together, and its age columns.
+    pub layout: StatementLayout,
+    /// What becomes of one without a line.
+    pub empty: EmptyStatement,
     /// The least its balance must come to, be it owed or credit, per currency; a currency not listed has none.
     pub minimum: Vec<Money>,
     /// The template of its mail.
     pub template: TemplateName,
+}
+
+impl Statement {
+    /// Returns the figures of a customer's statement in `currency` over `period`.
+    pub fn figures(&self, ledger: &Ledger, customer: CustomerIndex, currency: Currency, period: Interval) -> StatementOfAccount {
+        StatementOfAccount::of(ledger, customer, currency, period, &self.layout)
+    }
+}
+
+/// What becomes of a statement without a line: of an account with no balance and nothing to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EmptyStatement {
+    /// It is not sent.
+    #[default]
+    LeaveOut,
+    /// It is sent where something moved in the period, and is settled again.
+    Moved,
+    /// It is sent.
+    Send,
 }
 
 /// What a notice tells of: one mail for each new one.
@@ -232,6 +254,14 @@ impl Rule {
             RuleKind::Reminder(reminder) => Some(reminder),
             RuleKind::Statement(_) | RuleKind::Notice(_) => None,
         }
+    }
+
+    /// Returns the account that it asks a customer's conditions and scripts about, on the day of its figures.
+    pub fn account<'l>(&self, ledger: &'l Ledger, customer: CustomerIndex, currency: Currency, on: Date) -> Account<'l> {
+        Account::new(ledger, customer, currency, on).over(match &self.kind {
+            RuleKind::Statement(statement) => statement.layout.scope,
+            RuleKind::Reminder(_) | RuleKind::Notice(_) => AccountScope::Customer,
+        })
     }
 
     /// Returns the words its mails are asked for and shown by: its levels' ids, else the word for its kind.

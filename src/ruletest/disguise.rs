@@ -66,7 +66,8 @@ impl Disguise {
                 ..row.clone()
             });
         }
-        (Rows { customers, invoices, credit_notes, payments }, disguise)
+        // A case is of one customer, so there is no group to tell of.
+        (Rows { customers, parents: Vec::new(), invoices, credit_notes, payments }, disguise)
     }
 
     /// Returns what stands for a document's number.

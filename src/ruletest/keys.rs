@@ -107,6 +107,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(Owner::Customer, "language", "a text", "none", "The language to write in: `de`."),
     key(Owner::Customer, "tags", TEXTS, "none", "Free labels."),
     key(Owner::Customer, "hold_until", DAY, "none", "No reminder goes out up to and including this day."),
+    key(Owner::Customer, "parent", CUSTOMER, "none", "The customer that this one is a branch of."),
     key(
         Owner::Customer,
         "contacts",

@@ -32,6 +32,8 @@ pub type RowAttributes = BTreeMap<String, String>;
 pub struct Rows {
     /// Who owes.
     pub customers: Vec<(Customer, RowAttributes)>,
+    /// Branches and their parents.
+    pub parents: Vec<(CustomerId, CustomerId)>,
     /// Claims.
     pub invoices: Vec<DocumentRow>,
     /// Claims of customers.
@@ -88,6 +90,7 @@ impl Rows {
     /// Adds rows that are booked later.
     pub fn add(&mut self, later: &Self) {
         self.customers.extend_from_slice(&later.customers);
+        self.parents.extend_from_slice(&later.parents);
         self.invoices.extend_from_slice(&later.invoices);
         self.credit_notes.extend_from_slice(&later.credit_notes);
         self.payments.extend_from_slice(&later.payments);
@@ -122,6 +125,10 @@ impl Rows {
             let values = values(&of_customers, attributes);
             builder.add_customer(customer.clone(), values.iter().map(String::as_str))?;
         }
+        for (branch, parent) in &self.parents {
+            let [branch, parent] = [branch, parent].map(|id| builder.find_customer(id.as_str()));
+            builder.set_parent(branch?, parent?)?;
+        }
         for row in &self.invoices {
             let (document, values) = (row.of(&builder)?, values(&of_documents, &row.attributes));
             builder.add_invoice(document, values.iter().map(String::as_str))?;
@@ -148,8 +155,11 @@ impl Rows {
     /// Takes the rows of some customers out of a ledger.
     pub fn of(ledger: &Ledger, customers: impl Iterator<Item = CustomerIndex>) -> Self {
         let mut rows = Self::default();
-        for index in customers {
+        let customers: Vec<CustomerIndex> = customers.collect();
+        for index in customers.iter().copied() {
             let customer = ledger.customer(index);
+            let parent = ledger.parent_of(index).filter(|parent| customers.contains(parent));
+            rows.parents.extend(parent.map(|parent| (customer.id.clone(), ledger.customer(parent).id.clone())));
             let attributes = named(ledger.customer_attribute_names(), |name| ledger.customer_attribute(index, name));
             rows.customers.push((customer.clone(), attributes));
             let documents: Vec<DocumentIndex> = ledger.documents_of(index).map(|place| DocumentIndex(place as u32)).collect();
@@ -232,6 +242,8 @@ pub(crate) struct RowReader<'k> {
     known: &'k Known<'k>,
     days: Days,
     customers: Vec<CustomerId>,
+    /// Branches with their parents, as they are written.
+    parents: Vec<(CustomerId, Node)>,
     invoices: Vec<(DocumentNumber, CustomerId, Currency)>,
     numbers: Vec<DocumentNumber>,
     count: usize,
@@ -242,7 +254,7 @@ pub(crate) struct RowReader<'k> {
 impl<'k> RowReader<'k> {
     pub(crate) fn new(known: &'k Known<'k>, days: Days) -> Self {
         let (customers, invoices, numbers) = (Vec::new(), Vec::new(), Vec::new());
-        Self { known, days, customers, invoices, numbers, count: 0, is_open: true }
+        Self { known, days, customers, parents: Vec::new(), invoices, numbers, count: 0, is_open: true }
     }
 
     /// Reads `ledger`. Where it names no customer, there is one, invented.
@@ -263,7 +275,8 @@ impl<'k> RowReader<'k> {
                 yaml::list(|node, problems| self.customer(node, problems))(node, problems)
             })
             .unwrap_or_default();
-        let mut rows = Rows { customers, ..Rows::default() };
+        let parents = self.check_parents(problems);
+        let mut rows = Rows { customers, parents, ..Rows::default() };
         if is_first && fields.key_span("customers").is_none() {
             let customer = self.invented("C-1");
             self.customers.push(customer.id.clone());
@@ -290,6 +303,22 @@ impl<'k> RowReader<'k> {
             problems.error(node.span, format!("The case has {} rows; at most {ROWS_MAX} are read", self.count));
         }
         Some(rows)
+    }
+
+    /// Returns the branches that were read, with their parents, where they make groups of one step.
+    fn check_parents(&mut self, problems: &mut Problems<'_>) -> Vec<(CustomerId, CustomerId)> {
+        let written = std::mem::take(&mut self.parents);
+        let mut parents = Vec::with_capacity(written.len());
+        for (branch, node) in &written {
+            let Some(parent) = self.customer_id(node, problems) else { continue };
+            if written.iter().any(|(other, _)| *other == parent) {
+                let message = format!("`{parent}` cannot be a parent: it is a branch itself");
+                problems.error_hint(node.span, message, "a group is one step deep: name the one customer at the head");
+                continue;
+            }
+            parents.push((branch.clone(), parent));
+        }
+        parents
     }
 
     /// Reads the number of an invoice that is there.
@@ -375,6 +404,7 @@ impl<'k> RowReader<'k> {
         if let Some(contacts) = contacts {
             customer.contacts = contacts.into();
         }
+        let parent = fields.node("parent").cloned();
         let attributes = fields.optional("attributes", problems, attributes).unwrap_or_default();
         fields.close(problems);
         let id = CustomerId::new(id?);
@@ -382,6 +412,7 @@ impl<'k> RowReader<'k> {
             problems.error_hint(node.span, format!("`{id}` is the id of another customer too"), "give each an id of its own");
             return None;
         }
+        self.parents.extend(parent.map(|parent| (id.clone(), parent)));
         self.customers.push(id);
         Some((customer, attributes))
     }

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::domain::customer::Customer;
 use crate::domain::date::{Date, ISO};
-use crate::domain::id::RuleId;
+use crate::domain::id::{CustomerId, RuleId};
 use crate::domain::money::{Currency, plain};
 use crate::domain::variable::Variable;
 use crate::ruletest::compare::{Came, CameMail};
@@ -40,7 +40,9 @@ impl Draft {
     /// Returns the case as a member of `cases`, with what came as what has to come.
     pub fn text(&self, came: &Came) -> String {
         let mut text = format!("  - name: {}\n    ledger:\n", scalar(&self.name));
-        let customers = self.rows.customers.iter().map(|(customer, attributes)| customer_text(customer, attributes));
+        let parent = |branch: &Customer| self.rows.parents.iter().find(|(own, _)| *own == branch.id).map(|(_, parent)| parent);
+        let customers =
+            self.rows.customers.iter().map(|(customer, attributes)| customer_text(customer, parent(customer), attributes));
         list(&mut text, "customers", customers);
         list(&mut text, "invoices", self.rows.invoices.iter().map(|row| self.document(row, true)));
         list(&mut text, "credit_notes", self.rows.credit_notes.iter().map(|row| self.document(row, false)));
@@ -225,13 +227,14 @@ impl Draft {
     }
 }
 
-fn customer_text(customer: &Customer, attributes: &RowAttributes) -> String {
+fn customer_text(customer: &Customer, parent: Option<&CustomerId>, attributes: &RowAttributes) -> String {
     let mut keys = vec![format!("id: {}", scalar(customer.id.as_str())), format!("name: {}", scalar(&customer.name))];
     keys.extend(customer.language.as_ref().map(|language| format!("language: {}", scalar(language.as_str()))));
     if !customer.tags.is_empty() {
         let tags: Vec<String> = customer.tags.iter().map(ToString::to_string).collect();
         keys.push(format!("tags: {}", words(&tags)));
     }
+    keys.extend(parent.map(|parent| format!("parent: {}", scalar(parent.as_str()))));
     keys.extend(customer.hold_until.map(|until| format!("hold_until: {}", until.strftime(ISO))));
     let contact = |contact: &crate::domain::customer::Contact| {
         let addresses: Vec<String> = contact.addresses.iter().map(ToString::to_string).collect();

@@ -57,6 +57,7 @@ const CUSTOMERS: &[FieldSpec] = &[
     optional("language", "The language to write in, as a tag: `en`, `de`, `pt-br`."),
     optional("tags", "Free labels, separated by `;`, `,` or `|`: `vip;net30`."),
     optional("hold_until", "No reminder goes out up to and including this day."),
+    optional("parent", "The id of the customer that this one is a branch of; a parent is no branch itself."),
     optional(CONTACTS, "A column for each recipient key; several addresses in a cell are separated by `;` or `,`."),
 ];
 

@@ -128,6 +128,11 @@ impl Templates {
         self.variants.keys()
     }
 
+    /// Returns the files of a template, language by language.
+    pub(crate) fn variants_of(&self, name: &TemplateName) -> impl Iterator<Item = &Variant> {
+        self.variants.get(name).into_iter().flat_map(BTreeMap::values)
+    }
+
     /// Returns whether a rule can ask for `name`.
     pub fn has(&self, name: &TemplateName) -> bool {
         self.variants.contains_key(name)

@@ -11,6 +11,7 @@ mod file;
 mod filter;
 mod image;
 mod load;
+mod mention;
 mod reader;
 mod render;
 mod text;

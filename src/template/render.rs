@@ -98,6 +98,11 @@ impl Choice<'_> {
         &self.language
     }
 
+    /// Returns whether somebody wrote the text, which is else made from the HTML.
+    pub fn has_own_text(&self) -> bool {
+        self.variant.text.is_some()
+    }
+
     /// Returns the function that shows images in one mail, whose own id is `tail`: `key@domain`.
     pub fn album(&self, tail: &str) -> Album {
         Album::new(self.images, tail)

@@ -32,6 +32,7 @@ mod schedule;
 mod server;
 mod sign_in;
 mod smtp_test;
+mod statements;
 #[path = "../smtp/token_server.rs"]
 mod token_server;
 #[path = "../mail/verifier.rs"]

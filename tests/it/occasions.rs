@@ -25,8 +25,10 @@ pub fn workspace(port: u16, rule: &str) -> Workspace {
     workspace.write("config.yaml", &Workspace::config(port, payments));
     workspace.write("payments.csv", "customer,invoice,amount,received_on,reference\nC0001,,0.50,2026-02-20,OLD\n");
     workspace.write("rules/templates/account.subject.txt", "Account of {{ period.to.iso }}: {{ statement.balance }}\n");
-    workspace
-        .write("rules/templates/account.txt", "{% for line in statement.lines %}{{ line.number }} {{ line.open }}\n{% endfor %}");
+    workspace.write(
+        "rules/templates/account.txt",
+        "{% for line in statement.lines %}{{ line.number }} {{ line.open }}\n{% endfor %}= {{ statement.balance }}\n",
+    );
     workspace.write("rules/templates/receipt.subject.txt", "Received {{ payment.amount }} {{ payment.reference }}\n");
     workspace.write("rules/templates/receipt.txt", "Thank you, {{ customer.name }}\n");
     workspace

@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use compact_str::CompactString;
-use dunlin::domain::ageing::Ageing;
 use dunlin::domain::company::{BankAccount, Company};
 use dunlin::domain::customer::Customer;
 use dunlin::domain::date::{Date, shifted};
@@ -24,13 +23,13 @@ use dunlin::domain::header::ExtraHeader;
 use dunlin::domain::hold::Holds;
 use dunlin::domain::iban::{Bic, Iban};
 use dunlin::domain::id::{CustomerId, DocumentNumber, Language, LevelId, RuleId, SenderId, TemplateName};
-use dunlin::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, LedgerBuilder};
+use dunlin::domain::ledger::{AccountScope, CustomerIndex, DocumentIndex, Ledger, LedgerBuilder};
 use dunlin::domain::mailbox::{Recipient, RecipientRole, Sender};
 use dunlin::domain::money::Currency;
 use dunlin::domain::pay_url::PayUrl;
 use dunlin::domain::period::Period;
 use dunlin::domain::problem::Problem;
-use dunlin::domain::statement::OpenItemStatement;
+use dunlin::domain::statement::{StatementForm, StatementLayout, StatementOfAccount};
 use dunlin::domain::variable::Variable;
 use dunlin::message::{self, ATTACHMENTS_BYTES_MAX, Annex, Attachment, ComposeFault, Composed, Content, Letter, compose_with};
 use dunlin::rule::ItemsForm;
@@ -145,6 +144,18 @@ fn ledger() -> Ledger {
         };
         builder.add_payment(payment).unwrap();
     }
+    // A branch of the first, which has paid more than it owes.
+    let parent = builder.find_customer("C-1").unwrap();
+    let branch = builder.add_customer(customer("C-1-2", "Harbour & Sons Altona", Some("en")), ["North"].into_iter()).unwrap();
+    builder.set_parent(branch, parent).unwrap();
+    let settled = Document { settled_on: Some(date(2027, 3, 22)), ..invoice("A-2027-0007", branch, date(2027, 2, 3), dec!(320)) };
+    let paid = builder.add_invoice(settled, ["PO 9"].into_iter()).unwrap();
+    let payments = [(Some(paid), dec!(300), date(2027, 3, 9), "TR-8"), (None, dec!(60), date(2027, 3, 26), "TR-9")];
+    for (document, amount, received_on, reference) in payments {
+        let currency = Currency::parse("EUR").unwrap();
+        let reference = reference.into();
+        builder.add_payment(Payment { customer: branch, document, amount, currency, received_on, reference }).unwrap();
+    }
     builder.finish()
 }
 
@@ -164,6 +175,8 @@ struct Setting {
     /// Invoices from this day on are not among the items.
     issued_before: Date,
     tells: Tells,
+    /// How a statement is laid out.
+    layout: StatementLayout,
 }
 
 /// Who is owed, with an account in euros.
@@ -233,6 +246,7 @@ impl Setting {
             as_of: AS_OF,
             issued_before: date(2027, 3, 10),
             tells: Tells::Reminder,
+            layout: StatementLayout::default(),
         }
     }
 
@@ -259,9 +273,9 @@ impl Setting {
         let level = LevelFacts { id: self.template.into(), number: 3, repeat: 0 };
         let currency = Currency::parse("EUR").unwrap();
         let period = Period::PreviousMonth.days(AS_OF);
-        let mut statement = OpenItemStatement::of(&ledger, customer, currency, period, &Ageing::default());
+        let mut statement = StatementOfAccount::of(&ledger, customer, currency, period, &self.layout);
         if let Tells::Statement(off) = self.tells {
-            statement.balance += off;
+            statement.accounts[0].sum += off;
         }
         let letter = Letter {
             ledger: &ledger,
@@ -415,6 +429,75 @@ fn the_shipped_statements_and_notices_are_as_committed() {
 }
 
 #[test]
+fn the_shipped_statement_in_each_form_is_as_committed_alone_and_for_a_group() {
+    let templates = shipped();
+    for ((word, form), scope) in
+        StatementForm::WORDS.into_iter().flat_map(|form| [AccountScope::Customer, AccountScope::Group].map(|scope| (form, scope)))
+    {
+        for (customer, language) in [("C-1", "en"), ("C-2", "de")] {
+            let is_alone = scope == AccountScope::Customer;
+            // The open items of one customer are the mail above; only the first customer has branches.
+            if (form == StatementForm::OpenItem && is_alone) || (!is_alone && language == "de") {
+                continue;
+            }
+            let layout = StatementLayout { form, scope, ..StatementLayout::default() };
+            let setting = Setting { layout, variables: BTreeMap::new(), ..Setting::statement(customer, "statement") };
+            let composed = setting.compose(&templates).unwrap();
+            let name = format!("statement-{}{}.{language}", word.replace('_', "-"), if is_alone { "" } else { "-group" });
+            assert_committed(&format!("tests/mails/{name}.txt"), composed.text.as_bytes());
+            if let Some(folder) = env::var_os("DUNLIN_HTML") {
+                fs::write(Path::new(&folder).join(format!("{name}.html")), composed.html.unwrap()).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn an_account_in_credit_gets_other_words() {
+    let setting = Setting { variables: BTreeMap::new(), ..Setting::statement("C-1-2", "statement") };
+    let credit = setting.compose(&shipped()).unwrap();
+    assert!(credit.text.contains("Balance in your favour") && credit.text.contains("-€60.00"), "{}", credit.text);
+    assert!(!credit.text.contains("no demand") && !credit.subject.contains("open"), "{}", credit.text);
+}
+
+#[test]
+fn a_statement_whose_words_do_not_show_its_balance_is_no_mail() {
+    let of = |customer: &'static str, form, files: &[(&str, &str)]| {
+        let layout = StatementLayout { form, ..StatementLayout::default() };
+        let setting = Setting { layout, variables: BTreeMap::new(), ..Setting::statement(customer, "a") };
+        let files: Vec<_> = [("a.subject.txt", "S")].into_iter().chain(files.iter().copied()).collect();
+        setting.compose(&templates(&files)).err().map(|fault| fault.to_string())
+    };
+    let missing =
+        |part: &str, balance: &str| Some(format!("The {part} of the mail does not show the balance of the statement, {balance}"));
+    let (open_item, forward) = (StatementForm::OpenItem, StatementForm::BalanceForward);
+    for form in [open_item, forward] {
+        assert_eq!(of("C-1", form, &[("a.html", "<p>{{ statement.balance }}</p>")]), None);
+        assert_eq!(of("C-1", form, &[("a.txt", "You owe {{ statement.balance|amount }}.")]), None);
+        // What is overdue is not what is owed, and what nobody sees is not shown.
+        assert_eq!(of("C-1", form, &[("a.html", "<p>{{ statement.overdue }}</p>")]), missing("HTML", "€987.50"));
+        assert_eq!(of("C-1", form, &[("a.html", "<!-- {{ statement.balance }} --><p>x</p>")]), missing("HTML", "€987.50"));
+        let both = [("a.html", "<p>{{ statement.balance }}</p>"), ("a.txt", "{{ statement.overdue }}")];
+        assert_eq!(of("C-1", form, &both), missing("text", "€987.50"));
+        let both = [("a.html", "<p>{{ statement.overdue }}</p>"), ("a.txt", "{{ statement.balance }}")];
+        assert_eq!(of("C-1", form, &both), missing("HTML", "€987.50"));
+        // In credit, words may stand for the sign.
+        assert_eq!(of("C-1-2", form, &[("a.txt", "Your credit: {{ credit_total }}")]), None);
+        assert_eq!(of("C-1-2", form, &[("a.txt", "Your credit: {{ account_total }}")]), missing("text", "-€60.00"));
+    }
+    assert_eq!(of("C-2", open_item, &[("a.html", "<p>{{ statement.balance }}</p>")]), None);
+    assert_eq!(of("C-2", open_item, &[("a.html", "<p>{{ statement.overdue }}</p>")]), missing("HTML", "€1,027.50"));
+    let german = [("a.de.subject.txt", "S"), ("a.de.html", "<p>{{ statement.overdue }}</p>"), ("a.html", "x")];
+    assert_eq!(of("C-2", open_item, &german), missing("HTML", "1.027,50\u{a0}€"));
+    // What moved claims nothing, and has no balance to show.
+    assert_eq!(of("C-1", StatementForm::Activity, &[("a.txt", "{{ statement.lines|length }} lines")]), None);
+    for name in ["statement.balance", "statement.overdue", "balance", "total", "account_total", "credit_total"] {
+        let fault = of("C-1", StatementForm::Activity, &[("a.txt", &format!("You owe {{{{ {name} }}}}."))]);
+        assert!(fault.is_some(), "{name} is printed in a statement that claims nothing");
+    }
+}
+
+#[test]
 fn a_receipt_says_what_is_left_and_when_nothing_is_matched() {
     let templates = shipped();
     let text = |items_max| {
@@ -431,7 +514,7 @@ fn a_statement_that_does_not_add_up_is_no_mail() {
     let setting = |off| Setting { tells: Tells::Statement(off), ..Setting::statement("C-1", "statement") };
     assert!(setting(dec!(0)).compose(&templates).is_ok());
     let fault = setting(dec!(0.01)).compose(&templates).unwrap_err();
-    assert_eq!(fault, ComposeFault::Unbalanced { balance: "987.51".into() });
+    assert_eq!(fault, ComposeFault::Unbalanced { balance: "987.50".into() });
 }
 
 #[test]
@@ -566,23 +649,40 @@ fn a_page_to_pay_on_is_named_only_for_what_is_owed_and_only_where_it_is_known() 
 
 #[test]
 fn what_only_statements_and_receipts_have_is_there_and_no_other() {
-    let every = |mails: &str| {
-        let of_kind = message::VARIABLES.iter().filter(|variable| variable.mails == mails);
-        let whole = ["period", "statement", "statement.lines", "ageing", "payment"];
+    // What only a statement of a group that brings a balance forward has.
+    let is_special = |path: &str| {
+        let own = ["statement.opening", "statement.opening_on", "statement.moved"];
+        own.contains(&path) || [".running", ".invoice"].iter().any(|end| path.ends_with(end)) || path.contains("branches[]")
+    };
+    let every = |mails: &str, is_special: &dyn Fn(&str) -> bool| {
+        let of_kind = message::VARIABLES.iter().filter(|variable| variable.mails == mails && is_special(variable.path));
+        let whole = ["period", "statement", "statement.lines", "statement.branches", "ageing", "payment"];
         let paths = of_kind.map(|variable| variable.path.replace("[]", "[0]")).filter(|path| !whole.contains(&path.as_str()));
         paths.map(|path| format!("{{{{ {path} }}}}\n").replace("ageing[0].from_days", "ageing[1].from_days")).collect::<String>()
     };
     let text =
         |setting: Setting, body: &str| setting.compose(&templates(&[("a.subject.txt", "S"), ("a.txt", body)])).unwrap().text;
     assert_eq!(
-        text(Setting::statement("C-1", "a"), &every(message::STATEMENTS)),
-        "1 March 2027\n31 March 2027\ninvoice\nR-2027-0042\n26 February 2027\n12 March 2027\n19\n€1,190.00\n€690.00\nFalse\n9 April 2027\n\
-         1–30\n€987.50\n€777.50\n-€40.00\ndue\ncurrent\n1\n0\n€250.00"
+        text(Setting::statement("C-1", "a"), &every(message::STATEMENTS, &|path| !is_special(path))),
+        "1 March 2027\n31 March 2027\nopen_item\ninvoice\nR-2027-0042\n26 February 2027\n12 March 2027\n19\n€1,190.00\n€690.00\n\
+         €690.00\nC-1\nFalse\n9 April 2027\n1–30\n€987.50\n€777.50\n-€40.00\ndue\ncurrent\n1\n0\n€250.00"
+    );
+    let (form, scope) = (StatementForm::BalanceForward, AccountScope::Group);
+    let layout = StatementLayout { form, scope, ..StatementLayout::default() };
+    let special = every(message::STATEMENTS, &is_special).replace("lines[0].invoice", "lines[3].invoice");
+    let special = special.replace("{{ statement.branches[0].lines }}", "{{ statement.branches[1].lines[0].number }}");
+    let special = special.replace("{{ statement.branches[0].ageing }}", "{{ statement.branches[1].ageing[0].amount }}");
+    assert_eq!(
+        text(Setting { layout, ..Setting::statement("C-1", "a") }, &format!("{special}{{{{ statement.balance }}}}")),
+        "€1,277.50\nR-2027-0042\nC-1\nHarbour & Sons Ltd\nTrue\nTR-8\n€0.00\n€987.50\n€1,510.00\n28 February 2027\n-€582.50\n€927.50"
     );
     let receipt = Setting { tells: Tells::Receipt, ..Setting::new("C-1", "a") };
-    assert_eq!(text(receipt, &every(message::RECEIPTS)), "30 March 2027\n€500.00\nTR-7\nR-2027-0042");
-    let credit = "{% for line in statement.lines if line.bucket is not defined %}{{ line.kind }} {{ line.open }}{% endfor %}";
-    assert_eq!(text(Setting::statement("C-1", "a"), credit), "credit_note -€40.00");
+    assert_eq!(
+        text(receipt, &every(message::RECEIPTS, &|path| path == "payment.invoice" || !is_special(path))),
+        "30 March 2027\n€500.00\nTR-7\nR-2027-0042"
+    );
+    let credit = "{% for line in statement.lines if line.bucket is not defined %}{{ line.kind }} {{ line.open }}{% endfor %} = {{ statement.balance }}";
+    assert_eq!(text(Setting::statement("C-1", "a"), credit), "credit_note -€40.00 = €987.50");
 }
 
 #[test]

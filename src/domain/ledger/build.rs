@@ -1,5 +1,6 @@
 //! Building a ledger: rows come one after the other, references are checked, and at the end everything is put in order.
 
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 use compact_str::CompactString;
@@ -10,8 +11,9 @@ use thiserror::Error;
 
 use crate::domain::customer::Customer;
 use crate::domain::document::{Document, DocumentKind, Payment};
+use crate::domain::ledger::group::Groups;
 use crate::domain::ledger::order::{document_order, inverse, permute, starts};
-use crate::domain::ledger::{Application, Attributes, CustomerIndex, DocumentIndex, Ledger};
+use crate::domain::ledger::{Application, Attributes, CustomerIndex, DocumentIndex, Ledger, PaymentIndex, Source};
 use crate::domain::money::Currency;
 
 /// Why a row cannot go into a ledger.
@@ -51,6 +53,28 @@ pub enum LedgerError {
         /// The payment's currency.
         other: Currency,
     },
+    /// A customer is given as its own parent.
+    #[error("Customer `{id}` cannot be its own parent")]
+    ParentOfItself {
+        /// The id.
+        id: CompactString,
+    },
+    /// The parent is itself a branch: of the customer (a cycle), or of a third one (a chain).
+    #[error("Customer `{parent}` cannot be a parent: it is itself a branch of `{head}`")]
+    ParentIsBranch {
+        /// The id of the parent.
+        parent: CompactString,
+        /// The id of the parent's parent.
+        head: CompactString,
+    },
+    /// A customer that is a parent is to be a branch: a chain.
+    #[error("Customer `{id}` cannot be a branch: it is itself the parent of `{branch}`")]
+    BranchIsParent {
+        /// The id.
+        id: CompactString,
+        /// The id of a branch of its own.
+        branch: CompactString,
+    },
     /// More rows or text than a ledger holds (4 billion rows, 4 GiB of attributes).
     #[error("The ledger is full: at most 4 billion rows and 4 GiB of further columns")]
     Full,
@@ -74,6 +98,9 @@ pub struct LedgerBuilder {
     document_counts: Vec<u32>,
     /// The customers that the last documents name, whose references are not checked yet.
     unchecked_customers: Vec<CompactString>,
+    /// Parents by branch, and for each parent its first branch.
+    parents: BTreeMap<CustomerIndex, CustomerIndex>,
+    first_branches: BTreeMap<CustomerIndex, CustomerIndex>,
 }
 
 /// What to do with a customer that an invoice names and that was not added before.
@@ -95,6 +122,8 @@ impl Default for LedgerBuilder {
             hasher: FixedState::with_seed(0),
             document_counts: vec![],
             unchecked_customers: vec![],
+            parents: BTreeMap::new(),
+            first_branches: BTreeMap::new(),
         }
     }
 }
@@ -153,6 +182,26 @@ impl LedgerBuilder {
         self.document_counts.push(0);
         ledger.customer_attributes.push(attributes).ok_or(LedgerError::Full)?;
         Ok(CustomerIndex(index))
+    }
+
+    /// Makes a customer a branch of another; both are added before. A group is one step deep: a parent is no branch.
+    ///
+    /// # Errors
+    /// The two would make a cycle or a chain.
+    pub fn set_parent(&mut self, branch: CustomerIndex, parent: CustomerIndex) -> Result<(), LedgerError> {
+        let id = |index: CustomerIndex| CompactString::new(self.customer(index).id.as_str());
+        if branch == parent {
+            return Err(LedgerError::ParentOfItself { id: id(branch) });
+        }
+        if let Some(head) = self.parents.get(&parent) {
+            return Err(LedgerError::ParentIsBranch { parent: id(parent), head: id(*head) });
+        }
+        if let Some(own) = self.first_branches.get(&branch) {
+            return Err(LedgerError::BranchIsParent { id: id(branch), branch: id(*own) });
+        }
+        self.parents.insert(branch, parent);
+        self.first_branches.entry(parent).or_insert(branch);
+        Ok(())
     }
 
     /// Returns the customer added under `id`.
@@ -259,8 +308,10 @@ impl LedgerBuilder {
         let index = self.add_document(document)?;
         self.ledger.document_attributes[1].push(attributes).ok_or(LedgerError::Full)?;
         if let Some(invoice) = applies_to {
-            self.ledger.applications.push(Application { document: invoice, on, amount: -credit, is_expected: false });
-            self.ledger.applications.push(Application { document: index, on, amount: credit, is_expected: false });
+            for (document, source, amount) in [(invoice, index, -credit), (index, invoice, credit)] {
+                let source = Source::Document(source);
+                self.ledger.applications.push(Application { document, source, on, amount, is_expected: false });
+            }
         }
         Ok(index)
     }
@@ -279,7 +330,9 @@ impl LedgerBuilder {
         if let Some(document) = payment.document {
             self.same_currency(document, payment.currency)?;
             let (on, amount) = (payment.received_on, payment.amount);
-            self.ledger.applications.push(Application { document, on, amount, is_expected });
+            let place = u32::try_from(self.ledger.payments.len()).map_err(|_| LedgerError::Full)?;
+            let source = Source::Payment(PaymentIndex(place));
+            self.ledger.applications.push(Application { document, source, on, amount, is_expected });
         }
         self.ledger.payments.push(payment);
         Ok(())
@@ -287,7 +340,7 @@ impl LedgerBuilder {
 
     /// Puts everything into the order the ledger promises.
     pub fn finish(self) -> Ledger {
-        let Self { mut ledger, customers_by_id, documents_by_number, document_counts, .. } = self;
+        let Self { mut ledger, customers_by_id, documents_by_number, document_counts, parents, .. } = self;
         drop((customers_by_id, documents_by_number)); // Frees their memory before the sorting needs some.
 
         // Customers: sorted by id; `new_place[old]` tells where each went.
@@ -311,12 +364,24 @@ impl LedgerBuilder {
             payment.customer = CustomerIndex(new_place[payment.customer.0 as usize]);
             payment.document = payment.document.map(|old| DocumentIndex(document_place[old.0 as usize]));
         }
-        ledger.payments.sort_by_key(|payment| (payment.customer, payment.received_on));
+        let mut order: Vec<u32> = (0..ledger.payments.len() as u32).collect();
+        order.sort_by_key(|old| {
+            let payment = &ledger.payments[*old as usize];
+            (payment.customer, payment.received_on)
+        });
+        let payment_place = if ledger.applications.is_empty() { vec![] } else { inverse(&order) };
+        permute(&mut ledger.payments, order);
         ledger.payment_starts = starts(ledger.customers.len(), ledger.payments.iter().map(|payment| payment.customer.0));
 
         for application in &mut ledger.applications {
             application.document = DocumentIndex(document_place[application.document.0 as usize]);
+            application.source = match application.source {
+                Source::Payment(old) => Source::Payment(PaymentIndex(payment_place[old.0 as usize])),
+                Source::Document(old) => Source::Document(DocumentIndex(document_place[old.0 as usize])),
+            };
         }
+        let place = |old: CustomerIndex| CustomerIndex(new_place[old.0 as usize]);
+        ledger.groups = Groups::new(parents.into_iter().map(|(branch, parent)| (place(branch), place(parent))));
         ledger.applications.sort_by_key(|application| (application.document, application.on));
         if !ledger.applications.is_empty() {
             let documents = ledger.applications.iter().map(|application| application.document.0);

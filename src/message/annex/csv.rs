@@ -14,7 +14,7 @@ use crate::template::Reader;
 /// Tells Excel that the file is UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// Returns the table in the reader's convention, with headings in their language and a last row with the sum.
+/// Returns the table in the reader's convention, with headings in their language and, where there is one, a last row with the sum.
 pub(crate) fn for_reader(table: &Table, words: &Words, reader: &Reader) -> Vec<u8> {
     let mark = decimal_mark(reader);
     // Where numbers have a comma, Excel parts cells at semicolons.
@@ -24,13 +24,15 @@ pub(crate) fn for_reader(table: &Table, words: &Words, reader: &Reader) -> Vec<u
         let cells = writer.cells(table, row, words.kind(row.kind));
         writer.line(cells);
     }
-    let sum = writer.amount(table, table.open);
-    writer.line(Column::ALL.map(|column| match column {
-        Column::Kind => words.total.to_owned(),
-        Column::Currency => table.currency.to_string(),
-        Column::Open => sum.clone(),
-        _ => String::new(),
-    }));
+    if let Some(open) = table.open {
+        let sum = writer.amount(table, open);
+        writer.line(Column::ALL.map(|column| match column {
+            Column::Kind => words.total.to_owned(),
+            Column::Currency => table.currency.to_string(),
+            Column::Open => sum.clone(),
+            _ => String::new(),
+        }));
+    }
     writer.text.into_bytes()
 }
 
@@ -71,12 +73,12 @@ impl Writer {
         Column::ALL.map(|column| match column {
             Column::Kind => kind.to_owned(),
             Column::Number => disarmed(&row.number),
-            Column::Date => day(row.date),
+            Column::Date => row.date.map_or_else(String::new, day),
             Column::DueOn => row.due_on.map_or_else(String::new, day),
             Column::DaysOverdue => row.days_overdue.map_or_else(String::new, |days| days.to_string()),
             Column::Currency => table.currency.to_string(),
             Column::Total => self.amount(table, row.total),
-            Column::Open => self.amount(table, row.open),
+            Column::Open => row.open.map_or_else(String::new, |open| self.amount(table, open)),
         })
     }
 

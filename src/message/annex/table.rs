@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use crate::domain::date::Date;
 use crate::domain::document::DocumentKind;
 use crate::domain::money::Currency;
-use crate::domain::statement::LineKind;
+use crate::domain::statement::{LineKind, StatementForm};
 use crate::message::compose::{Content, Letter};
 
 /// A column, in the order of the files.
@@ -48,12 +48,15 @@ impl Column {
 pub(crate) struct Row {
     pub(crate) kind: LineKind,
     pub(crate) number: CompactString,
-    pub(crate) date: Date,
+    /// Not there on a settlement of which the books do not tell the day.
+    pub(crate) date: Option<Date>,
     pub(crate) due_on: Option<Date>,
     /// Not there where nothing is due on a day.
     pub(crate) days_overdue: Option<i32>,
+    /// The whole amount, or by how much a movement changed the balance.
     pub(crate) total: Decimal,
-    pub(crate) open: Decimal,
+    /// Not there on a movement.
+    pub(crate) open: Option<Decimal>,
 }
 
 /// All rows, and what they add up to.
@@ -61,8 +64,8 @@ pub(crate) struct Row {
 pub(crate) struct Table {
     pub(crate) currency: Currency,
     pub(crate) rows: Vec<Row>,
-    /// The sum of what is open; of a statement its balance.
-    pub(crate) open: Decimal,
+    /// The sum of what is open: of a statement its balance. Not there where it lists movements, which come to no balance.
+    pub(crate) open: Option<Decimal>,
 }
 
 impl Table {
@@ -70,14 +73,15 @@ impl Table {
     pub(crate) fn of(letter: &Letter<'_>) -> Self {
         let rows = match letter.content {
             Content::Statement(statement) => {
-                let rows = statement.lines.iter().map(|line| Row {
+                let is_open_item = statement.form == StatementForm::OpenItem;
+                let rows = statement.lines().map(|line| Row {
                     kind: line.kind,
                     number: line.number.clone(),
                     date: line.date,
                     due_on: line.due_on,
                     days_overdue: line.due_on.map(|_| line.days_overdue),
                     total: line.original,
-                    open: line.open,
+                    open: is_open_item.then_some(line.amount),
                 });
                 rows.collect::<Vec<_>>()
             }
@@ -90,17 +94,18 @@ impl Table {
                             DocumentKind::CreditNote => LineKind::CreditNote,
                         },
                         number: CompactString::new(document.number.as_str()),
-                        date: document.issued_on,
+                        date: Some(document.issued_on),
                         due_on: document.due_on,
                         days_overdue: document.due_on.map(|_| document.days_overdue(letter.as_of)),
                         total: document.total,
-                        open: letter.ledger.open_on(*index, letter.as_of),
+                        open: Some(letter.ledger.open_on(*index, letter.as_of)),
                     }
                 });
                 rows.collect()
             }
         };
-        let open = rows.iter().map(|row| row.open).sum();
+        let has_open = !matches!(letter.content, Content::Statement(statement) if statement.form != StatementForm::OpenItem);
+        let open = has_open.then(|| rows.iter().filter_map(|row| row.open).sum());
         Self { currency: letter.currency, rows, open }
     }
 }

@@ -14,11 +14,11 @@ fn row(number: &str, total: Decimal, open: Decimal) -> Row {
     Row {
         kind: if total.is_sign_negative() { LineKind::CreditNote } else { LineKind::Invoice },
         number: number.into(),
-        date: date(2027, 3, 1),
+        date: Some(date(2027, 3, 1)),
         due_on: Some(date(2027, 3, 15)),
         days_overdue: Some(21),
         total,
-        open,
+        open: Some(open),
     }
 }
 
@@ -28,7 +28,7 @@ fn table() -> Table {
         row("=HYPERLINK(\"http://x.example\",\"pay\")", dec!(87.5), dec!(87.5)),
         Row { due_on: None, days_overdue: None, ..row("-7;a", dec!(-40), dec!(-40)) },
     ];
-    Table { currency: Currency::parse("EUR").unwrap(), rows, open: dec!(738) }
+    Table { currency: Currency::parse("EUR").unwrap(), rows, open: Some(dec!(738)) }
 }
 
 fn in_csv(language: &str) -> String {

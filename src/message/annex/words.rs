@@ -15,7 +15,7 @@ pub(crate) struct Words {
     /// The word before the sums.
     pub(crate) total: &'static str,
     columns: [&'static str; Column::ALL.len()],
-    kinds: [&'static str; 3],
+    kinds: [&'static str; 4],
 }
 
 /// The languages of the shipped templates, English first.
@@ -26,7 +26,7 @@ const ALL: [Words; 4] = [
         statement: "Statement",
         total: "Total",
         columns: ["Document", "Number", "Date", "Due on", "Days overdue", "Currency", "Amount", "Open"],
-        kinds: ["Invoice", "Credit note", "Payment"],
+        kinds: ["Invoice", "Credit note", "Payment", "Settlement"],
     },
     Words {
         language: "de",
@@ -34,7 +34,7 @@ const ALL: [Words; 4] = [
         statement: "Kontoauszug",
         total: "Summe",
         columns: ["Beleg", "Nummer", "Datum", "Fällig am", "Tage überfällig", "Währung", "Betrag", "Offen"],
-        kinds: ["Rechnung", "Gutschrift", "Zahlung"],
+        kinds: ["Rechnung", "Gutschrift", "Zahlung", "Ausgleich"],
     },
     Words {
         language: "fr",
@@ -42,7 +42,7 @@ const ALL: [Words; 4] = [
         statement: "Relevé de compte",
         total: "Total",
         columns: ["Pièce", "Numéro", "Date", "Échéance", "Jours de retard", "Devise", "Montant", "Solde"],
-        kinds: ["Facture", "Avoir", "Paiement"],
+        kinds: ["Facture", "Avoir", "Paiement", "Règlement"],
     },
     Words {
         language: "es",
@@ -50,7 +50,7 @@ const ALL: [Words; 4] = [
         statement: "Estado de cuenta",
         total: "Total",
         columns: ["Documento", "Número", "Fecha", "Vencimiento", "Días de retraso", "Moneda", "Importe", "Pendiente"],
-        kinds: ["Factura", "Nota de crédito", "Pago"],
+        kinds: ["Factura", "Nota de crédito", "Pago", "Liquidación"],
     },
 ];
 
@@ -70,6 +70,7 @@ impl Words {
             LineKind::Invoice => self.kinds[0],
             LineKind::CreditNote => self.kinds[1],
             LineKind::Payment => self.kinds[2],
+            LineKind::Settlement => self.kinds[3],
         }
     }
 }

@@ -10,14 +10,22 @@ const DAY: Date = Date::constant(2028, 3, 1);
 pub(super) const STATEMENT: &str = "id: s\nkind: statement\ntemplate: reminder\nfrom: receivables\nto: [billing]\n";
 pub(super) const NOTICE: &str = "id: n\nkind: notice\ntemplate: reminder\nfrom: receivables\nto: [billing]\n";
 
-/// Reads what [`ledger`] reads, days counted from 29 February, and `payment REFERENCE CUSTOMER CURRENCY AMOUNT RECEIVED`.
+/// Reads what [`ledger`] reads, days counted from 29 February, `payment REFERENCE CUSTOMER CURRENCY AMOUNT RECEIVED`
+/// and `branch CUSTOMER PARENT`.
 pub(super) fn ledger_with_payments(text: &str) -> Ledger {
     let is_payment = |line: &&str| line.trim().starts_with("payment");
-    let rows: String = text.lines().filter(|line| !is_payment(line)).map(|line| format!("{line}\n")).collect();
+    let is_branch = |line: &&str| line.trim().starts_with("branch");
+    let is_plain = |line: &&str| !is_payment(line) && !is_branch(line);
+    let rows: String = text.lines().filter(is_plain).map(|line| format!("{line}\n")).collect();
     let mut builder = LedgerBuilder::default();
     let plain = ledger(&rows);
     for customer in plain.customers() {
         builder.add_customer(customer.clone(), [].into_iter()).unwrap();
+    }
+    for line in text.lines().filter(is_branch) {
+        let [branch, parent] = [1, 2].map(|place| line.split_whitespace().nth(place).unwrap());
+        let [branch, parent] = [branch, parent].map(|id| builder.find_customer(id).unwrap());
+        builder.set_parent(branch, parent).unwrap();
     }
     for document in plain.documents() {
         let customer = builder.find_customer(plain.customer(document.customer).id.as_str()).unwrap();
@@ -108,6 +116,112 @@ fn a_statement_shows_the_account_at_the_end_of_its_period_in_each_currency() {
             "s C5 EUR: nothing_open",
         ],
     );
+}
+
+const GROUP: &str = "customer C1 ap@c1.example
+    customer C2 ap@c2.example
+    customer C3 ap@c3.example
+    customer C4 ap@c4.example
+    branch C2 C1
+    branch C3 C1
+    invoice 1 C1 EUR 100.00 10
+    invoice 2 C2 EUR 50.00 10
+    invoice 3 C3 USD 7.00 90
+    invoice 4 C4 EUR 8.00 90
+    payment A C3 EUR 30.00 0";
+
+#[test]
+fn a_parent_gets_one_statement_for_the_group_and_its_branches_are_told_so() {
+    let group = format!("{STATEMENT}for_each: group\n");
+    check(
+        &group,
+        None,
+        GROUP,
+        &History::default(),
+        &[
+            "s C1 EUR: 1 2028-02-01/2028-02-29#0 2 2028-02-01/2028-02-29#0 = 120.00 to [ap@c1.example]",
+            "s C1 USD: 3 2028-02-01/2028-02-29#0 = 7.00 to [ap@c1.example]",
+            "s C2 EUR: told_to_parent",
+            "s C3 EUR: told_to_parent",
+            "s C3 USD: told_to_parent",
+            "s C4 EUR: 4 2028-02-01/2028-02-29#0 = 8.00 to [ap@c4.example]",
+        ],
+    );
+    // One each, if nothing else is said.
+    check(
+        STATEMENT,
+        None,
+        GROUP,
+        &History::default(),
+        &[
+            "s C1 EUR: 1 2028-02-01/2028-02-29#0 = 100.00 to [ap@c1.example]",
+            "s C2 EUR: 2 2028-02-01/2028-02-29#0 = 50.00 to [ap@c2.example]",
+            "s C3 EUR: = -30.00 to [ap@c3.example]",
+            "s C3 USD: 3 2028-02-01/2028-02-29#0 = 7.00 to [ap@c3.example]",
+            "s C4 EUR: 4 2028-02-01/2028-02-29#0 = 8.00 to [ap@c4.example]",
+        ],
+    );
+}
+
+#[test]
+fn conditions_and_minimums_of_a_group_go_by_its_sums() {
+    for (more, is_sent) in [
+        ("where: customer.balance == 120\n", true),
+        ("where: customer.overdue == 150\n", true),
+        ("where: customer.balance == 100\n", false),
+        ("minimum: { EUR: 120.00 }\n", true),
+        ("minimum: { EUR: 120.01 }\n", false),
+    ] {
+        let rules = one_rule(&format!("{STATEMENT}for_each: group\n{more}"), None);
+        let ledger = ledger_with_payments(GROUP);
+        let told = told(&plan(&rules, &ledger, &History::default(), DAY), &rules, &ledger);
+        assert_eq!(told[0].contains("= 120.00"), is_sent, "{more}: {}", told[0]);
+    }
+}
+
+#[test]
+fn an_account_with_nothing_to_list_gets_what_the_rule_says() {
+    // C1 paid off in the month, C2 long before, C3 owes, C4 never had anything.
+    let rows = "customer C1 ap@c1.example
+        customer C2 ap@c2.example
+        customer C3 ap@c3.example
+        customer C4 ap@c4.example
+        invoice 1 C1 EUR 100.00 10 settled:-5
+        invoice 2 C2 EUR 50.00 90 settled:-60
+        invoice 3 C3 EUR 7.00 90";
+    for (form, empty, sent) in [
+        ("open_item", "leave_out", "C3"),
+        ("open_item", "moved", "C1 C3"),
+        ("open_item", "send", "C1 C2 C3"),
+        ("balance_forward", "leave_out", "C1 C3"),
+        ("balance_forward", "moved", "C1 C3"),
+        ("balance_forward", "send", "C1 C2 C3"),
+        // What has not moved is no activity, whatever is owed.
+        ("activity", "leave_out", "C1"),
+        ("activity", "moved", "C1"),
+        ("activity", "send", "C1 C2 C3"),
+    ] {
+        let rules = one_rule(&format!("{STATEMENT}form: {form}\nempty: {empty}\n"), None);
+        let ledger = ledger_with_payments(rows);
+        let plan = plan(&rules, &ledger, &History::default(), DAY);
+        let names = plan.messages.iter().map(|message| ledger.customer(message.customer).id.to_string());
+        assert_eq!(names.collect::<Vec<_>>().join(" "), sent, "{form} {empty}");
+        assert!(plan.messages.iter().all(|message| message.blocked.is_none()));
+    }
+}
+
+#[test]
+fn the_form_decides_what_a_statement_comes_to() {
+    let rows = "customer C1 ap@c1.example
+        invoice 1 C1 EUR 100.00 90
+        invoice 2 C1 EUR 50.00 -5
+        payment A C1 EUR 80.00 -3 1";
+    for (form, expected) in
+        [("open_item", "1 # 2 # = 70.00"), ("balance_forward", "1 # 2 # = 70.00"), ("activity", "1 # 2 # = -30.00")]
+    {
+        let expected = format!("s C1 EUR: {} to [ap@c1.example]", expected.replace('#', "2028-02-01/2028-02-29#0"));
+        check(&format!("{STATEMENT}form: {form}\n"), None, rows, &History::default(), &[&expected]);
+    }
 }
 
 #[test]

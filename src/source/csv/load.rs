@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use crate::domain::customer::Customer;
@@ -27,7 +28,9 @@ const ROWS_PER_BLOCK: u32 = 4096;
 pub const ROWS_MAX: u32 = 20_000_000;
 
 const UNKNOWN_CUSTOMER_HINT: &str = "add the customer, or correct the id";
+const UNKNOWN_PARENT_HINT: &str = "add the parent as a customer, correct the id, or leave the cell empty";
 const NO_INVOICE_HINT: &str = "add a customers' file to the ledger in config.yaml";
+const GROUP_HINT: &str = "a group is one step deep: give every branch the one customer at the head";
 const FULL_HINT: &str = "split the ledger";
 
 /// Reads all files, and one of payments that are only `expected`; notes everything wrong with any of them.
@@ -51,6 +54,7 @@ pub(crate) fn read(
         as_of,
         currency: files.currency,
         customer_lines: Lines::default(),
+        parents: Vec::new(),
         document_lines: [Lines::default(), Lines::default()],
         document_files: [
             files.invoices.name.clone(),
@@ -124,6 +128,8 @@ struct Loader {
     as_of: Date,
     currency: Currency,
     customer_lines: Lines,
+    /// Branches with the ids of their parents, which may stand below them.
+    parents: Vec<(CustomerIndex, CompactString)>,
     /// Of invoices and of credit notes.
     document_lines: [Lines; 2],
     document_files: [Arc<str>; 2],
@@ -194,6 +200,7 @@ impl Loader {
             }
         }
         self.check_block(&table, faults);
+        self.check_parents(&table, faults);
         self.bytes_done += table.records.input().stamp.bytes;
         progress(self.bytes_done, self.bytes_total);
         if faults.has_later() {
@@ -217,10 +224,30 @@ impl Loader {
         }
     }
 
+    /// Makes groups of the customers that were read.
+    fn check_parents(&mut self, table: &Table<'_>, faults: &mut Faults) {
+        if table.layout.kind != Kind::Customers {
+            return;
+        }
+        let column = table.layout.column("parent").unwrap_or_default();
+        for (branch, id) in std::mem::take(&mut self.parents) {
+            let (message, hint) = match self.builder.find_customer(&id).and_then(|parent| self.builder.set_parent(branch, parent))
+            {
+                Ok(()) => continue,
+                // It may be a row that was refused.
+                Err(LedgerError::CustomerUnknown { .. }) if !faults.is_empty() => continue,
+                Err(LedgerError::CustomerUnknown { .. }) => (self.unknown_customer(&id), UNKNOWN_PARENT_HINT),
+                Err(error) => (error.to_string(), GROUP_HINT),
+            };
+            faults.later(self.customer_lines.line(branch.0), column, message, hint.to_owned());
+        }
+    }
+
     fn customers(&mut self, file: &mut File<'_>, progress: &mut dyn FnMut(u64, u64)) {
         let Some(layout) = file.table.as_ref().map(|table| &table.layout) else { return };
         let Some(id) = layout.column("id") else { return };
-        let [name, language, tags, hold_until] = ["name", "language", "tags", "hold_until"].map(|field| layout.column(field));
+        let [name, language, tags, hold_until, parent] =
+            ["name", "language", "tags", "hold_until", "parent"].map(|field| layout.column(field));
         self.rows(file, progress, |loader, row| {
             let id_text = row.required(id);
             let name = row.text(name);
@@ -242,7 +269,11 @@ impl Loader {
             }
             if row.is_good {
                 match loader.builder.add_customer(customer, row.attributes()) {
-                    Ok(_) => loader.customer_lines.push(row.record.line()),
+                    Ok(index) => {
+                        loader.customer_lines.push(row.record.line());
+                        let parent = row.text(parent);
+                        loader.parents.extend((!parent.is_empty()).then(|| (index, parent.into())));
+                    }
                     Err(error) => refuse(row, id, &error),
                 }
             }

@@ -210,6 +210,44 @@ fn every_bad_cell_is_found_in_one_reading_with_its_place() {
 }
 
 #[test]
+fn a_parent_may_stand_anywhere_in_the_file_and_a_group_is_one_step_deep() {
+    let books = |customers: &str| {
+        let customers = format!("id,parent,billing\n{customers}");
+        Books::new(Some(&customers), "number,customer,issued_on,total\n1,B2,2026-01-10,100\n", None, None)
+    };
+    let ledger = books("B2,A1,\nA1,,\nC3,A1,\nD4,,\n").read().unwrap();
+    let [a1, b2, c3, d4] = ["A1", "B2", "C3", "D4"].map(|id| ledger.find_customer(id).unwrap());
+    assert_eq!([a1, b2, c3, d4].map(|customer| ledger.parent_of(customer)), [None, Some(a1), Some(a1), None]);
+    assert_eq!(ledger.branches_of(a1).collect::<Vec<_>>(), [b2, c3]);
+    assert_eq!([b2, d4].map(|customer| ledger.branches_of(customer).count()), [0, 0]);
+
+    let hint = "a group is one step deep: give every branch the one customer at the head";
+    for (customers, expected) in [
+        (
+            "A1,Z9,\nB2,,\n",
+            "customers.csv:2:4: Customer `Z9` is not in the customers' file; add the parent as a customer, correct the id, or \
+             leave the cell empty"
+                .to_owned(),
+        ),
+        ("A1,,\nB2,B2,\n", format!("customers.csv:3:4: Customer `B2` cannot be its own parent; {hint}")),
+        (
+            "A1,B2,\nB2,A1,\n",
+            format!("customers.csv:3:4: Customer `A1` cannot be a parent: it is itself a branch of `B2`; {hint}"),
+        ),
+        (
+            "A1,B2,\nB2,C3,\nC3,,\n",
+            format!("customers.csv:3:4: Customer `B2` cannot be a branch: it is itself the parent of `A1`; {hint}"),
+        ),
+        (
+            "B2,C3,\nC3,,\nA1,B2,\n",
+            format!("customers.csv:4:4: Customer `B2` cannot be a parent: it is itself a branch of `C3`; {hint}"),
+        ),
+    ] {
+        assert_eq!(books(customers).problems(), [expected], "{customers}");
+    }
+}
+
+#[test]
 fn rows_that_refer_to_nothing_or_to_another_customer_are_refused() {
     let books = Books::new(
         Some(CUSTOMERS),

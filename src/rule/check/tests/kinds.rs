@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::domain::ageing::{AgeBy, Ageing};
+use crate::domain::ledger::AccountScope;
 use crate::domain::period::Period;
-use crate::rule::{Event, NoticeStart};
+use crate::domain::statement::{StatementForm, StatementLayout};
+use crate::rule::{EmptyStatement, Event, NoticeStart};
 
 #[test]
 fn a_statement_rule_and_its_defaults_are_read() {
     let whole = "id: s\nkind: statement\nschedule: { cron: \"0 7 * * *\", on: first business day }\nwhere: customer.balance != 0\n\
-                 period: previous week\nform: open_item\nageing: { by: issued, days: [14, 28] }\nminimum: { EUR: 5 }\n\
+                 period: previous week\nform: balance_forward\nfor_each: group\nempty: moved\nageing: { by: issued, days: [14, 28] }\nminimum: { EUR: 5 }\n\
                  template: statement\nfrom: receivables\nto: billing\n";
     let least = "id: t\nkind: statement\ntemplate: statement\nfrom: receivables\nto: billing\n";
     let (set, problems) = load_texts(&[("rules/s.yaml", whole), ("rules/t.yaml", least)], &[], &known());
@@ -17,9 +19,13 @@ fn a_statement_rule_and_its_defaults_are_read() {
         panic!("{set:?}")
     };
     let days = [14, 28].into_iter().filter_map(Days::new).collect();
-    assert_eq!((whole.period, &whole.ageing), (Period::PreviousWeek, &Ageing::new(AgeBy::Issued, days).unwrap()));
+    let ageing = Ageing::new(AgeBy::Issued, days).unwrap();
+    let layout = StatementLayout { form: StatementForm::BalanceForward, scope: AccountScope::Group, ageing };
+    assert_eq!((whole.period, &whole.layout, whole.empty), (Period::PreviousWeek, &layout, EmptyStatement::Moved));
     assert_eq!((whole.minimum.len(), whole.template.as_str()), (1, "statement"));
-    assert_eq!((least.period, &least.ageing, least.minimum.len()), (Period::PreviousMonth, &Ageing::default(), 0));
+    let layout = StatementLayout::default();
+    assert_eq!((least.period, &least.layout, least.empty), (Period::PreviousMonth, &layout, EmptyStatement::LeaveOut));
+    assert!(least.minimum.is_empty());
 }
 
 #[test]
@@ -49,11 +55,15 @@ fn every_problem_of_a_statement_or_notice_is_found_at_its_place() {
             "period: last month",
             "6:9: `last month` is not known here; write one of: previous month, previous week, month to date, 30 days",
         ),
+        (STATEMENT, "form: open_items", "6:7: `open_items` is not known here; did you mean `open_item`?"),
         (
             STATEMENT,
-            "form: activity",
-            "6:7: Statements of the form `activity` cannot be made yet; write `form: open_item`, or leave it out",
+            "form: activity\nageing: { by: due, days: [30] }",
+            "7:9: A statement of the form `activity` shows no balance, so none by age; remove `ageing`, or write \
+             `form: balance_forward`",
         ),
+        (STATEMENT, "for_each: branch", "6:11: `branch` is not known here; write one of: customer, group"),
+        (STATEMENT, "empty: never", "6:8: `never` is not known here; write one of: leave_out, moved, send"),
         (STATEMENT, "ageing: { days: [30, 30] }", "6:17: The days of age columns ascend; write `days: [30, 60, 90]`"),
         (STATEMENT, "ageing: { days: [0, 30] }", "6:18: `0` is not a number allowed here; write a whole number from 1 to 36500"),
         (STATEMENT, "ageing: { days: [1, 2, 3, 4, 5, 6, 7] }", "6:17: `days` names 7 columns; at most 6 are read"),

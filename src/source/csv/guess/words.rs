@@ -62,6 +62,21 @@ const HEADINGS: &[(Kind, &str, &[&str])] = &[
     (Kind::Customers, "tags", &["tags", "labels"]),
     (Kind::Customers, "hold_until", &["holduntil", "mahnsperrebis", "gesperrtbis"]),
     (
+        Kind::Customers,
+        "parent",
+        &[
+            "parent",
+            "parentid",
+            "parentcustomer",
+            "parentno",
+            "headoffice",
+            "billtocustomer",
+            "konzern",
+            "zentrale",
+            "hauptkunde",
+        ],
+    ),
+    (
         Kind::Invoices,
         "number",
         &[
