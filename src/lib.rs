@@ -29,6 +29,7 @@ pub mod port;
 // What rules have to do (pure).
 pub mod ruletest;
 // Decisions (pure).
+pub mod matching;
 pub mod message;
 pub mod outbox;
 pub mod plan;

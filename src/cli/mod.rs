@@ -22,6 +22,7 @@ mod intervene;
 mod junit;
 pub mod log;
 mod manual;
+mod matching;
 mod next;
 mod outbox;
 mod plan;
@@ -151,6 +152,8 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Leave customers or invoices alone for a while: disputes, promises to pay, pauses
     Hold(hold::HoldArgs),
+    /// Find out which open invoices a bank's statement pays, and let what is paid count at once
+    Match(matching::MatchArgs),
     /// Addresses that nothing is sent to
     Suppress(suppress::SuppressArgs),
     /// Copy the database into a file, while others go on writing to it
@@ -199,6 +202,7 @@ pub fn main() -> ExitCode {
         Verb::Smtp(args) => smtp::smtp(common, &args),
         Verb::Doctor(args) => doctor::doctor(common, &args),
         Verb::Hold(args) => hold::hold(common, &args),
+        Verb::Match(args) => matching::matching(common, &args),
         Verb::Suppress(args) => suppress::suppress(common, &args),
         Verb::Backup(args) => backup::backup(common, &args),
         Verb::Adopt(args) => adopt::adopt(common, &args),
@@ -228,7 +232,7 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 52] = [
+    const LINES: [&str; 55] = [
         "demo",
         "init somewhere",
         "check",
@@ -267,6 +271,9 @@ mod tests {
         "hold add R-1 --kind=pause --until=2026-12-01 --reason=so",
         "hold list",
         "hold end 1",
+        "match",
+        "match list",
+        "match undo 1",
         "suppress",
         "suppress add ap@abc.example --reason=so",
         "suppress list",

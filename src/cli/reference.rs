@@ -211,7 +211,7 @@ without any, with `at`, `local`, `offset` and `weekday` null; a rule without a s
 
 **run**: one object, once its queue has drained or it had to end: `run` (its id), `as_of`, `end`
 (`drained`, `stopped`, `servers_faulty` or `store_failed`; where a daemon sends, `with_daemon` while it does, then the run's state), `counts` (every state with the number of this run's mails in it),
-`ended` (how many attempts led to each state, mails left over from earlier runs among them), `declined`, `left_over` (queued mails of earlier runs sent too), `withdrawn`, `interrupted` (mails that an earlier run left `unknown`), `ended_holds` (as **hold list**) and `server_faults`
+`ended` (how many attempts led to each state, mails left over from earlier runs among them), `declined`, `left_over` (queued mails of earlier runs sent too), `withdrawn`, `interrupted` (mails that an earlier run left `unknown`), `ended_holds` (as **hold list**), `booked_matches` (ids of matches that it found in the books) and `server_faults`
 (`server`, `fault`), `checks`: what was found before it started (`due`, `blocked`: `reason` and `customers`, each an id and a name; `not_approved`:
 invoice numbers; `already_sent`, `under_way`, `undecided`: counts of invoices; `declined`: with `--only`, the rules that send nothing, each `rule`, `reason`, `sentence`, `next_on`).
 
@@ -242,6 +242,12 @@ are any `certificate` (`subject`, `issuer`, `names`, `not_before`, `not_after`, 
 **hold list**: one object a line and hold: `id`, `subject` (`customer` or `invoice`, each with its id or number), `kind`, `until`, `reason`, `person`, `created_at`,
 `ended_at` and `ended_by` (null: it ended by itself, or has not), `outcome` (`kept` or `broken`, of a promise whose day has passed), `settled_by` (who has seen to a broken one).
 **hold add**: `done`, `hold`, `subject`, `kind`, `until`, `withdrawn` and `under_way`. **hold end**: `done`, `hold` (as above) and `settled`.
+
+**match**: one object a line and bank line: `line` (`id`, `booked_on`, `amount`, `currency`, `payer`, `account`, `reference`), `class` (`certain`, `doubtful`,
+`unmatched`; null: applied already), `match_id`, `candidates`, the likeliest first (`customer`, `name`, `invoices`: `number`, `currency`, `open` and `amount`, what
+of the line goes to it; `rest`, `grounds`, `doubts`) and `more_count`. With `--apply`: `done`, `matches` (`id`, `line`, `customer`, `name`, `parts`: `invoice`, `amount`,
+`settled_before`), `withdrawn` and `under_way`. **match list**: one object a line and match: `id`, `line`, `customer`, `parts`, `class`, `person`, `applied_at`,
+`expected_by`, `outcome` (`booked`, `undone`; null: it counts), `ended_at`, `ended_by`. **match undo**: `done` and `undone` (as above).
 
 **suppress list**: one object: `suppressed` (`address`, `reason`, `person`, `created_at`) and `unknown`: what a server refused for good as unknown (`address`, `refused_at`).
 **suppress add**: `done`, `address`, `withdrawn`. **suppress remove**: `done`, `address`.

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::cli::outbox::failed as store_failed;
 use crate::cli::plan::{block_sentence, customer};
-use crate::cli::print::{counted, fail, json, out, say};
+use crate::cli::print::{counted, fail, few, json, out, say};
 use crate::cli::session::bar;
 use crate::cli::{Common, Exit};
 use crate::domain::date::Date;
@@ -46,6 +46,8 @@ pub(crate) struct RunView {
     pub(crate) interrupted: usize,
     /// Holds whose day the run found passed.
     pub(crate) ended_holds: Vec<HoldView>,
+    /// Matches that the run found in the books.
+    pub(crate) booked_matches: Vec<i64>,
     pub(crate) server_faults: Vec<ServerFaultView>,
     /// In what the database is not at home; nothing where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +71,7 @@ impl RunView {
             withdrawn: 0,
             interrupted: 0,
             ended_holds: Vec::new(),
+            booked_matches: Vec::new(),
             server_faults: Vec::new(),
             away: None,
             checks: None,
@@ -80,6 +83,7 @@ impl RunView {
         (self.run, self.as_of) = (done.run, Some(done.as_of));
         (self.declined, self.left_over, self.withdrawn) = (done.declined, done.left_over, done.withdrawn);
         self.ended_holds.clone_from(&done.ended_holds);
+        self.booked_matches.clone_from(&done.booked_matches);
         self.counted(&done.counts);
     }
 
@@ -149,6 +153,7 @@ pub(crate) fn tell_view(common: &Common, workspace: &Workspace, view: &RunView) 
     }
     tell_after_sending(view);
     tell_ended_holds(&view.ended_holds);
+    tell_booked(&view.booked_matches);
     tell_what_stands_still(workspace, view.run, &view.counts.0).map_err(store_failed)
 }
 
@@ -252,6 +257,15 @@ fn tell_ended_holds(holds: &[HoldView]) {
             Some(Outcome::Kept) => out(format!("A promise was kept: {what} (hold {})", hold.id)),
             None => out(format!("A hold has ended by itself: {what} (hold {}, by {})", hold.id, hold.person)),
         }
+    }
+}
+
+/// Tells of the matches that a run found in the books.
+fn tell_booked(matches: &[i64]) {
+    if !matches.is_empty() {
+        let ids: Vec<String> = matches.iter().map(ToString::to_string).collect();
+        let payments = counted(matches.len(), "matched payment is", "matched payments are");
+        out(format!("{payments} in the books now (match {})", few(&ids, NAMED_MAX as usize)));
     }
 }
 

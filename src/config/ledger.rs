@@ -1,10 +1,13 @@
-//! The ledger of config.yaml: which CSV files hold the receivables, and which column holds what.
+//! The ledger of config.yaml: which CSV files hold the receivables, and which column holds what; and how the bank's are written.
 
 use std::time::Duration;
 
-use crate::config::{Freshness, Role};
+use crate::config::settings::BOOKED_WITHIN;
+use crate::config::{Bank, Freshness, Role};
+use crate::domain::date::Days;
 use crate::domain::money::Currency;
 use crate::domain::problem::{Problem, nearest};
+use crate::source::bank::BankFormat;
 use crate::source::csv::{AmountFormat, ColumnName, CsvLedger, CsvTable, DateFormat, DecimalMark, Encoding, ThousandsMark};
 use crate::source::field::{CONTACTS, Kind, fields as fields_of};
 use crate::yaml::{Fields, Node, Problems, choice, duration, map, text};
@@ -41,6 +44,15 @@ fn at_least_a_minute(node: &Node, problems: &mut Problems<'_>) -> Option<Duratio
     Some(found)
 }
 
+fn days(node: &Node, problems: &mut Problems<'_>) -> Option<Days> {
+    let written = text(node, problems)?;
+    let found = Days::parse(&written);
+    if found.is_none() {
+        problems.error_hint(node.span, format!("`{written}` is not a number of days"), "write `10 days`");
+    }
+    found
+}
+
 fn currency(node: &Node, problems: &mut Problems<'_>) -> Option<Currency> {
     let written = text(node, problems)?;
     let found = Currency::parse(&written);
@@ -61,35 +73,74 @@ fn table(node: &Node, kind: Kind, roles: &[Role], problems: &mut Problems<'_>) -
         }
         Some(path)
     });
-    let dates = fields.optional("dates", problems, dates);
-    let decimal = fields.optional("decimal", problems, |node, problems| {
-        choice(&[("point", DecimalMark::Point), ("comma", DecimalMark::Comma)])(node, problems)
-    });
-    let decimal = decimal.unwrap_or(DecimalMark::Point);
-    let thousands = fields.optional("thousands", problems, |node, problems| thousands(node, decimal, problems));
-    let delimiter = fields.optional("delimiter", problems, |node, problems| {
-        choice(&[("comma", b','), ("semicolon", b';'), ("tab", b'\t'), ("bar", b'|')])(node, problems)
-    });
-    let encoding = fields.optional("encoding", problems, |node, problems| {
-        choice(&[("utf-8", Encoding::Utf8), ("windows-1252", Encoding::Windows1252)])(node, problems)
-    });
-    let columns = fields.optional("columns", problems, |node, problems| columns(node, kind, roles, problems));
+    let form = Form::read(&mut fields, kind, roles, problems);
     fields.close(problems);
     let path = path?;
     Some(CsvTable {
-        dates: dates.unwrap_or_default(),
-        decimal,
-        thousands,
-        delimiter,
-        encoding: encoding.unwrap_or_default(),
-        columns: columns.unwrap_or_default(),
+        dates: form.dates.map(|(_, format)| format).unwrap_or_default(),
+        decimal: form.decimal.unwrap_or(DecimalMark::Point),
+        thousands: form.thousands,
+        delimiter: form.delimiter,
+        encoding: form.encoding.unwrap_or_default(),
+        columns: form.columns,
         ..CsvTable::new(path)
     })
 }
 
-fn dates(node: &Node, problems: &mut Problems<'_>) -> Option<DateFormat> {
-    match DateFormat::parse(&text(node, problems)?) {
-        Ok(format) => Some(format),
+/// How a CSV file is written, as far as config.yaml says.
+struct Form {
+    /// As it is written, and what it means.
+    dates: Option<(String, DateFormat)>,
+    decimal: Option<DecimalMark>,
+    thousands: Option<ThousandsMark>,
+    delimiter: Option<u8>,
+    encoding: Option<Encoding>,
+    columns: Vec<ColumnName>,
+}
+
+impl Form {
+    fn read(fields: &mut Fields<'_>, kind: Kind, roles: &[Role], problems: &mut Problems<'_>) -> Self {
+        let dates = fields.optional("dates", problems, dates);
+        let decimal = fields.optional("decimal", problems, |node, problems| {
+            choice(&[("point", DecimalMark::Point), ("comma", DecimalMark::Comma)])(node, problems)
+        });
+        let mark = decimal.unwrap_or(DecimalMark::Point);
+        let thousands = fields.optional("thousands", problems, |node, problems| thousands(node, mark, problems));
+        let delimiter = fields.optional("delimiter", problems, |node, problems| {
+            choice(&[("comma", b','), ("semicolon", b';'), ("tab", b'\t'), ("bar", b'|')])(node, problems)
+        });
+        let encoding = fields.optional("encoding", problems, |node, problems| {
+            choice(&[("utf-8", Encoding::Utf8), ("windows-1252", Encoding::Windows1252)])(node, problems)
+        });
+        let columns = fields.optional("columns", problems, |node, problems| columns(node, kind, roles, problems));
+        Self { dates, decimal, thousands, delimiter, encoding, columns: columns.unwrap_or_default() }
+    }
+}
+
+/// Reads `bank:`.
+pub(crate) fn bank(node: &Node, problems: &mut Problems<'_>) -> Option<Bank> {
+    let mut fields = Fields::open(node, "what is known of the bank's files", problems)?;
+    let Form { dates, decimal, thousands, delimiter, encoding, columns } =
+        Form::read(&mut fields, Kind::BankLines, &[], problems);
+    let customer_account = fields.optional("customer_account", problems, |node, problems| {
+        let column = text(node, problems)?;
+        if column.is_empty() {
+            problems.error_hint(node.span, "The column's heading is empty", "write it as the customers' file has it: `IBAN`");
+            return None;
+        }
+        Some(column)
+    });
+    let booked_within = fields.optional("booked_within", problems, days).unwrap_or(BOOKED_WITHIN);
+    fields.close(problems);
+    let dates = dates.map(|(pattern, _)| pattern);
+    let format = BankFormat { dates, decimal, thousands, delimiter, encoding, columns };
+    Some(Bank { format, customer_account, booked_within })
+}
+
+fn dates(node: &Node, problems: &mut Problems<'_>) -> Option<(String, DateFormat)> {
+    let written = text(node, problems)?;
+    match DateFormat::parse(&written) {
+        Ok(format) => Some((written, format)),
         Err(message) => {
             let hint = "write `%d`, `%m` and `%Y` with what stands between them: `\"%d/%m/%Y\"`, `\"%d.%m.%Y\"`, `\"%Y-%m-%d\"`";
             problems.error_hint(node.span, message, hint);

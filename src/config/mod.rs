@@ -28,7 +28,7 @@ pub use redirect::{Allowed, Redirect};
 pub use retention::Retention;
 pub use secret::{SECRET_BYTES_MAX, SecretRef, SecretSource, Secrets, SystemSecrets};
 pub use server::CA_FILE_BYTES_MAX;
-pub use settings::{Alerts, CaFile, Config, Freshness, Mode, Retry, Role, RunGuard, Server};
+pub use settings::{Alerts, Bank, CaFile, Config, Freshness, Mode, Retry, Role, RunGuard, Server};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::config::calendar::calendar;
 use crate::config::company::company;
 use crate::config::daemon::daemon;
 use crate::config::dkim::{check_keys, dkim};
-use crate::config::ledger::ledger;
+use crate::config::ledger::{bank, ledger};
 use crate::config::redirect::allowed;
 use crate::config::retention::retention;
 use crate::config::secret::concealed;
@@ -160,6 +160,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let roles = fields.required("recipient_keys", problems, recipient_keys);
     let ledger = fields.required("ledger", problems, |node, problems| ledger(node, roles.as_deref().unwrap_or(&[]), problems));
     let company = fields.optional("company", problems, company);
+    let bank = fields.optional("bank", problems, bank).unwrap_or_default();
     let calendar = fields.optional("calendar", problems, calendar);
     let has_calendar = fields.node("calendar").is_some();
     let limits = fields.optional("limits", problems, |node, problems| limits(node, has_calendar, problems)).unwrap_or_default();
@@ -187,6 +188,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         ledger: files,
         freshness,
         company,
+        bank,
         calendar,
         contact_gap: limits.contact_gap,
         quiet_hours: limits.quiet_hours,

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 
 use crate::config::{Auth, CalendarSettings, Daemon, DkimKey, Redirect, Retention};
 use crate::domain::company::Company;
-use crate::domain::date::DaySpan;
+use crate::domain::date::{DaySpan, Days};
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
 use crate::domain::mailbox::Sender;
 use crate::domain::problem::Place;
@@ -15,6 +15,7 @@ use crate::outbox::rate::Rate;
 use crate::rule::ReminderDays;
 use crate::schedule::{QuietHours, TimeZoneName};
 use crate::smtp::settings::{Reuse, Security};
+use crate::source::bank::BankFormat;
 use crate::source::csv::CsvLedger;
 
 /// A whole configuration, checked.
@@ -42,6 +43,8 @@ pub struct Config {
     pub ledger: CsvLedger,
     /// Who is owed; `None`: mails say nothing of it but the sender.
     pub company: Option<Company>,
+    /// How the bank's files are read, and what is known beside them.
+    pub bank: Bank,
     /// Which days are business days; `None`: every day counts.
     pub calendar: Option<CalendarSettings>,
     /// The least time between two mails to one customer.
@@ -73,6 +76,26 @@ pub struct Freshness {
     pub max_age: Option<Duration>,
     /// How long a reading of it holds: before a mail goes that was planned on an older one, it is planned again.
     pub recheck_after: Duration,
+}
+
+/// How long the books may take to show a match where config.yaml does not say.
+pub(crate) const BOOKED_WITHIN: Days = Days::new(10).expect("far less than the most days");
+
+/// How the bank's files are read, and what is known beside them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bank {
+    /// How its CSV files are written.
+    pub format: BankFormat,
+    /// The column of the customers' file with the accounts they pay from.
+    pub customer_account: Option<String>,
+    /// How long the books may take to show what was applied; after that a person is told.
+    pub booked_within: Days,
+}
+
+impl Default for Bank {
+    fn default() -> Self {
+        Self { format: BankFormat::default(), customer_account: None, booked_within: BOOKED_WITHIN }
+    }
 }
 
 /// When a run waits for a person, or stops.

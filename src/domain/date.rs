@@ -17,8 +17,8 @@ impl Days {
     pub const MAX: Self = Self(36_500);
 
     /// Returns `count` days, or `None` beyond [`Days::MAX`].
-    pub fn new(count: u32) -> Option<Self> {
-        (count <= u32::from(Self::MAX.0)).then_some(Self(count as u16))
+    pub const fn new(count: u32) -> Option<Self> {
+        if count <= Self::MAX.0 as u32 { Some(Self(count as u16)) } else { None }
     }
 
     /// Reads `3 days` or `1 day`.

@@ -7,6 +7,7 @@
 
 mod build;
 mod group;
+mod matched;
 mod movement;
 mod order;
 
@@ -117,6 +118,8 @@ pub struct Ledger {
     payments: Vec<Payment>,
     /// Where each customer's payments start; one longer than `customers`.
     payment_starts: Vec<u32>,
+    /// Which payments the books do not have yet, in order.
+    matched: Vec<PaymentIndex>,
     applications: Vec<Application>,
     /// Where each document's applications start; empty where there are no applications at all.
     application_starts: Vec<u32>,

@@ -4,6 +4,7 @@
 //! values come in as arguments and go out as values.
 
 pub mod ageing;
+pub mod bank;
 pub mod company;
 pub mod customer;
 pub mod date;

@@ -28,6 +28,7 @@ pub mod init;
 mod input;
 pub mod left_out;
 pub mod lines;
+pub mod matches;
 pub mod next;
 pub mod only;
 pub mod outbox;

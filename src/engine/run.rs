@@ -25,6 +25,7 @@ use crate::engine::side_by_side::side_by_side;
 use crate::engine::signing::Signing;
 use crate::engine::view::due_reason;
 use crate::engine::workspace::Workspace;
+use crate::matching::books::standing;
 use crate::outbox::attempt::Attempt;
 use crate::outbox::state::State;
 use crate::plan::occasion::Occasions;
@@ -56,6 +57,8 @@ pub struct Committed {
     pub left_over: usize,
     /// Holds whose day this run found passed.
     pub ended_holds: Vec<HoldView>,
+    /// Matches that this run found in the books.
+    pub booked_matches: Vec<i64>,
 }
 
 /// How many messages of a run stand in each state, all ten named.
@@ -212,7 +215,7 @@ pub async fn commit(
     let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &plan, now, attachments: &bare };
     let attachments = fetch(&composer).await;
     let (is_live, judged) = (workspace.is_live(), ledger.clone());
-    let (run_id, ended_holds) = store
+    let (run_id, (ended_holds, booked_matches)) = store
         .write_run(row, move |run| {
             let composer =
                 Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &in_run, now, attachments: &attachments };
@@ -224,7 +227,11 @@ pub async fn commit(
                 run.add_firing(firing)?;
             }
             // A rehearsal plays its days as they are given, and ends nothing.
-            if is_live { run.end_holds(as_of, |subject| outcome(subject, &judged, as_of)) } else { Ok(Vec::new()) }
+            if !is_live {
+                return Ok((Vec::new(), Vec::new()));
+            }
+            let ended_holds = run.end_holds(as_of, |subject| outcome(subject, &judged, as_of))?;
+            Ok((ended_holds, run.end_matches(|matches| standing(&judged, matches))?))
         })
         .await?;
     for hold in &ended_holds {
@@ -233,10 +240,13 @@ pub async fn commit(
             _ => tracing::info!(hold_id = hold.id, kind = hold.kind.as_str(), "A hold has ended by itself"),
         }
     }
+    if !booked_matches.is_empty() {
+        tracing::info!(count = booked_matches.len(), "Payments that were matched are in the books now");
+    }
     if !plan.messages.is_empty() {
         generations.keep(run_id, decided_with);
     }
-    Ok(Committed { run_id, plan, withdrawn: left.withdrawn, left_over: left.kept, ended_holds })
+    Ok(Committed { run_id, plan, withdrawn: left.withdrawn, left_over: left.kept, ended_holds, booked_matches })
 }
 
 /// Goes through what earlier runs left queued: gives up what is too old, withdraws what is no longer due, and makes due

@@ -25,6 +25,7 @@ use crate::schedule::{self, Quiet};
 use crate::store::StoreError;
 use crate::store::guards::{last_firing_missed, last_runs_of};
 use crate::store::holds::broken_promises;
+use crate::store::matches::unbooked_matches;
 use crate::store::status::{last_run, open_messages, open_of_rules, open_of_runs};
 use crate::store::suppressions::suppressed_mails;
 
@@ -300,6 +301,8 @@ pub struct Asked {
     pub broken_promises: u64,
     /// Mails that would go to suppressed addresses alone.
     pub suppressed_mails: u64,
+    /// Matches that the books should have shown by now.
+    pub unbooked_matches: u64,
 }
 
 /// How often a change of the files was taken up.
@@ -355,8 +358,8 @@ struct Outbox {
 }
 
 impl Outbox {
-    /// Reads what there is of a mode; of `rules`, those in force, also what is unusual.
-    fn read(connection: &Connection, mode: &str, rules: &[String]) -> Result<Self, StoreError> {
+    /// Reads what there is of a mode at `now`; of `rules`, those in force, also what is unusual.
+    fn read(connection: &Connection, mode: &str, rules: &[String], now: Timestamp) -> Result<Self, StoreError> {
         let mut waits =
             Waits { runs: open_of_runs(connection, mode)?, rules: open_of_rules(connection, mode)?, ..Waits::default() };
         for rule in rules {
@@ -368,8 +371,11 @@ impl Outbox {
             waits.missed.extend(missed.map(|firing| (rule.clone(), firing)));
             waits.silent.extend(last_at.filter(|_| is_silent(&counts)).map(|last_at| (rule.clone(), last_at)));
         }
-        let asked =
-            Asked { broken_promises: broken_promises(connection)?, suppressed_mails: suppressed_mails(connection, mode)? };
+        let asked = Asked {
+            broken_promises: broken_promises(connection)?,
+            suppressed_mails: suppressed_mails(connection, mode)?,
+            unbooked_matches: unbooked_matches(connection, now)?,
+        };
         Ok(Self { messages: open_messages(connection, mode)?, last_run: last_run(connection, mode)?, asked, waits })
     }
 }
@@ -548,7 +554,7 @@ impl Live {
             let told = self.told();
             (told.mode, told.next_firings.iter().map(|firing| firing.rule.clone()).collect::<Vec<_>>())
         };
-        let read = reader.map(|reader| Outbox::read(reader, mode, &rules));
+        let read = reader.map(|reader| Outbox::read(reader, mode, &rules, now));
         self.status(read.transpose(), now)
     }
 

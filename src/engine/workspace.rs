@@ -14,6 +14,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::engine::deliver::pace::Rates;
 use crate::engine::home::Away;
+use crate::engine::matches::with_matches;
 use crate::engine::run::{Parts, history_mode};
 use crate::engine::signing::Signing;
 use crate::engine::texts::{generation_of, kept_texts};
@@ -274,12 +275,14 @@ impl Workspace {
         self.root.join(&self.config.database)
     }
 
-    /// Reads the whole ledger; `progress` is told bytes read and bytes in all.
+    /// Reads the whole ledger, with what persons matched to bank lines and the books do not show yet; `progress` is told bytes
+    /// read and bytes in all.
     ///
     /// # Errors
-    /// Every bad row and file.
+    /// Every bad row and file; the database cannot be read.
     pub fn read_ledger(&self, as_of: Date, progress: &mut dyn FnMut(u64, u64)) -> Result<Ledger, Vec<Problem>> {
-        CsvSource::new(ledger_files(&self.root, &self.config), as_of).read(progress)
+        let ledger = CsvSource::new(ledger_files(&self.root, &self.config), as_of).read(progress)?;
+        with_matches(self, ledger)
     }
 
     /// Reads the whole ledger with a file of payments that are expected besides: with headings of our own (`received_on`), or as
@@ -304,7 +307,7 @@ impl Workspace {
                 CsvTable { path: plain.path, name: plain.name, columns: Vec::new(), delimiter: None, ..form.clone() }
             }
         };
-        CsvSource::new(files, as_of).expecting(table).read(progress)
+        with_matches(self, CsvSource::new(files, as_of).expecting(table).read(progress)?)
     }
 
     /// Returns the ledger's files with their paths as seen from here.

@@ -114,7 +114,9 @@ impl<'a> Planner<'a> {
                 let payments = ledger.payment_indexes_of(customer).zip(occasion::of_payments(ledger, customer));
                 let receipt = |(index, occasion)| {
                     let payment = ledger.payment(index);
-                    let is_there = payment.amount > Decimal::ZERO && payment.received_on <= as_of;
+                    // The books will bring what a bank line was matched to, and a receipt goes once.
+                    let is_of_books = !ledger.is_matched(index);
+                    let is_there = is_of_books && payment.amount > Decimal::ZERO && payment.received_on <= as_of;
                     is_there.then_some(Happening {
                         customer,
                         subject: Subject::Payment(index),

@@ -27,14 +27,17 @@ pub(crate) fn of_invoice(number: &str) -> CompactString {
 /// anything, the second is told apart by a number behind its name, and so on.
 pub(crate) fn of_payments(ledger: &Ledger, customer: CustomerIndex) -> Vec<CompactString> {
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-    let payments = ledger.payments_of(customer).iter();
-    let name = |payment| {
-        let hash = payment_hash(ledger, payment);
+    let name = |index| {
+        let hash = payment_hash(ledger, ledger.payment(index));
+        if ledger.is_matched(index) {
+            // No mail is about it, and the books' own payments keep their numbers.
+            return format_compact!("matched:{hash}");
+        }
         let count = counts.entry(hash.clone()).or_default();
         *count += 1;
         if *count == 1 { format_compact!("payment:{hash}") } else { format_compact!("payment:{hash}#{count}") }
     };
-    payments.map(name).collect()
+    ledger.payment_indexes_of(customer).map(name).collect()
 }
 
 fn payment_hash(ledger: &Ledger, payment: &Payment) -> String {

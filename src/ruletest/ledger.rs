@@ -168,7 +168,8 @@ impl Rows {
                 let own = ledger.document(*document);
                 let attributes = named(ledger.document_attribute_names(), |name| ledger.document_attribute(*document, name));
                 let row = |applies_to| DocumentRow {
-                    document: own.clone(),
+                    // What was matched to a bank line stands among the payments, and the books' own rest knows nothing of it.
+                    document: Document { open: own.open.map(|open| open - ledger.matched_of(*document)), ..own.clone() },
                     owner: customer.id.clone(),
                     applies_to,
                     attributes: attributes.clone(),

@@ -128,6 +128,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`\"18:00-08:00\"`", Shape::Pattern("^ *[0-9]{2}:[0-9]{2} *- *[0-9]{2}:[0-9]{2} *$")),
     ("`4 h`", DURATION),
     ("`3 days`, `3 business days`", DAY_SPAN),
+    ("`10 days`", DAYS),
     ("`14 days`", DAYS),
     ("`400 days`", DAYS),
     ("`800 days`", DAYS),

@@ -11,19 +11,22 @@ pub enum Kind {
     CreditNotes,
     /// Money received or paid back.
     Payments,
+    /// What a bank says has come in; no file of the ledger.
+    BankLines,
 }
 
 impl Kind {
-    /// All kinds, in the order in which they are read.
+    /// The kinds of a ledger's files, in the order in which they are read.
     pub const ALL: [Self; 4] = [Self::Customers, Self::Invoices, Self::CreditNotes, Self::Payments];
 
-    /// Returns the key under `ledger:` in config.yaml.
+    /// Returns the key in config.yaml: under `ledger:`, but for bank lines.
     pub fn key(self) -> &'static str {
         match self {
             Self::Customers => "customers",
             Self::Invoices => "invoices",
             Self::CreditNotes => "credit_notes",
             Self::Payments => "payments",
+            Self::BankLines => "bank",
         }
     }
 }
@@ -99,6 +102,18 @@ const PAYMENTS: &[FieldSpec] = &[
     optional("reference", "The source's own id or text."),
 ];
 
+const BANK_LINES: &[FieldSpec] = &[
+    needed("booked_on", "The day the bank booked it."),
+    needed("amount", "The amount; empty, zero or negative where no money came in."),
+    optional("currency", "The ISO 4217 code; `ledger.currency` where empty."),
+    optional("direction", "Whether money came in (C, CRDT, H, +) or went out (D, DBIT, S, -), where the amount has no sign."),
+    optional("payer", "Who paid."),
+    optional("account", "The account it came from: an IBAN."),
+    optional("reference", "What the payer wrote."),
+    optional("end_to_end", "The payer's own reference, which goes through all banks."),
+    optional("id", "The bank's own reference, the same in every file; without it a line is known by all it says."),
+];
+
 /// Returns the fields of a file of this kind.
 pub fn fields(kind: Kind) -> &'static [FieldSpec] {
     match kind {
@@ -106,5 +121,6 @@ pub fn fields(kind: Kind) -> &'static [FieldSpec] {
         Kind::Invoices => INVOICES,
         Kind::CreditNotes => CREDIT_NOTES,
         Kind::Payments => PAYMENTS,
+        Kind::BankLines => BANK_LINES,
     }
 }

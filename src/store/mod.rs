@@ -21,6 +21,7 @@ pub mod guards;
 mod history;
 pub mod holds;
 pub mod home;
+pub mod matches;
 pub mod outbox;
 pub mod person;
 pub mod prune;
@@ -70,6 +71,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_copies.sql"),
     include_str!("migrations/0011_traces.sql"),
     include_str!("migrations/0012_chain.sql"),
+    include_str!("migrations/0014_matches.sql"),
 ];
 
 /// How large SQLite's log grows before its content goes into the database, where no single run needs more, and how large it

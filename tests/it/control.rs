@@ -307,13 +307,13 @@ fn what_was_accepted_can_go_once_more_as_it_was() {
 }
 
 /// A daemon as small as can be: it holds the database, performs acts, and sends what they queue.
-struct Daemon {
+pub struct Daemon {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Vec<(String, Act)>>>,
 }
 
 impl Daemon {
-    fn start(folder: &Workspace) -> Self {
+    pub fn start(folder: &Workspace) -> Self {
         let workspace = Arc::new(load(folder.path()).workspace.unwrap());
         let (stop, mut stopped) = oneshot::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -356,7 +356,7 @@ impl Daemon {
     }
 
     /// Stops it and returns what it was asked, and by whom.
-    fn stop(mut self) -> Vec<(String, Act)> {
+    pub fn stop(mut self) -> Vec<(String, Act)> {
         self.stop.take().unwrap().send(()).unwrap();
         self.thread.take().unwrap().join().unwrap()
     }

@@ -20,6 +20,8 @@ mod home;
 mod init;
 mod kill;
 mod main_job;
+#[path = "match.rs"]
+mod matching;
 mod migrations;
 mod occasions;
 mod outbox;

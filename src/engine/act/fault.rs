@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::domain::date::Date;
+use crate::domain::money::Currency;
 use crate::engine::act::REASON_CHARACTERS_MAX;
 use crate::engine::only::OnlyFault;
 use crate::engine::reading::Unread;
 use crate::outbox::intervention::Intervention;
 use crate::outbox::state::State;
 use crate::store::StoreError;
+use crate::store::matches::MatchOutcome;
 use crate::store::person::Meant;
 
 /// How many ids a sentence names before it only counts them.
@@ -135,6 +137,77 @@ pub enum ActFault {
         /// The address.
         address: String,
     },
+    /// Nothing was named to be applied.
+    #[error("No bank line was named")]
+    NoLines,
+    /// It is no line that a bank's file gave.
+    #[error("`{line}` is not a bank line")]
+    NoBankLine {
+        /// What was given.
+        line: String,
+    },
+    /// It was certain when it was shown, and is not by the ledger of now.
+    #[error("What the bank line {line} pays is not certain any more")]
+    NotCertain {
+        /// The line.
+        line: String,
+    },
+    /// It is applied already.
+    #[error("The bank line {line} is applied already (match {id})")]
+    LineTaken {
+        /// The line.
+        line: String,
+        /// The match.
+        id: i64,
+    },
+    /// No such invoice.
+    #[error("There is no invoice `{number}` in the ledger")]
+    InvoiceMissing {
+        /// What was named.
+        number: String,
+    },
+    /// Nothing of it is open.
+    #[error("Nothing of the invoice {number} is open")]
+    NothingOpen {
+        /// The invoice.
+        number: String,
+    },
+    /// The line's money is used up before it.
+    #[error("Nothing of the bank line is left for the invoice {number}")]
+    UsedUp {
+        /// The invoice.
+        number: String,
+    },
+    /// The line is in another currency.
+    #[error("The invoice {number} is in {own}, the bank line in {line}")]
+    OtherCurrency {
+        /// The invoice.
+        number: String,
+        /// Its currency.
+        own: Currency,
+        /// The line's.
+        line: Currency,
+    },
+    /// The invoices are of several customers.
+    #[error("The bank line {line} cannot pay invoices of several customers")]
+    SeveralCustomers {
+        /// The line.
+        line: String,
+    },
+    /// No such match.
+    #[error("There is no match {id}")]
+    MatchMissing {
+        /// What was asked for.
+        id: i64,
+    },
+    /// It counts no longer.
+    #[error("Match {id} {}", match .outcome { MatchOutcome::Booked => "is in the books now", MatchOutcome::Undone => "was undone before" })]
+    MatchOver {
+        /// The match.
+        id: i64,
+        /// What became of it.
+        outcome: MatchOutcome,
+    },
     /// It is where it belongs.
     #[error("The database is at home here; there is nothing to adopt")]
     AtHome,
@@ -181,6 +254,18 @@ impl ActFault {
             Self::ReasonTooLong { .. } => "say it in fewer words",
             Self::NoAddress { .. } => "write `name@example.com` and nothing else",
             Self::SuppressedAlready { .. } | Self::NotSuppressed { .. } => "`dunlin suppress list` lists them",
+            Self::NoLines | Self::NoBankLine { .. } => {
+                "`dunlin match FILE` lists the lines; name one with its invoice: `LINE=INVOICE`"
+            }
+            Self::NotCertain { .. } => "`dunlin match FILE` shows what it may pay now; apply it with `LINE=INVOICE`",
+            Self::LineTaken { .. } => "`dunlin match list` shows it; `dunlin match undo` takes it back",
+            Self::InvoiceMissing { .. } => "name it as the ledger does",
+            Self::NothingOpen { .. } | Self::UsedUp { .. } => "leave it out, or name the invoices in another order",
+            Self::OtherCurrency { .. } => "enter it in the books, with the rate of the day",
+            Self::SeveralCustomers { .. } => "enter it in the books; one line pays one customer's invoices here",
+            Self::MatchMissing { .. } => "`dunlin match list --all` lists them",
+            Self::MatchOver { outcome: MatchOutcome::Booked, .. } => "correct it in the books",
+            Self::MatchOver { .. } => "`dunlin match list --all` lists them",
             Self::AtHome => return None,
             Self::Lost => "`dunlin adopt` without `--moved` holds back what may have gone",
             Self::Away => "`dunlin adopt` tells why, and ends it",

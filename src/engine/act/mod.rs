@@ -4,6 +4,7 @@
 //! runs, and hands it over the socket (`engine::door`) where one does; either way what was done is recorded with who and
 //! when, in the transaction of its effect.
 
+mod apply;
 mod fault;
 mod perform;
 
@@ -12,12 +13,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::control;
+use crate::domain::bank::{BankLine, MatchPart};
 use crate::domain::date::Date;
 use crate::domain::hold::HoldKind;
+use crate::domain::ledger::Ledger;
 use crate::engine::home::{Difference, Since};
 use crate::engine::retention::Pruned;
 use crate::outbox::intervention::Intervention;
 use crate::store::holds::{HoldSubject, HoldView};
+use crate::store::matches::{MatchView, NewMatch};
 use crate::store::person::Meant;
 use crate::store::search::MessageFilter;
 
@@ -89,6 +93,16 @@ pub enum Act {
         /// The address.
         address: String,
     },
+    /// Apply bank lines to invoices.
+    ApplyMatches {
+        /// The lines, with the invoices they pay.
+        choices: Vec<MatchChoice>,
+    },
+    /// Undo a match before the books show it.
+    UndoMatch {
+        /// The match.
+        id: i64,
+    },
     /// Give the database this place as its home.
     Adopt {
         /// What is known of the time since its state was copied.
@@ -115,6 +129,8 @@ impl Act {
             Self::EndHold { .. } => "end_hold",
             Self::Suppress { .. } => "suppress",
             Self::Unsuppress { .. } => "unsuppress",
+            Self::ApplyMatches { .. } => "match",
+            Self::UndoMatch { .. } => "undo_match",
             Self::Adopt { .. } => "adopt",
             Self::Prune => "prune",
             Self::Reload => "reload",
@@ -126,7 +142,7 @@ impl Act {
 impl Act {
     /// Returns whether it can do nothing where nothing has run yet, and so needs no database to be made for it.
     pub fn needs_past(&self) -> bool {
-        !matches!(self, Self::Run { .. } | Self::AddHold { .. } | Self::Suppress { .. })
+        !matches!(self, Self::Run { .. } | Self::AddHold { .. } | Self::Suppress { .. } | Self::ApplyMatches { .. })
     }
 }
 
@@ -143,6 +159,8 @@ impl Done {
             | Self::EndHold { .. }
             | Self::Suppress { .. }
             | Self::Unsuppress { .. }
+            | Self::ApplyMatches { .. }
+            | Self::UndoMatch { .. }
             | Self::Adopt { .. }
             | Self::Prune(_)
             | Self::Told { .. } => None,
@@ -224,6 +242,20 @@ pub enum Done {
         /// The address.
         address: String,
     },
+    /// Bank lines were applied.
+    ApplyMatches {
+        /// What they pay.
+        matches: Vec<AppliedMatchView>,
+        /// How many mails that waited or were queued were taken back.
+        withdrawn: usize,
+        /// How many are on the wire and end by themselves.
+        under_way: usize,
+    },
+    /// A match was undone.
+    UndoMatch {
+        /// The match.
+        undone: Box<MatchView>,
+    },
     /// The database is at home here.
     Adopt {
         /// In what it had not been.
@@ -257,6 +289,42 @@ pub struct RunDone {
     pub withdrawn: usize,
     /// Holds whose day the run found passed.
     pub ended_holds: Vec<HoldView>,
+    /// Matches that the run found in the books.
+    pub booked_matches: Vec<i64>,
+}
+
+/// A bank line with the invoices it pays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchChoice {
+    /// The line.
+    pub line: BankLine,
+    /// The invoices' numbers, in the order in which the money goes to them; `None`: those that are certain.
+    pub invoices: Option<Vec<String>>,
+}
+
+/// What a bank line was applied to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedMatchView {
+    /// The match.
+    pub id: i64,
+    /// The line.
+    pub line: BankLine,
+    /// The customer's id.
+    pub customer: String,
+    /// The customer's name.
+    pub name: String,
+    /// The invoices with what goes to each.
+    pub parts: Vec<MatchPart>,
+}
+
+impl AppliedMatchView {
+    /// Returns a match as it is about to be applied; its id is not known yet.
+    fn of(new: &NewMatch, ledger: &Ledger) -> Self {
+        let index = ledger.find_customer(&new.customer);
+        let name = index.map_or_else(String::new, |index| ledger.customer(index).name.to_string());
+        Self { id: 0, line: new.line.clone(), customer: new.customer.clone(), name, parts: new.parts.clone() }
+    }
 }
 
 /// What the daemon answers.
@@ -291,10 +359,20 @@ pub fn person() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::money::Currency;
     use crate::outbox::state::State;
 
     #[test]
     fn every_act_goes_over_the_wire_and_back_and_a_stranger_does_not() {
+        let line = BankLine {
+            id: "0a".into(),
+            booked_on: "2026-11-21".parse().unwrap(),
+            amount: rust_decimal::dec!(5.00),
+            currency: Currency::parse("EUR").unwrap(),
+            payer: "Abc".into(),
+            account: String::new(),
+            reference: "R-1".into(),
+        };
         let chosen = MessageFilter { ids: vec![3], states: vec![State::Unknown], ..MessageFilter::default() };
         for (act, line) in [
             (
@@ -323,6 +401,11 @@ mod tests {
                 r#"{"act":"suppress","address":"ap@abc.example","reason":"left"}"#,
             ),
             (Act::Unsuppress { address: "ap@abc.example".into() }, r#"{"act":"unsuppress","address":"ap@abc.example"}"#),
+            (
+                Act::ApplyMatches { choices: vec![MatchChoice { line, invoices: Some(vec!["R-1".into()]) }] },
+                r#"{"act":"apply_matches","choices":[{"line":{"id":"0a","booked_on":"2026-11-21","amount":"5.00","currency":"EUR","payer":"Abc","account":"","reference":"R-1"},"invoices":["R-1"]}]}"#,
+            ),
+            (Act::UndoMatch { id: 3 }, r#"{"act":"undo_match","id":3}"#),
             (Act::Adopt { since: Since::Nothing }, r#"{"act":"adopt","since":"nothing"}"#),
             (Act::Prune, r#"{"act":"prune"}"#),
             (Act::Reload, r#"{"act":"reload"}"#),

@@ -8,6 +8,7 @@ use crate::domain::hold::HoldKind;
 use crate::domain::id::RuleId;
 use crate::domain::ledger::Ledger;
 use crate::domain::mailbox::is_address;
+use crate::engine::act::apply::{apply, undo};
 use crate::engine::act::{Act, ActFault, Done, RunDone};
 use crate::engine::agenda::still_to_fire;
 use crate::engine::generation::RunGenerations;
@@ -101,6 +102,8 @@ pub async fn perform(context: &Context, act: Act, person: &str) -> Result<Done, 
             true => Ok(Done::Unsuppress { address }),
             false => Err(ActFault::NotSuppressed { address }),
         },
+        Act::ApplyMatches { choices } => apply(context, choices, person).await,
+        Act::UndoMatch { id } => undo(context, id, person).await,
         Act::Adopt { since } => adopt(context, since, person, now).await,
         Act::Prune => match &context.generations.current().config.retention {
             Some(retention) => Ok(Done::Prune(prune(&context.generations.current(), retention, &context.parts).await?)),
@@ -113,7 +116,10 @@ pub async fn perform(context: &Context, act: Act, person: &str) -> Result<Done, 
 /// Returns why an act on what earlier runs left can do nothing where nothing has run yet.
 pub fn without_database(act: &Act) -> ActFault {
     match act {
-        Act::Run { .. } | Act::AddHold { .. } | Act::Suppress { .. } | Act::Reload | Act::Status => ActFault::NoDaemon,
+        Act::Run { .. } | Act::AddHold { .. } | Act::Suppress { .. } | Act::ApplyMatches { .. } | Act::Reload | Act::Status => {
+            ActFault::NoDaemon
+        }
+        Act::UndoMatch { id } => ActFault::MatchMissing { id: *id },
         Act::EndHold { hold } => ActFault::HoldMissing { hold: *hold },
         Act::Unsuppress { address } => ActFault::NotSuppressed { address: address.clone() },
         Act::Adopt { .. } | Act::Prune => ActFault::NoDatabase,
@@ -174,6 +180,7 @@ async fn run(
         left_over: committed.left_over,
         withdrawn: committed.withdrawn,
         ended_holds: committed.ended_holds,
+        booked_matches: committed.booked_matches,
     }))
 }
 
@@ -276,7 +283,7 @@ async fn intervene(context: &Context, intervention: Intervention, chosen: Messag
 }
 
 /// Returns the ledger as of a day: the one at hand, or read now, beside whatever else goes on.
-async fn ledger(context: &Context, as_of: Date) -> Result<Arc<Ledger>, ActFault> {
+pub(crate) async fn ledger(context: &Context, as_of: Date) -> Result<Arc<Ledger>, ActFault> {
     if let Some(ledger) = &context.ledger {
         return Ok(ledger.clone());
     }

@@ -99,6 +99,8 @@ pub enum ReasonKind {
     PromiseBroken,
     /// Mails would go to suppressed addresses alone.
     RecipientSuppressed,
+    /// What was matched to bank lines is not in the books.
+    MatchUnbooked,
     /// What is over cannot be moved into the archive.
     ArchiveFailed,
 }
@@ -114,7 +116,7 @@ pub struct Advice {
 
 impl ReasonKind {
     /// All, the worst first.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::LoopStuck,
         Self::StoreFailed,
         Self::StoreUnreadable,
@@ -139,6 +141,7 @@ impl ReasonKind {
         Self::QueueOld,
         Self::PromiseBroken,
         Self::RecipientSuppressed,
+        Self::MatchUnbooked,
         Self::ArchiveFailed,
     ];
 
@@ -169,6 +172,7 @@ impl ReasonKind {
             Self::QueueOld => "queue_old",
             Self::PromiseBroken => "promise_broken",
             Self::RecipientSuppressed => "recipient_suppressed",
+            Self::MatchUnbooked => "match_unbooked",
             Self::ArchiveFailed => "archive_failed",
         }
     }
@@ -205,6 +209,7 @@ impl ReasonKind {
             Self::RefreshTokenUnkept => "a new refresh token could not be kept",
             Self::PromiseBroken => "a promise to pay was broken",
             Self::RecipientSuppressed => "mails would go to suppressed addresses alone",
+            Self::MatchUnbooked => "payments that were matched are not in the books",
             Self::ArchiveFailed => "what is over cannot be archived",
         }
     }
@@ -229,6 +234,7 @@ impl ReasonKind {
                 | Self::QueueOld
                 | Self::PromiseBroken
                 | Self::RecipientSuppressed
+                | Self::MatchUnbooked
                 | Self::PluginFailed
         )
     }
@@ -339,6 +345,10 @@ impl ReasonKind {
             Self::RecipientSuppressed => (
                 "A mail is due, but every address it would go to is suppressed. It is not sent and not forgotten.",
                 "`dunlin outbox --state blocked` shows it. Find another address, or `dunlin suppress remove ADDRESS`.",
+            ),
+            Self::MatchUnbooked => (
+                "Bank lines were applied to invoices longer ago than `bank.booked_within`, and the books do not show the money yet. It still counts here: nobody is reminded of it.",
+                "`dunlin match list` shows them. Enter the payments in the books, or `dunlin match undo ID` where one was wrong.",
             ),
             Self::ArchiveFailed => (
                 "What is older than `retention` says could not be written to the archive, so it stays in the database.",
@@ -461,6 +471,10 @@ pub(crate) fn reasons(status: &Status, waits: &Waits, unread: Option<String>) ->
         if asked.suppressed_mails > 0 {
             let mails = counted(asked.suppressed_mails as usize, "mail");
             add(ReasonKind::RecipientSuppressed, "", format!("{mails} for suppressed addresses alone"));
+        }
+        if asked.unbooked_matches > 0 {
+            let payments = counted(asked.unbooked_matches as usize, "matched payment");
+            add(ReasonKind::MatchUnbooked, "", format!("{payments} not in the books in time"));
         }
     }
     reasons.sort_by_key(|reason| reason.kind);

@@ -92,6 +92,17 @@ impl Layout {
         self.columns[index.expect("only fields of the table are asked for")]
     }
 
+    /// Returns whether a record is a row: it has as many cells as the header and is not blank. Notes one that has others.
+    pub(crate) fn fits(&self, record: &Record<'_>, faults: &mut Faults) -> bool {
+        let is_blank = record.is_blank();
+        if record.len() != self.names.len() && !is_blank {
+            let message = format!("This row has {} cells, the header {}", record.len(), self.names.len());
+            faults.record(record, message, "a cell that contains the delimiter must stand in quotes");
+            return false;
+        }
+        !is_blank
+    }
+
     /// Returns the names of the columns nothing is mapped to.
     pub(crate) fn attribute_names(&self) -> Vec<CompactString> {
         self.attributes.iter().map(|column| self.names[*column].clone()).collect()
@@ -138,5 +149,6 @@ fn title(kind: Kind) -> &'static str {
         Kind::Invoices => "The invoices' file",
         Kind::CreditNotes => "The credit notes' file",
         Kind::Payments => "The payments' file",
+        Kind::BankLines => "The bank's file",
     }
 }

@@ -161,14 +161,7 @@ impl Loader {
                     break;
                 }
             };
-            if record.len() != table.layout.names.len() {
-                if !record.is_blank() {
-                    let message = format!("This row has {} cells, the header {}", record.len(), table.layout.names.len());
-                    faults.record(&record, message, "a cell that contains the delimiter must stand in quotes");
-                }
-                continue;
-            }
-            if record.is_blank() {
+            if !table.layout.fits(&record, faults) {
                 continue;
             }
             if row_count == ROWS_MAX {
@@ -193,7 +186,7 @@ impl Loader {
                     match table.layout.kind {
                         Kind::Customers => self.builder.reserve_customers(rows),
                         Kind::Invoices => self.builder.reserve_documents(rows),
-                        Kind::CreditNotes | Kind::Payments => {}
+                        Kind::CreditNotes | Kind::Payments | Kind::BankLines => {}
                     }
                 }
                 progress(self.bytes_done + bytes_read, self.bytes_total);

@@ -4,9 +4,10 @@
 //! bad row is found in one reading, with its line and column; a ledger with a bad row is not given out.
 //!
 //! Neighbours: `layout` holds the header against the mapping, `record` cuts lines into cells, `date` and `amount` read
-//! cells, `row` rows, `load` puts rows into the ledger; `guess` tells the settings of a file that has none yet.
+//! cells, `row` rows, `load` puts rows into the ledger, `bank` reads a bank's; `guess` tells the settings of a file that has none yet.
 
 pub mod amount;
+pub(crate) mod bank;
 pub mod date;
 mod fault;
 pub mod guess;
