@@ -3,7 +3,8 @@
 # and a C compiler; the tests speak to no machine but this one.
 #
 # The tests against real mail servers need Debian's packages of them, which are put into target/mail-servers and are not
-# installed (tests/servers/fetch.sh). DUNLIN_TEST_INSTALL=no forbids that; the closing lines then say what was not run.
+# installed (tests/servers/fetch.sh); those that look at papers need poppler, in the same way (tests/papers/fetch.sh).
+# DUNLIN_TEST_INSTALL=no forbids both; the closing lines then say what was not run.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -32,6 +33,14 @@ else
     fetching=$!
 fi
 
+poppler=${CARGO_TARGET_DIR:-target}/poppler
+pictures_not_run=""
+if [ "${DUNLIN_TEST_INSTALL:-yes}" = no ] && ! command -v pdftoppm >/dev/null && [ ! -x "$poppler/pdftoppm" ]; then
+    pictures_not_run="DUNLIN_TEST_INSTALL=no"
+elif ! pictures_said=$(tests/papers/fetch.sh "$poppler" 2>&1); then
+    pictures_not_run=$(tail -n 1 <<<"$pictures_said")
+fi
+
 cargo fmt --check
 cargo clippy --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
@@ -43,4 +52,9 @@ if [ -z "$not_run" ]; then
     cargo test --test servers -- --ignored
 else
     echo "NOT RUN: the tests against real mail servers (Postfix, Exim, Dovecot): $not_run" >&2
+fi
+if [ -z "$pictures_not_run" ]; then
+    PATH="$(realpath "$poppler"):$PATH" cargo test --test papers -- --ignored
+else
+    echo "NOT RUN: the tests that look at papers with poppler: $pictures_not_run" >&2
 fi

@@ -34,6 +34,7 @@ pub mod message;
 pub mod outbox;
 pub mod plan;
 // What the operator wrote (pure).
+pub mod paper;
 pub mod plugin;
 pub mod rule;
 // Four small languages (pure), and what tells editors of the files written in them.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["domain"],
     &["yaml", "script", "schedule", "schema", "template"],
-    &["plugin"],
+    &["plugin", "paper"],
     &["rule"],
     &["plan", "matching", "message", "outbox"],
     &["ruletest"],
@@ -25,8 +25,8 @@ const FLOORS: &[&[&str]] = &[
 
 /// Floors that may not touch the outside world: no clock, file, socket, database, environment, randomness or `async`.
 const PURE: &[&str] = &[
-    "domain", "yaml", "script", "schedule", "schema", "template", "plugin", "rule", "plan", "matching", "message", "outbox",
-    "ruletest",
+    "domain", "yaml", "script", "schedule", "schema", "template", "plugin", "paper", "rule", "plan", "matching", "message",
+    "outbox", "ruletest",
 ];
 
 /// What a pure floor may not say.
@@ -145,7 +145,7 @@ fn only_the_clock_reads_the_clock() {
 /// What a face may use: the engine, the pure floors that give it its words, and the clock to hand on.
 const FACE_USES: &[&str] = &[
     "cli", "daemon", "web", "engine", "clock", "port", "domain", "yaml", "script", "schedule", "schema", "template", "plugin",
-    "rule", "plan", "matching", "message", "outbox", "ruletest",
+    "paper", "rule", "plan", "matching", "message", "outbox", "ruletest",
 ];
 
 #[test]

@@ -16,12 +16,14 @@ use dunlin::domain::date::Date;
 use dunlin::domain::id::{RecipientKey, SenderId, TemplateName};
 use dunlin::domain::money::Currency;
 use dunlin::domain::problem::{Place, Problem};
+use dunlin::paper::LayoutFile;
 use dunlin::port::LedgerSource as _;
 use dunlin::rule::{Known, RuleFile};
 use dunlin::rulebook::{Readers, TextFile};
 use dunlin::schedule::{Cron, read_ics};
 use dunlin::script::{Locate, Names, Script};
 use dunlin::source::csv::{CsvLedger, CsvSource, CsvTable};
+use dunlin::template::Templates;
 use jiff::civil::date;
 
 use crate::chance::Chance;
@@ -195,6 +197,16 @@ fn no_rule_file_is_too_much_for_its_reader() {
     hand_in(&shipped(&["rules", "src/engine/init/workspace"], "yaml"), |text| {
         let file = RuleFile { path: "rules/a.yaml".into(), text: text.into() };
         check_places(text, &dunlin::rule::load(&[file], &BTreeMap::new(), &known).1);
+    });
+}
+
+#[test]
+fn no_layout_is_too_much_for_its_reader() {
+    let known = dunlin::message::known_names();
+    hand_in(&shipped(&["rules/papers", "src/paper/tests"], "yaml"), |text| {
+        let file = LayoutFile { path: "rules/papers/a.yaml".into(), text: text.into() };
+        let mut templates = Templates::load(Vec::new(), &known).0;
+        check_places(text, &dunlin::paper::load(&[file], &[], &mut templates, &known).1);
     });
 }
 

@@ -215,7 +215,11 @@ fn the_shipped_files_name_their_schema_and_are_right_by_it() {
     let mut kinds: Vec<&str> = files.iter().map(|file| kind_of(file)).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, ["calendar", "config", "plugin", "plugin-test", "rule", "rule-test"], "there is a file of every kind");
+    assert_eq!(
+        kinds,
+        ["calendar", "config", "paper", "plugin", "plugin-test", "rule", "rule-test"],
+        "there is a file of every kind"
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::domain::date::Date;
 use crate::domain::id::Language;
 use crate::domain::mailbox::RecipientRole;
 use crate::engine::preview::{LevelPreview, Preview, PreviewFault, Wanted, preview as compose_preview, preview_levels};
+use crate::message::Attachment;
 use crate::port::Clock;
 
 #[derive(Args, Debug)]
@@ -40,7 +41,7 @@ pub(crate) struct PreviewArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
-    /// Write it into this file instead, for a browser or a mail program to open
+    /// Write it into this file instead, for a browser or a mail program to open, and the files that go with it beside it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -110,6 +111,7 @@ fn show(common: &Common, args: &PreviewArgs, found: &Preview) -> Result<Exit, Ex
         return Ok(Exit::Done);
     }
     let composed = &found.composed;
+    put_files(args, &found.files)?;
     match (args.format, composed.page()) {
         (Form::Eml, _) => put(args, &composed.bytes),
         (Form::Html, Some(html)) => put(args, format!("{html}\n").as_bytes()),
@@ -152,6 +154,24 @@ fn put(args: &PreviewArgs, bytes: &[u8]) -> Result<Exit, Exit> {
     })?;
     say(format!("note: {} holds it", path.display()));
     Ok(Exit::Done)
+}
+
+/// Writes the files of a mail beside the file that was named.
+fn put_files(args: &PreviewArgs, files: &[Attachment]) -> Result<(), Exit> {
+    let Some(out) = &args.out else { return Ok(()) };
+    for file in files {
+        let path = out.with_file_name(&file.name);
+        if path == *out {
+            fail(format!("`{}` is the name of a file that goes with the mail", path.display()), Some("name another file"));
+            return Err(Exit::Failed);
+        }
+        fs::write(&path, &file.contents).map_err(|error| {
+            fail(format!("Cannot write `{}`: {error}", path.display()), None);
+            Exit::Failed
+        })?;
+        say(format!("note: {} goes with it", path.display()));
+    }
+    Ok(())
 }
 
 /// Shows the mails of all levels: in HTML side by side, else one after the other.
@@ -215,16 +235,23 @@ fn text(found: &Preview) -> String {
         let heading = format!("{}:", recipient.role.heading());
         text += &format!("{heading:<9}{}\n", recipient.address);
     }
+    for file in &found.files {
+        text += &format!("Attached: {} ({} bytes)\n", file.name, file.contents.len());
+    }
     format!("{text}Subject: {}\n\n{}\n", composed.subject, composed.text.trim_end())
 }
 
 /// Returns what `--json` prints.
 fn view(found: &Preview) -> serde_json::Value {
     let composed = &found.composed;
+    let files = found
+        .files
+        .iter()
+        .map(|file| serde_json::json!({ "name": file.name, "content_type": file.content_type, "bytes": file.contents.len() }));
     serde_json::json!({
         "rule": found.rule, "customer": found.customer, "level": found.level, "language": composed.language,
         "from": composed.envelope_from, "to": addresses(found, RecipientRole::To), "cc": addresses(found, RecipientRole::Cc),
         "bcc": addresses(found, RecipientRole::Bcc), "recipients": composed.recipients, "subject": composed.subject,
-        "text": composed.text, "html": composed.html, "eml": String::from_utf8_lossy(&composed.bytes),
+        "files": files.collect::<Vec<_>>(), "text": composed.text, "html": composed.html, "eml": String::from_utf8_lossy(&composed.bytes),
     })
 }

@@ -25,6 +25,7 @@ use crate::domain::statement::{AccountPart, StatementLine, StatementOfAccount};
 use crate::engine::compose::Composer;
 use crate::engine::programs::{PROTOCOL, start};
 use crate::message::{Annex, Attachment, attachment_fault};
+use crate::paper::Layouts;
 use crate::plan::PlannedMessage;
 use crate::plugin::Program;
 use crate::program::{Conversation, Start, last_words};
@@ -116,20 +117,45 @@ pub struct Attachments {
     /// Keeps the files where they are.
     folders: Vec<Files>,
     answers: BTreeMap<(String, String), Answer>,
-    is_left_out: bool,
+    left_out: LeftOut,
+}
+
+/// What mails are composed without, to be looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum LeftOut {
+    #[default]
+    Nothing,
+    /// What programs make; what is made from the letter is there.
+    Fetched,
+    All,
 }
 
 impl Attachments {
     /// Returns no attachments: mails that ask for some are composed without. For looking at mails, never for sending.
     pub fn left_out() -> Self {
-        Self { is_left_out: true, ..Self::default() }
+        Self { left_out: LeftOut::All, ..Self::default() }
+    }
+
+    /// Returns attachments without those that programs make: only what is made from the letter is there. For looking at mails,
+    /// never for sending.
+    pub fn made_alone() -> Self {
+        Self { left_out: LeftOut::Fetched, ..Self::default() }
     }
 
     /// Returns what goes with a message: the files that were fetched for it, and what is made with it.
-    pub(crate) fn of<'r>(&self, enclosures: &'r [Enclosure], key: &str) -> Result<Vec<Annex<'r>>, String> {
+    pub(crate) fn of<'r>(&self, enclosures: &'r [Enclosure], layouts: &'r Layouts, key: &str) -> Result<Vec<Annex<'r>>, String> {
         let mut all = Vec::new();
-        for enclosure in enclosures.iter().filter(|_| !self.is_left_out) {
+        let is_there = |enclosure: &&Enclosure| match self.left_out {
+            LeftOut::Nothing => true,
+            LeftOut::Fetched => !enclosure.what.is_fetched(),
+            LeftOut::All => false,
+        };
+        for enclosure in enclosures.iter().filter(is_there) {
             match &enclosure.what {
+                Enclosed::Paper(name) => {
+                    let layout = layouts.find(name).ok_or_else(|| format!("There is no layout of papers `{name}`"))?;
+                    all.push(Annex::Paper { layout, name: enclosure.name.as_deref() });
+                }
                 Enclosed::Items(form) => all.push(Annex::Items { form: *form, name: enclosure.name.as_deref() }),
                 Enclosed::Plugin(plugin) => {
                     let answer = self.answers.get(&(plugin.clone(), key.to_owned()));
@@ -166,7 +192,7 @@ fn asked_plugins<'c>(composer: &'c Composer<'_>) -> BTreeSet<&'c String> {
 fn plugins_of(rule: &Rule) -> impl Iterator<Item = &String> {
     rule.attach.iter().filter_map(|enclosure| match &enclosure.what {
         Enclosed::Plugin(plugin) => Some(plugin),
-        Enclosed::Items(_) => None,
+        Enclosed::Items(_) | Enclosed::Paper(_) => None,
     })
 }
 

@@ -16,8 +16,9 @@ use crate::domain::variable::Variable;
 use crate::engine::attach::Attachments;
 use crate::engine::input::input;
 use crate::engine::workspace::Workspace;
-use crate::message::{ComposeFault, Composed, Content, Letter, compose_with};
+use crate::message::{Annex, Attachment, ComposeFault, Composed, Content, Letter, compose_with, files};
 use crate::outbox::state::State;
+use crate::paper::PaperFault;
 use crate::plan::key::{Audience, MessageKey};
 use crate::plan::reason::BlockReason;
 use crate::plan::{Matter, Plan, PlannedItem, PlannedMessage, Subject};
@@ -81,6 +82,33 @@ impl Composer<'_> {
         message: &PlannedMessage,
         thread: &[String],
     ) -> Result<Composed, Blocked> {
+        let templates = &self.workspace.templates;
+        let (mut composed, redirected) =
+            self.with_letter(language, message, thread, |letter, annexes| compose_with(letter, annexes, templates))?;
+        if !redirected.is_empty() {
+            composed.bytes = with_original_recipients(&redirected, composed.bytes);
+        }
+        Ok(composed)
+    }
+
+    /// Returns the files that go with a message, to be looked at, in a language other than the customer's where one is given.
+    ///
+    /// # Errors
+    /// Why it is blocked.
+    pub fn files_in(&self, language: Option<&Language>, message: &PlannedMessage) -> Result<Vec<Attachment>, Blocked> {
+        let templates = &self.workspace.templates;
+        let made = self.with_letter(language, message, &[], |letter, annexes| files(letter, annexes, templates))?;
+        Ok(made.0)
+    }
+
+    /// Makes something of a message's letter and of what goes with it. Returns it, and whom the mail is kept from by the mode.
+    fn with_letter<T>(
+        &self,
+        language: Option<&Language>,
+        message: &PlannedMessage,
+        thread: &[String],
+        make: impl FnOnce(&Letter<'_>, &[Annex<'_>]) -> Result<T, ComposeFault>,
+    ) -> Result<(T, Vec<Recipient>), Blocked> {
         if let Some(reason) = message.blocked {
             let fault = self.plan.faults.iter().find(|(rule, _)| *rule == message.rule && reason == BlockReason::ScriptError);
             return Err(Blocked { reason, detail: fault.map_or_else(String::new, |(_, fault)| fault_words(fault)) });
@@ -132,13 +160,9 @@ impl Composer<'_> {
             date: self.date(),
         };
         let missing = |detail| Blocked { reason: BlockReason::DocumentMissing, detail };
-        let annexes = self.attachments.of(&rule.attach, key.as_str()).map_err(missing)?;
-        let composed = compose_with(&letter, &annexes, &self.workspace.templates);
-        let mut composed = composed.map_err(|fault| blocked(&fault))?;
-        if !redirected.is_empty() {
-            composed.bytes = with_original_recipients(&redirected, composed.bytes);
-        }
-        Ok(composed)
+        let annexes = self.attachments.of(&rule.attach, &self.workspace.layouts, key.as_str()).map_err(missing)?;
+        let made = make(&letter, &annexes).map_err(|fault| blocked(&fault))?;
+        Ok((made, redirected))
     }
 
     /// Returns whom a message goes to, and the addresses that are left out of it as suppressed. The plan blocks one that
@@ -294,7 +318,10 @@ fn blocked(fault: &ComposeFault) -> Blocked {
         ComposeFault::RecipientMissing | ComposeFault::RecipientsTooMany { .. } => BlockReason::RecipientMissing,
         ComposeFault::NameUnusable { .. } => BlockReason::SenderUnknown,
         ComposeFault::Unbalanced { .. } | ComposeFault::BalanceNotShown { .. } => BlockReason::Unbalanced,
-        ComposeFault::AttachmentUnusable { .. } | ComposeFault::AttachmentsTooLarge { .. } => BlockReason::DocumentMissing,
+        ComposeFault::Paper(PaperFault::Text(_)) => BlockReason::TemplateError,
+        ComposeFault::AttachmentUnusable { .. } | ComposeFault::AttachmentsTooLarge { .. } | ComposeFault::Paper(_) => {
+            BlockReason::DocumentMissing
+        }
         _ => BlockReason::TemplateError,
     };
     Blocked { reason, detail: fault.to_string() }

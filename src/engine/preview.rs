@@ -9,7 +9,7 @@ use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::engine::attach::{Attachments, fetch_blocking};
 use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
-use crate::message::Composed;
+use crate::message::{Attachment, Composed};
 use crate::plan::reason::BlockReason;
 use crate::plan::{Plan, forced, plan};
 use crate::rule::{Rule, RuleSet};
@@ -37,6 +37,8 @@ pub struct Preview {
     pub level: String,
     /// The mail.
     pub composed: Composed,
+    /// The files that go with it.
+    pub files: Vec<Attachment>,
 }
 
 /// Why there is nothing to show.
@@ -125,11 +127,15 @@ pub fn preview(
     let composed = composer
         .compose_in(wanted.language, message, &thread)
         .map_err(|Blocked { reason, detail }| PreviewFault::Blocked { reason, detail })?;
+    let files = composer
+        .files_in(wanted.language, message)
+        .map_err(|Blocked { reason, detail }| PreviewFault::Blocked { reason, detail })?;
     Ok(Preview {
         rule: rules.rules[usize::from(message.rule)].id.to_string(),
         customer: ledger.customer(message.customer).id.to_string(),
         level: message.level_facts(rules).id.into_string(),
         composed,
+        files,
     })
 }
 

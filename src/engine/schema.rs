@@ -42,6 +42,12 @@ pub const SCHEMAS: &[SchemaKind] = &[
         schema: crate::config::calendar_schema,
     },
     SchemaKind {
+        word: "paper",
+        path: "schemas/paper.schema.json",
+        reference: "../../schemas/paper.schema.json",
+        schema: crate::paper::schema,
+    },
+    SchemaKind {
         word: "plugin",
         path: "schemas/plugin.schema.json",
         reference: "../../schemas/plugin.schema.json",

@@ -20,12 +20,13 @@ use crate::engine::signing::Signing;
 use crate::engine::texts::{generation_of, kept_texts};
 use crate::message::known_names;
 use crate::outbox::retry::RetryPolicy;
+use crate::paper::{self, LayoutFile, Layouts, PaperFile};
 use crate::plan::history::History;
 use crate::plugin::{self, PluginFolder, Plugins, Program};
 use crate::port::{Clock, LedgerSource, Transport};
 use crate::rule::{self, Known, Limits, RuleFile, RuleKind, RuleSet};
 pub use crate::rulebook::revision::at_revision;
-use crate::rulebook::{self, PluginTexts, Texts};
+use crate::rulebook::{self, PAPERS, PluginTexts, Texts};
 use crate::ruletest::Columns;
 use crate::schedule::Calendar;
 use crate::schedule::Quiet;
@@ -55,6 +56,8 @@ pub struct Workspace {
     pub rules: RuleSet,
     /// The templates.
     pub templates: Templates,
+    /// The layouts of papers that are right.
+    pub layouts: Layouts,
     /// The plugins that are right.
     pub plugins: Plugins,
     /// Which days are not business days.
@@ -149,7 +152,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         let known = Names { recipient_keys, ..Names::default() };
         let (plugins, found) = plugin::load(&folders, &known, business_days(None));
         problems.extend(found);
-        let (templates, found) = templates(&texts, &plugins.library);
+        let (templates, layouts, found) = templates(&texts, &plugins.library);
         problems.extend(found);
         if let Some(names) = names {
             let known = Known {
@@ -165,6 +168,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
                 limits: Limits::default(),
                 pickers: plugins.pickers(),
                 attachment_plugins: plugins.attachment_names(),
+                layouts: layouts.names().map(str::to_owned).collect(),
                 template_names: known_names(),
                 library: plugins.library,
             };
@@ -199,7 +203,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
     let (plugins, found) = plugin::load(&folders, &of_plugins, business_days(days));
     problems.extend(found);
     problems.extend(alert_problem(&config, &plugins));
-    let (templates, found) = templates(&texts, &plugins.library);
+    let (templates, layouts, found) = templates(&texts, &plugins.library);
     problems.extend(found);
     let known = Known {
         senders: config.senders.iter().map(|sender| sender.id.clone()).collect(),
@@ -218,6 +222,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         library: plugins.library.clone(),
         pickers: plugins.pickers(),
         attachment_plugins: plugins.attachment_names(),
+        layouts: layouts.names().map(str::to_owned).collect(),
         template_names: known_names(),
     };
     let (rules, found) = rule::load(&rule_files, &texts.scripts, &known);
@@ -229,6 +234,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         config,
         rules,
         templates,
+        layouts,
         plugins,
         calendar,
         calendar_ends: last_dates,
@@ -567,15 +573,24 @@ fn without_balance(templates: &Templates) -> Vec<TemplateName> {
     templates.names().filter(|name| !templates.mentions(name, "balance")).cloned().collect()
 }
 
-/// Loads the templates, with the plugins' functions as filters.
-fn templates(texts: &Texts, library: &Library) -> (Templates, Vec<Problem>) {
+/// Loads the templates and the layouts of papers, with the plugins' functions as filters.
+fn templates(texts: &Texts, library: &Library) -> (Templates, Layouts, Vec<Problem>) {
     let files = texts.templates.iter().map(|file| TemplateFile { path: file.path.to_string(), text: file.text.clone() });
     let lent = library.filter_names().map(|name| {
         let (own, called) = (library.clone(), name.to_owned());
         LentFilter { name: name.to_owned(), call: Arc::new(move |values| own.call(&called, values)) }
     });
     let images = texts.images.iter().map(|file| ImageFile { path: file.path.to_string(), bytes: Arc::clone(&file.bytes) });
-    Templates::load_with(files.collect(), images.collect(), &known_names(), lent.collect())
+    let known = known_names();
+    let (mut templates, mut problems) = Templates::load_with(files.collect(), images.collect(), &known, lent.collect());
+    let layouts = texts.papers.iter().map(|file| LayoutFile { path: file.path.to_string(), text: file.text.clone() });
+    let beside = texts.paper_files.iter().filter_map(|file| {
+        let path = file.path.strip_prefix(PAPERS)?.strip_prefix('/')?;
+        Some(PaperFile { path: path.to_owned(), bytes: file.bytes.clone() })
+    });
+    let (layouts, found) = paper::load(&layouts.collect::<Vec<_>>(), &beside.collect::<Vec<_>>(), &mut templates, &known);
+    problems.extend(found);
+    (templates, layouts, problems)
 }
 
 /// Returns the first line of a file, as far as it can be read and is no longer than a header is.

@@ -13,11 +13,13 @@ use crate::message::annex::table::Table;
 use crate::message::annex::words::Words;
 use crate::message::attachment::{Attachment, file_name};
 use crate::message::compose::{ComposeFault, Content, Letter};
+use crate::message::paper::{ENDING, paper};
+use crate::paper::Layout;
 use crate::rule::ItemsForm;
-use crate::template::Choice;
+use crate::template::{Choice, Templates};
 
 /// Something that goes with a letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Annex<'a> {
     /// A file that is at hand.
     File(Attachment),
@@ -28,6 +30,13 @@ pub enum Annex<'a> {
         /// How the file is called, in the language of templates.
         name: Option<&'a str>,
     },
+    /// A paper, made from the letter.
+    Paper {
+        /// What stands on it.
+        layout: &'a Layout,
+        /// How the file is called, in the language of templates; else as the layout says.
+        name: Option<&'a str>,
+    },
 }
 
 /// What the files of a letter are made with.
@@ -35,6 +44,7 @@ pub(crate) struct Maker<'a> {
     pub(crate) letter: &'a Letter<'a>,
     pub(crate) choice: &'a Choice<'a>,
     pub(crate) context: &'a Value,
+    pub(crate) templates: &'a Templates,
 }
 
 impl Maker<'_> {
@@ -45,6 +55,10 @@ impl Maker<'_> {
             let file = match annex {
                 Annex::File(file) => file.clone(),
                 Annex::Items { form, name } => self.items(*form, *name)?,
+                Annex::Paper { layout, name } => {
+                    let paper = paper(self.letter, layout, self.templates)?;
+                    Attachment { name: self.name(*name, ENDING, || paper.name.clone())?, ..paper }
+                }
             };
             let name = unused(&file.name, |name| files.iter().any(|other| other.name.eq_ignore_ascii_case(name)));
             files.push(Attachment { name, ..file });

@@ -22,6 +22,7 @@ use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, attachment_f
 use crate::message::context::context;
 use crate::message::figure::{stands_in, visible_words};
 use crate::message::mime::{Envelope, message_bytes};
+use crate::paper::PaperFault;
 use crate::script::LevelFacts;
 use crate::template::{Choice, Rendered, ShownImage, TemplateFault, Templates};
 
@@ -127,6 +128,9 @@ pub enum ComposeFault {
     /// The template is at fault.
     #[error(transparent)]
     Template(#[from] TemplateFault),
+    /// A paper that goes with the mail could not be made.
+    #[error(transparent)]
+    Paper(#[from] PaperFault),
     /// Nobody to address.
     #[error("The mail has nobody to be addressed to")]
     RecipientMissing,
@@ -226,7 +230,7 @@ pub fn compose_with(letter: &Letter<'_>, annexes: &[Annex<'_>], templates: &Temp
     let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
     let choice = templates.choose(letter.template, language)?;
     let album = choice.album(&envelope.header_id);
-    let context = context(letter, &choice, &album);
+    let context = context(letter, choice.reader(), choice.language(), Some(&album));
     let mut rendered = choice.render(&context, &album)?;
     rendered.subject.insert_str(0, letter.subject_lead);
     if rendered.text.trim().is_empty() {
@@ -235,10 +239,21 @@ pub fn compose_with(letter: &Letter<'_>, annexes: &[Annex<'_>], templates: &Temp
     if let Content::Statement(statement) = letter.content {
         check_figure(statement, &rendered, &choice)?;
     }
-    let attachments = Maker { letter, choice: &choice, context: &context }.files(annexes)?;
+    let attachments = Maker { letter, choice: &choice, context: &context, templates }.files(annexes)?;
     check_attachments(&attachments)?;
     let bytes = message_bytes(&envelope, &rendered, &attachments)?;
     Ok(Composed::new(envelope, rendered, bytes))
+}
+
+/// Returns the files that [`compose_with`] puts into the mail, for somebody to look at.
+///
+/// # Errors
+/// One of them cannot be made.
+pub fn files(letter: &Letter<'_>, annexes: &[Annex<'_>], templates: &Templates) -> Result<Vec<Attachment>, ComposeFault> {
+    let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
+    let choice = templates.choose(letter.template, language)?;
+    let context = context(letter, choice.reader(), choice.language(), None);
+    Maker { letter, choice: &choice, context: &context, templates }.files(annexes)
 }
 
 impl Composed {

@@ -8,20 +8,20 @@ use rust_decimal::Decimal;
 
 use crate::domain::company::{BankAccount, Company};
 use crate::domain::date::Date;
+use crate::domain::id::Language;
 use crate::domain::ledger::{AccountScope, DocumentIndex, PaymentIndex};
 use crate::domain::money::{Currency, Money};
 use crate::message::compose::{Content, Letter};
 use crate::message::pay::{payment_link, sum_of, sum_of_item};
 use crate::message::statement::statement_values;
-use crate::template::{Album, Choice, IMAGE_FUNCTION, Reader, date_value, money_value, variable_value};
+use crate::template::{Album, IMAGE_FUNCTION, Reader, date_value, money_value, variable_value};
 
-/// Returns what the templates of `letter` may use.
-pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>, album: &Album) -> Value {
-    let reader = choice.reader();
+/// Returns what the templates of `letter` may use, for a reader of `language`; images where there is an album for them.
+pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Language, album: Option<&Album>) -> Value {
     let figures = Figures::of(letter);
     let money = |amount| money_value(Money { amount, currency: letter.currency }, reader);
     let customer = letter.ledger.customer(letter.customer);
-    let language = choice.language().as_str();
+    let language = language.as_str();
     let own_language = customer.language.as_ref().map_or(language, |own| own.as_str());
     let attributes = letter.ledger.customer_attribute_names().filter_map(|name| {
         letter.ledger.customer_attribute(letter.customer, name).map(|value| (name.to_owned(), Value::from(value)))
@@ -69,7 +69,6 @@ pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>, album: &Album) -
         ("as_of", date_value(letter.as_of, reader)),
         ("language", language.into()),
         ("vars", Value::from_pairs(variables)),
-        (IMAGE_FUNCTION, album.value()),
     ];
     let sums = [
         ("total", figures.total),
@@ -88,7 +87,8 @@ pub(crate) fn context(letter: &Letter<'_>, choice: &Choice<'_>, album: &Album) -
         Content::Statement(statement) => statement_values(letter, statement, reader),
         Content::Notice(Some(index)) => vec![("payment", payment(letter, index, reader))],
     };
-    Value::from_pairs(every.into_iter().chain(sums).chain(company).chain(link).chain(own))
+    let images = album.map(|album| (IMAGE_FUNCTION, album.value()));
+    Value::from_pairs(every.into_iter().chain(images).chain(sums).chain(company).chain(link).chain(own))
 }
 
 /// Returns the company that is owed; `currency` is that of the account it names.

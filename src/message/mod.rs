@@ -10,6 +10,7 @@ mod context;
 mod copy;
 mod figure;
 mod mime;
+mod paper;
 mod pay;
 mod plain;
 mod statement;
@@ -19,9 +20,10 @@ mod variables;
 pub use crate::message::annex::Annex;
 pub use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, FILE_NAME_CHARACTERS_MAX, attachment_fault};
 pub use crate::message::compose::{
-    ComposeFault, Composed, Content, Letter, RECIPIENTS_MAX, REFERENCES_MAX, compose, compose_with,
+    ComposeFault, Composed, Content, Letter, RECIPIENTS_MAX, REFERENCES_MAX, compose, compose_with, files,
 };
 pub use crate::message::copy::copy;
+pub use crate::message::paper::paper;
 pub use crate::message::plain::{PlainMail, plain_mail};
 pub use crate::message::test_mail::test_mail;
 pub use crate::message::variables::{EVERY, RECEIPTS, STATEMENTS, TemplateVariable, VARIABLES, known_names, reference};

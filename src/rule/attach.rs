@@ -6,6 +6,7 @@
 use crate::domain::problem::Problem;
 use crate::rule::check::Known;
 use crate::rule::file::look_up;
+use crate::rule::keys::{REMINDER, STATEMENT};
 use crate::template::pattern_problems;
 use crate::yaml::{self, Fields, Node, Problems, Span, Value};
 
@@ -28,6 +29,8 @@ pub enum Enclosed {
     Plugin(String),
     /// A list of what the mail is about, made from the letter.
     Items(ItemsForm),
+    /// A paper in the layout of this name, made from the letter.
+    Paper(String),
 }
 
 impl Enclosed {
@@ -35,7 +38,7 @@ impl Enclosed {
     pub fn is_fetched(&self) -> bool {
         match self {
             Self::Plugin(_) => true,
-            Self::Items(_) => false,
+            Self::Items(_) | Self::Paper(_) => false,
         }
     }
 }
@@ -55,7 +58,9 @@ impl ItemsForm {
 }
 
 /// The keys of which each member has one: what is attached.
-const WHATS: [&str; 2] = ["plugin", "items"];
+const WHATS: [&str; 4] = ["plugin", "items", STATEMENT, REMINDER];
+/// The word for a paper.
+const PDF: &str = "pdf";
 
 /// What `attach` says.
 #[derive(Debug, Default)]
@@ -66,7 +71,7 @@ pub(crate) struct Attach {
 }
 
 /// Reads `attach`: one member, or a list of them.
-pub(crate) fn attach(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Attach {
+pub(crate) fn attach(node: &Node, kind: &str, known: &Known, problems: &mut Problems<'_>) -> Attach {
     let members = match &node.value {
         Value::List(members) => members.as_slice(),
         _ => std::slice::from_ref(node),
@@ -83,7 +88,7 @@ pub(crate) fn attach(node: &Node, known: &Known, problems: &mut Problems<'_>) ->
             found.unknown = found.unknown.or(Some(node.span));
             continue;
         }
-        let Some(enclosure) = enclosure(member, known, problems) else { continue };
+        let Some(enclosure) = enclosure(member, kind, known, problems) else { continue };
         if found.enclosures.contains(&enclosure) {
             problems.error(member.span, "The same is attached twice");
         }
@@ -92,10 +97,21 @@ pub(crate) fn attach(node: &Node, known: &Known, problems: &mut Problems<'_>) ->
     found
 }
 
-fn enclosure(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<Enclosure> {
+fn enclosure(node: &Node, kind: &str, known: &Known, problems: &mut Problems<'_>) -> Option<Enclosure> {
     let mut fields = Fields::open(node, "an attachment", problems)?;
     let plugin = fields.optional("plugin", problems, |node, problems| plugin(node, known, problems)).map(Enclosed::Plugin);
-    let items = fields.optional("items", problems, yaml::choice(&ItemsForm::WORDS)).map(Enclosed::Items);
+    let forms = ItemsForm::WORDS.iter().map(|(word, form)| (*word, Some(*form))).chain([(PDF, None)]);
+    let items = fields.optional("items", problems, yaml::choice(&forms.collect::<Vec<_>>()));
+    let papers = [STATEMENT, REMINDER].map(|what| {
+        let found = fields.optional(what, problems, yaml::choice(&[(PDF, what)]))?;
+        if kind != what {
+            let span = fields.key_span(what).unwrap_or(node.span);
+            problems.error_hint(span, format!("A {kind} has no {what} to attach"), "`{ items: pdf }` lists what it is about");
+        }
+        Some(found)
+    });
+    let paper = papers.into_iter().flatten().next().or(items.filter(Option::is_none).map(|_| "items"));
+    let layout = fields.optional("layout", problems, |node, problems| Some((yaml::text(node, problems)?, node.span)));
     let name = fields.optional("name", problems, |node, problems| name(node, known, problems));
     let written = WHATS.iter().filter(|what| fields.key_span(what).is_some()).count();
     let (span, name_span) = (fields.span(), fields.key_span("name"));
@@ -107,7 +123,18 @@ fn enclosure(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<
     if let Some(span) = name_span.filter(|_| plugin.is_some()) {
         problems.error_hint(span, "The program of a plugin names its files itself", "remove `name`");
     }
-    Some(Enclosure { what: plugin.or(items)?, name })
+    if let Some((_, span)) = layout.as_ref().filter(|_| paper.is_none()) {
+        problems.error_hint(*span, "Only a paper has a layout", "write `pdf`, or remove `layout`");
+    }
+    let what = match paper {
+        Some(usual) => {
+            let (name, span) = layout.unwrap_or_else(|| (usual.to_owned(), span));
+            let names = || known.layouts.iter().map(String::as_str);
+            look_up(&name, "layout of papers", "rules/papers", names, span, problems).then_some(Enclosed::Paper(name))
+        }
+        None => plugin.or(items.flatten().map(Enclosed::Items)),
+    };
+    Some(Enclosure { what: what?, name })
 }
 
 fn plugin(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<String> {

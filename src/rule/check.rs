@@ -55,6 +55,8 @@ pub struct Known {
     pub pickers: Vec<Picker>,
     /// The plugins that can make attachments.
     pub attachment_plugins: Vec<String>,
+    /// The layouts of papers, by name.
+    pub layouts: Vec<String>,
     /// What templates may use, and names of files with them.
     pub template_names: Vec<KnownName>,
 }
@@ -254,7 +256,7 @@ fn check_disputed(
 fn check_attach(attach: Option<Span>, problems: &mut Problems<'_>) {
     if let Some(span) = attach {
         let message = "Such a document cannot be made yet: every mail of this rule stays blocked as `document_missing`";
-        problems.warning_hint(span, message, "write `{ items: csv }` or `{ plugin: name }`, or remove `attach` to send without");
+        problems.warning_hint(span, message, "write `{ items: pdf }` or `{ plugin: name }`, or remove `attach` to send without");
     }
 }
 

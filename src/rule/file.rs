@@ -88,7 +88,8 @@ pub(crate) fn read(file: &str, source: &str, known: &Known, problems: &mut Probl
     let picker = |node: &Node, problems: &mut Problems<'_>| variables(node, known, problems);
     let variables = fields.optional("variables", problems, yaml::one_or_list(picker)).unwrap_or_default();
     let script = fields.optional("script", problems, at(yaml::text));
-    let attach = fields.node("attach").map_or_else(Attach::default, |node| attach(node, known, problems));
+    let attach =
+        fields.node("attach").map_or_else(Attach::default, |node| attach(node, kind.unwrap_or(REMINDER), known, problems));
     let headers = fields.optional("headers", problems, headers).unwrap_or_default();
     fields.close(problems);
     kind?;

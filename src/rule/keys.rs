@@ -337,11 +337,21 @@ pub(crate) const KEYS: &[Key] = &[
         Owner::Attach,
         "items",
         ALL,
-        "`csv` or `plain_csv`",
+        "`csv`, `plain_csv` or `pdf`",
         "one of the first keys must be given",
         "A list of what the mail is about: its items, or the lines of a statement. `csv` opens with a double click in the reader's Excel, with headings in \
          the mail's language and the sum; `plain_csv` is for programs: fields' names, commas and points. Texts that a spreadsheet would take for a formula \
-         get a `'` in front.",
+         get a `'` in front. `pdf` is a paper; see ../papers.md.",
+    ),
+    key(Owner::Attach, "statement", &[STATEMENT], "`pdf`", "one of the first keys must be given", "The statement as a paper."),
+    key(Owner::Attach, "reminder", &[REMINDER], "`pdf`", "one of the first keys must be given", "The reminder as a paper."),
+    key(
+        Owner::Attach,
+        "layout",
+        ALL,
+        "a layout of papers",
+        "`statement`, `reminder` or `items`, as what is attached",
+        "Of a paper: its layout, `rules/papers/<name>.yaml`; see papers.md.",
     ),
     key(
         Owner::Attach,

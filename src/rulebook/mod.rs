@@ -32,12 +32,19 @@ pub const DEPTH_MAX: usize = 8;
 pub const CONFIG: &str = "config.yaml";
 const RULES: &str = "rules";
 const TEMPLATES: &str = "rules/templates";
+/// Where the layouts of papers lie, with their fonts and pictures.
+pub const PAPERS: &str = "rules/papers";
 const PLUGINS: &str = "plugins";
 /// The ending of a rule's test.
 const TEST: &str = ".test.yaml";
 
 /// The largest file beside a plugin's texts, such as its program, in bytes.
 pub const PLUGIN_FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// The most that fonts and pictures of papers may have together, in bytes: one font of a script with many signs, and some small.
+pub const PAPERS_BYTES_MAX: u64 = 24 << 20;
+/// The endings of fonts and pictures of papers.
+const PAPER_ENDINGS: [&str; 6] = [".ttf", ".otf", ".ttc", ".png", ".jpg", ".jpeg"];
 
 /// A file's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +91,10 @@ pub struct Texts {
     pub templates: Vec<TextFile>,
     /// The images among them.
     pub images: Vec<BinaryFile>,
+    /// The layouts of papers: `rules/papers/*.yaml`.
+    pub papers: Vec<TextFile>,
+    /// The fonts and pictures below `rules/papers/`.
+    pub paper_files: Vec<BinaryFile>,
     /// The calendar files that were asked for with [`read_calendars`], in that order.
     pub calendars: Vec<TextFile>,
     /// The folders below `plugins/`, with every file in them.
@@ -103,7 +114,7 @@ pub struct PluginTexts {
 
 /// Reads the workspace at `folder`; what cannot be read is left out of the texts and stands among the problems.
 pub fn read(folder: &Path) -> (Texts, Vec<Problem>) {
-    let mut reader = Reader { root: PathBuf::new(), bytes_left: ALL_BYTES_MAX, texts: Texts::default(), problems: Vec::new() };
+    let mut reader = Reader::new(PathBuf::new());
     match folder.canonicalize() {
         Ok(root) if root.is_dir() => {
             reader.root = root;
@@ -125,11 +136,11 @@ pub fn read(folder: &Path) -> (Texts, Vec<Problem>) {
 /// could not be read.
 pub fn read_calendars<'p>(folder: &Path, paths: impl Iterator<Item = &'p str>, texts: &mut Texts) -> Vec<Problem> {
     let Ok(root) = folder.canonicalize() else { return Vec::new() };
-    let files = texts.config.iter().chain(&texts.rules).chain(&texts.templates).map(|file| file.text.len());
+    let files = texts.config.iter().chain(&texts.rules).chain(&texts.templates).chain(&texts.papers);
     let others = texts.scripts.values().map(String::len).chain(texts.images.iter().map(|file| file.bytes.len()));
-    let used: usize = files.chain(others).sum();
+    let used: usize = files.map(|file| file.text.len()).chain(others).sum();
     let bytes_left = ALL_BYTES_MAX.saturating_sub(used as u64);
-    let mut reader = Reader { root, bytes_left, texts: Texts::default(), problems: Vec::new() };
+    let mut reader = Reader { bytes_left, ..Reader::new(root) };
     let found: Vec<TextFile> = paths.filter_map(|path| reader.text(path.to_owned())).collect();
     texts.calendars = found;
     reader.problems
@@ -138,7 +149,7 @@ pub fn read_calendars<'p>(folder: &Path, paths: impl Iterator<Item = &'p str>, t
 /// Reads the tests of rules: `rules/*.test.yaml`, by path. They are no part of a generation.
 pub fn read_tests(folder: &Path) -> (Vec<TextFile>, Vec<Problem>) {
     let Ok(root) = folder.canonicalize() else { return (Vec::new(), Vec::new()) };
-    let mut reader = Reader { root, bytes_left: ALL_BYTES_MAX, texts: Texts::default(), problems: Vec::new() };
+    let mut reader = Reader::new(root);
     let files = test_paths(folder).into_iter().filter_map(|path| reader.text(path)).collect();
     (files, reader.problems)
 }
@@ -196,11 +207,17 @@ const IMAGE_ENDINGS: [&str; 4] = [".png", ".jpg", ".jpeg", ".gif"];
 struct Reader {
     root: PathBuf,
     bytes_left: u64,
+    paper_bytes_left: u64,
     texts: Texts,
     problems: Vec<Problem>,
 }
 
 impl Reader {
+    fn new(root: PathBuf) -> Self {
+        let (texts, problems) = (Texts::default(), Vec::new());
+        Self { root, bytes_left: ALL_BYTES_MAX, paper_bytes_left: PAPERS_BYTES_MAX, texts, problems }
+    }
+
     fn workspace(&mut self) {
         self.config();
         let mut found = Found::default();
@@ -254,9 +271,13 @@ impl Reader {
             }
             return;
         }
+        if let Some(name) = path.strip_prefix(PAPERS).and_then(|rest| rest.strip_prefix('/')) {
+            let name = name.to_owned();
+            return self.paper_file(path, &name);
+        }
         let name = path.strip_prefix("rules/").unwrap_or(&path);
         if name.contains('/') {
-            let hint = format!("rules and scripts lie in `{RULES}/` itself, templates in `{TEMPLATES}/`");
+            let hint = format!("rules and scripts lie in `{RULES}/` itself, templates in `{TEMPLATES}/`, layouts in `{PAPERS}/`");
             return self.unread(&path, hint);
         }
         match kind(name) {
@@ -275,6 +296,30 @@ impl Reader {
                 self.problems.push(problem.hint(format!("rename it to `{right}`")));
             }
             Kind::Unknown => self.unread(&path, "a rule ends in .yaml, its script in .rhai".to_owned()),
+        }
+    }
+
+    /// Reads one file below `rules/papers/`, by its name there.
+    fn paper_file(&mut self, path: String, name: &str) {
+        let lower = name.to_lowercase();
+        if name.ends_with(".yaml") && !name.contains('/') {
+            let file = self.text(path);
+            self.texts.papers.extend(file);
+        } else if PAPER_ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
+            match self.limited(&path, PAPERS_BYTES_MAX, self.paper_bytes_left) {
+                Ok(bytes) => {
+                    self.paper_bytes_left -= bytes.len() as u64;
+                    self.texts.paper_files.push(BinaryFile { path: path.into(), bytes: bytes.into() });
+                }
+                Err(problem) => self.problems.push(problem),
+            }
+        } else if !lower.ends_with(".md") {
+            self.unread(
+                &path,
+                format!(
+                    "a layout lies in `{PAPERS}/` itself and ends in .yaml, a font in .ttf or .otf, a picture in .png or .jpg"
+                ),
+            );
         }
     }
 
@@ -360,24 +405,31 @@ impl Reader {
     }
 
     fn bytes(&mut self, path: &str) -> Result<Vec<u8>, Problem> {
+        let bytes = self.limited(path, FILE_BYTES_MAX, self.bytes_left)?;
+        self.bytes_left -= bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    /// Reads a file of at most `file_max` bytes, of which `left` are still to be had.
+    fn limited(&self, path: &str, file_max: u64, left: u64) -> Result<Vec<u8>, Problem> {
         let unreadable = |error: std::io::Error| {
             Problem::error(format!("Cannot read `{path}`: {error}")).at(Place::file(path)).hint("check who may read it")
         };
         let resolved = walk::resolve(&self.root, path)?;
         let mut bytes = Vec::new();
-        let limit = FILE_BYTES_MAX.min(self.bytes_left);
+        let limit = file_max.min(left);
         // One byte more than allowed tells a file that is too large from one that just fits, even while it grows.
         File::open(resolved).map_err(unreadable)?.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         let count = bytes.len() as u64;
-        if count > FILE_BYTES_MAX {
-            let message = format!("`{path}` has more than {FILE_BYTES_MAX} bytes");
+        if count > file_max {
+            let message = format!("`{path}` has more than {file_max} bytes");
             return Err(Problem::error(message).at(Place::file(path)).hint("split it, or move what is not a text elsewhere"));
         }
-        if count > self.bytes_left {
-            let message = format!("The files of the workspace have more than {ALL_BYTES_MAX} bytes together");
+        if count > left {
+            let most = if file_max == FILE_BYTES_MAX { ALL_BYTES_MAX } else { PAPERS_BYTES_MAX };
+            let message = format!("The files of the workspace have more than {most} bytes together");
             return Err(Problem::error(message).at(Place::file(path)).hint("move what is not a rule or template elsewhere"));
         }
-        self.bytes_left -= count;
         Ok(bytes)
     }
 }

@@ -11,7 +11,10 @@ use std::thread;
 use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::rulebook::{ALL_BYTES_MAX, CONFIG, ENTRIES_MAX, PLUGINS, RULES};
+use crate::rulebook::{ALL_BYTES_MAX, CONFIG, ENTRIES_MAX, PAPERS_BYTES_MAX, PLUGINS, RULES};
+
+/// The most that is written of a revision, in bytes.
+const REVISION_BYTES_MAX: u64 = ALL_BYTES_MAX + PAPERS_BYTES_MAX;
 
 /// What can be a calendar, wherever it lies.
 const CALENDAR_ENDINGS: [&str; 3] = [".yaml", ".yml", ".ics"];
@@ -31,7 +34,7 @@ pub enum RevisionFault {
         words: String,
     },
     /// More than a workspace may have.
-    #[error("The workspace of `{revision}` is too large: at most {ENTRIES_MAX} files and {ALL_BYTES_MAX} bytes are read")]
+    #[error("The workspace of `{revision}` is too large: at most {ENTRIES_MAX} files and {REVISION_BYTES_MAX} bytes are read")]
     TooLarge {
         /// What was asked for.
         revision: String,
@@ -123,7 +126,7 @@ fn write_all(folder: &Path, files: &[(&str, &str)], copy: &Path, revision: &str)
 
 fn write_answers(answers: impl Read, files: &[(&str, &str)], copy: &Path, revision: &str) -> Result<(), RevisionFault> {
     let mut answers = io::BufReader::new(answers);
-    let mut bytes_left = ALL_BYTES_MAX;
+    let mut bytes_left = REVISION_BYTES_MAX;
     for (hash, path) in files {
         let head = line(&mut answers)?;
         let bytes: u64 = match head.split(' ').collect::<Vec<_>>()[..] {

@@ -41,6 +41,8 @@ pub enum Shape {
     Amount,
     /// An amount.
     Decimal,
+    /// One or the other.
+    Either(&'static Shape, &'static Shape),
     /// A map with these keys and no others.
     Keys(&'static [(&'static str, Shape)]),
 }
@@ -75,13 +77,21 @@ const BUSINESS_DAY: Shape = Shape::Pattern("^ *(first|last|[0-9]+(st|nd|rd|th)) 
 const DAY: Shape = Shape::Pattern("^[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}$");
 /// A day of a case: a date, or counted from its first.
 const CASE_DAY: Shape = Shape::Pattern("^([0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}|day +-?[0-9]+ *)$");
+/// A language tag.
+const LANGUAGE: &str = "^[a-z]{2,3}(-[a-z0-9]{2,8})*$";
 /// A variable of the environment.
 const VARIABLE: Shape = Shape::Word("^[A-Za-z_][A-Za-z0-9_]*$");
 /// A secret that is elsewhere.
 const SECRET_ELSEWHERE: Shape = Shape::Pattern("^[$][{](env|file|credential):.+[}]$");
 /// A member of `attach`.
-const ATTACHMENT: Shape =
-    Shape::Keys(&[("plugin", Shape::Name), ("items", Shape::Words(&["csv", "plain_csv"])), ("name", Shape::Text)]);
+const ATTACHMENT: Shape = Shape::Keys(&[
+    ("plugin", Shape::Name),
+    ("items", Shape::Words(&["csv", "plain_csv", "pdf"])),
+    ("statement", Shape::Words(&["pdf"])),
+    ("reminder", Shape::Words(&["pdf"])),
+    ("layout", Shape::Name),
+    ("name", Shape::Text),
+]);
 /// The time a statement covers.
 const PERIOD: Shape = Shape::Pattern("^ *(previous (month|week|quarter|year)|(month|year) to date|[0-9]+ days?) *$");
 
@@ -91,6 +101,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("a text", Shape::Text),
     ("`terms()`, or a list", Shape::OneOrMany(&PICKER)),
     ("attachments, or one", Shape::OneOrMany(&ATTACHMENT)),
+    ("a layout of papers", Shape::Name),
     ("a pattern: `\"{{ customer.id }} {{ as_of.iso }}\"`", Shape::Text),
     ("an address", ADDRESS),
     ("an address, or a list", Shape::OneOrMany(&ADDRESS)),
@@ -132,6 +143,7 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`14 days`", DAYS),
     ("`400 days`", DAYS),
     ("`800 days`", DAYS),
+    ("a layout of papers", Shape::Name),
     ("a pattern: `\"%d.%m.%Y\"`, or `relative`", DATES),
     (
         "`comma`, `point`, `space` or `apostrophe`",
@@ -214,6 +226,15 @@ pub const FORMS: &[(&str, Shape)] = &[
     ),
     ("a day", DAY),
     ("`{ NAME: value }`", Shape::Each(&Shape::Text)),
+    // Layouts of papers.
+    ("a text, or one by language", Shape::Either(&Shape::Text, &Shape::By(LANGUAGE, &Shape::Text))),
+    ("a list of languages", Shape::OneOrMany(&Shape::Pattern(LANGUAGE))),
+    ("a language, or a list", Shape::OneOrMany(&Shape::Pattern(LANGUAGE))),
+    ("`20 mm`; also `pt`, `in`", Shape::Pattern("^[0-9]+([.][0-9]+)? *(mm|pt|in) *$")),
+    ("a colour: `\"#1a2b3c\"`", Shape::Pattern("^#[0-9A-Fa-f]{6}$")),
+    ("a file of `rules/papers`", Shape::Name),
+    ("`pdf/a` or `off`", Shape::Words(&["pdf/a", "off"])),
+    ("a list of the mail", Shape::Pattern("^[a-z_]+([.][a-z_]+)*$")),
     // Tests of rules.
     ("a day: `2026-03-09`, or `day 8`", CASE_DAY),
     ("a text, or a list", Shape::OneOrMany(&Shape::Text)),
@@ -289,6 +310,7 @@ fn schema(shape: &Shape) -> Map<String, Value> {
         Shape::Amount => {
             json!({ "oneOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "pattern": "^[+]?[0-9_.]+$" }] })
         }
+        Shape::Either(one, other) => json!({ "oneOf": [inner(one), inner(other)] }),
         Shape::Keys(keys) => {
             let properties: Map<String, Value> = keys.iter().map(|(name, shape)| ((*name).to_owned(), inner(shape))).collect();
             json!({ "type": "object", "properties": properties, "additionalProperties": false })

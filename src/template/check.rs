@@ -216,7 +216,7 @@ impl Check<'_> {
         (!is_there).then(|| format!("{first}.{second}"))
     }
 
-    fn unknown_name(&self, path: &str, words: &[Word<'_>]) -> Problem {
+    pub(crate) fn unknown_name(&self, path: &str, words: &[Word<'_>]) -> Problem {
         let problem = Problem::error(format!("Unknown name `{path}`"));
         let (first, second) = path.split_once('.').unwrap_or((path, ""));
         let place = words.iter().enumerate().find(|(index, word)| {

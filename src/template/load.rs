@@ -168,7 +168,7 @@ impl Templates {
         Ok(Choice { name: name.clone(), sources: &self.sources, images: &self.images, variant, office, language })
     }
 
-    fn office(&self, language: &Language) -> Arc<Office> {
+    pub(crate) fn office(&self, language: &Language) -> Arc<Office> {
         let mut offices = self.offices.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(office) = offices.get(language) {
             return Arc::clone(office);

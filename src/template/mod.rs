@@ -12,6 +12,7 @@ mod filter;
 mod image;
 mod load;
 mod mention;
+mod phrase;
 mod reader;
 mod render;
 mod text;
@@ -25,6 +26,7 @@ pub use crate::template::image::{
     ShownImage, image_fault, image_value,
 };
 pub use crate::template::load::{TEMPLATE_BYTES_MAX, TEMPLATES_MAX, Templates};
+pub use crate::template::phrase::{Phrase, ROW, Voice};
 pub use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
 pub use crate::template::render::{
     Choice, FUEL_MAX, OUTPUT_BYTES_MAX, RECURSION_MAX, Rendered, SUBJECT_CHARACTERS_MAX, TemplateFault,

@@ -170,17 +170,27 @@ impl Choice<'_> {
     }
 
     fn fill(&self, file: &str, context: &Value) -> Result<String, TemplateFault> {
-        let fault = |error: Error| fault_of(&error, self.sources);
-        let template = self.office.environment.get_template(file).map_err(fault)?;
-        let mut output = Bounded(Vec::new());
-        template.render_captured_to(context.clone(), &mut output).map_err(fault)?;
-        Ok(String::from_utf8(output.0).expect("MiniJinja writes UTF-8"))
+        filled(&self.office.environment, file, context, self.sources)
     }
 
     fn incomplete(&self, what: &str) -> TemplateFault {
         let message = format!("Template `{}` has {what}", self.name);
         TemplateFault { message, place: None, hint: None }
     }
+}
+
+/// Fills one text of an environment.
+pub(crate) fn filled(
+    environment: &Environment<'static>,
+    name: &str,
+    context: &Value,
+    sources: &Sources,
+) -> Result<String, TemplateFault> {
+    let fault = |error: Error| fault_of(&error, sources);
+    let template = environment.get_template(name).map_err(fault)?;
+    let mut output = Bounded(Vec::new());
+    template.render_captured_to(context.clone(), &mut output).map_err(fault)?;
+    Ok(String::from_utf8(output.0).expect("MiniJinja writes UTF-8"))
 }
 
 /// A writer that takes at most [`OUTPUT_BYTES_MAX`] bytes.

@@ -25,6 +25,7 @@ mod matching;
 mod migrations;
 mod occasions;
 mod outbox;
+mod papers;
 mod plugins;
 mod problems;
 mod recheck;

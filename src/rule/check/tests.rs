@@ -331,7 +331,7 @@ fn what_probably_is_not_meant_is_a_warning_and_the_rule_stays() {
             "where: \"!invoice.disputed\"\nattach: [{ document: invoice }]\n",
             vec![
                 "rules/a.yaml:7:9: Such a document cannot be made yet: every mail of this rule stays blocked as `document_missing`; \
-                 write `{ items: csv }` or `{ plugin: name }`, or remove `attach` to send without",
+                 write `{ items: pdf }` or `{ plugin: name }`, or remove `attach` to send without",
             ],
         ),
         ("where: \"!invoice.disputed\"\nattach: []\napprove: true\n", vec![]),
@@ -349,6 +349,7 @@ fn what_probably_is_not_meant_is_a_warning_and_the_rule_stays() {
 fn what_is_attached_is_one_thing_each_under_a_name_that_can_be_made() {
     let known = Known {
         attachment_plugins: vec!["papers".into()],
+        layouts: vec!["statement".into(), "items".into(), "reminder".into()],
         template_names: vec![crate::template::KnownName { path: "customer.id", kind: crate::template::NameKind::Plain }],
         ..known()
     };
@@ -364,20 +365,24 @@ fn what_is_attached_is_one_thing_each_under_a_name_that_can_be_made() {
     assert_eq!(set.rules[0].attach, expected);
     assert_eq!(found("{ items: csv }").1, [""; 0]);
     for (attach, expected) in [
-        ("[{ items: xls }]", vec!["6:19: `xls` is not known here; write one of: csv, plain_csv"]),
+        ("[{ items: xls }]", vec!["6:19: `xls` is not known here; write one of: csv, plain_csv, pdf"]),
         (
             "[{ items: csv, plugin: papers }]",
             vec![
-                "6:10: An attachment has one of `plugin`, `items`; write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`",
+                "6:10: An attachment has one of `plugin`, `items`, `statement`, `reminder`; write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`",
             ],
         ),
         (
             "[{ name: x }]",
             vec![
-                "6:10: An attachment has one of `plugin`, `items`; write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`",
+                "6:10: An attachment has one of `plugin`, `items`, `statement`, `reminder`; write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`",
             ],
         ),
         ("[{ items: csv }, { items: csv }]", vec!["6:26: The same is attached twice"]),
+        ("[{ reminder: pdf }, { items: pdf }, { items: pdf, layout: reminder }]", vec!["6:45: The same is attached twice"]),
+        ("[{ statement: pdf }]", vec!["6:12: A reminder has no statement to attach; `{ items: pdf }` lists what it is about"]),
+        ("[{ reminder: pdf, layout: remindr }]", vec!["6:35: There is no layout of papers `remindr`; did you mean `reminder`?"]),
+        ("[{ items: csv, layout: items }]", vec!["6:32: Only a paper has a layout; write `pdf`, or remove `layout`"]),
         (
             "[{ items: csv, name: \"{{ customer.idd }}\" }]",
             vec!["6:30: Unknown name `customer.idd`; did you mean `customer.id`?"],

@@ -1,0 +1,56 @@
+//! Papers from outside: what a rule attaches arrives, and what cannot be made is not sent.
+
+use std::fs;
+
+use crate::server::Server;
+use crate::workspace::{AS_OF, Workspace};
+
+const LAYOUT: &str = "title: Items\nbody:\n  - paragraph: \"{{ customer.name }}\"\n  - table:\n      rows: items\n      columns: [{ title: Number, value: \"{{ row.number }}\" }]\n      totals: [{ label: Total, value: \"{{ total }}\" }]\n";
+
+/// A workspace whose rule attaches its items in this layout.
+fn workspace(port: u16, layout: &str) -> Workspace {
+    let workspace = Workspace::new(port, 2);
+    workspace.write("rules/papers/items.yaml", layout);
+    workspace.edit("rules/overdue.yaml", "kind: reminder", "kind: reminder\nattach: [{ items: pdf }]");
+    workspace
+}
+
+#[test]
+fn a_paper_goes_with_its_mail_and_preview_writes_it() {
+    let server = Server::start(|_| None);
+    let workspace = workspace(server.port, LAYOUT);
+    let out = workspace.path().join("out.txt");
+    let shown = workspace.dunlin(&["preview", "--as-of", AS_OF, "--out", &out.display().to_string()]);
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    assert!(shown.err.contains("items.pdf goes with it"), "{}", shown.err);
+    assert!(fs::read(workspace.path().join("items.pdf")).unwrap().starts_with(b"%PDF-1.7"));
+    let ran = workspace.dunlin(&["run", "--as-of", AS_OF]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let mails = server.taken();
+    assert_eq!(mails.len(), 2);
+    for mail in mails {
+        let text = String::from_utf8_lossy(&mail.bytes).into_owned();
+        assert!(text.contains("application/pdf") && text.contains("items.pdf"), "{text}");
+    }
+}
+
+#[test]
+fn a_paper_that_cannot_be_made_blocks_its_mail_and_a_wrong_layout_its_rule() {
+    let server = Server::start(|_| None);
+    let workspace = workspace(server.port, &LAYOUT.replace("{{ customer.name }}", "請求書"));
+    let ran = workspace.dunlin(&["run", "--as-of", AS_OF]);
+    assert!(server.taken().is_empty(), "no mail goes without its paper");
+    let told = workspace.dunlin(&["outbox", "--state", "blocked"]);
+    assert!(told.out.contains("document_missing"), "{}{}", ran.err, told.out);
+    let checked = workspace.dunlin(&["check"]);
+    assert!(
+        checked.err.contains("no font for '請' (U+8ACB)") || checked.out.contains("no font for '請' (U+8ACB)"),
+        "{}",
+        checked.err
+    );
+    workspace.write("rules/papers/items.yaml", &LAYOUT.replace("customer.name", "custmer.name"));
+    let checked = workspace.dunlin(&["check"]);
+    let all = format!("{}{}", checked.out, checked.err);
+    assert_eq!(checked.code, Some(3), "{all}");
+    assert!(all.contains("rules/papers/items.yaml:3:") && all.contains("There is no layout of papers `items`"), "{all}");
+}

@@ -1,0 +1,129 @@
+//! Papers as a whole: the shipped layouts, made from a ledger, read back by another program and compared as pictures.
+//!
+//! `DUNLIN_BLESS=1 cargo test --test papers -- --ignored` writes the pictures anew; look at them before you commit them.
+
+// Helpers of tests are tests too, which clippy does not see in an integration test.
+#![allow(clippy::unwrap_used)]
+
+mod desk;
+mod pictures;
+
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
+use desk::{Desk, Kind};
+use dunlin::domain::statement::StatementForm;
+use pictures::assert_looks_as_before;
+
+const LANGUAGES: [&str; 4] = ["en", "de", "fr", "es"];
+/// The shipped layouts and the mails they go with.
+const SHIPPED: [(&str, Kind); 3] = [("statement", Kind::Statement), ("reminder", Kind::Reminder), ("items", Kind::Reminder)];
+
+#[test]
+fn every_shipped_layout_gives_a_small_pdf_in_every_language_and_the_same_each_time() {
+    for (layout, kind) in SHIPPED {
+        for language in LANGUAGES {
+            let desk = Desk::new(language, 19);
+            let paper = desk.paper(layout, kind).unwrap();
+            assert!(paper.contents.starts_with(b"%PDF-1.7") && paper.contents.len() < 60_000, "{}", paper.contents.len());
+            assert!(paper.name.ends_with("C-1042 EUR 2027-03-31.pdf"), "{}", paper.name);
+            assert_eq!(paper, desk.paper(layout, kind).unwrap(), "{layout} in {language}");
+        }
+    }
+}
+
+#[test]
+fn a_statement_of_every_form_has_its_own_columns_and_its_paper() {
+    let mut sizes = vec![];
+    for form in [StatementForm::OpenItem, StatementForm::BalanceForward, StatementForm::Activity] {
+        let mut desk = Desk::new("de", 19);
+        desk.layout.form = form;
+        sizes.push(desk.paper("statement", Kind::Statement).unwrap().contents.len());
+    }
+    sizes.dedup();
+    assert_eq!(sizes.len(), 3, "no two of them are the same paper");
+}
+
+#[test]
+fn a_statements_layout_refuses_a_mail_that_is_none() {
+    let fault = Desk::new("en", 2).paper("statement", Kind::Reminder).unwrap_err().to_string();
+    assert!(fault.contains("rules/papers/statement.yaml:") && fault.contains("`period"), "{fault}");
+}
+
+#[test]
+fn a_name_that_no_font_can_write_is_a_fault_and_a_layouts_own_font_mends_it() {
+    let desk = || Desk::of("東京商事", "ja", (1..3).map(|n| format!("R-{n}")));
+    let fault = desk().paper("reminder", Kind::Reminder).unwrap_err().to_string();
+    assert!(fault.starts_with("The layout `reminder` has no font for '東' (U+6771)"), "{fault}");
+}
+
+/// Returns what `pdftotext` reads in a PDF.
+fn read_back(pdf: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("paper.pdf");
+    fs::write(&file, pdf).unwrap();
+    let output = Command::new("pdftotext").args(["-layout".as_ref(), file.as_os_str(), "-".as_ref()]).output();
+    String::from_utf8(output.expect("pdftotext of poppler-utils").stdout).unwrap()
+}
+
+#[test]
+#[ignore = "needs poppler-utils: tests/papers/fetch.sh"]
+fn another_program_reads_every_row_once_and_the_page_numbers() {
+    let text = read_back(&Desk::new("de", 90).paper("statement", Kind::Statement).unwrap().contents);
+    for number in 1..=90 {
+        assert_eq!(text.matches(&format!("R-2027-{number:04}")).count(), 1, "{number}");
+    }
+    for expected in ["Kontoauszug", "Seite 1 von 3", "Seite 3 von 3", "Zahlung TR-7", "Harbour Coffee & Sons Ltd", "-40,00"] {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+    assert_eq!(text.matches("Fällig ").count(), 3, "the titles stand on every page");
+}
+
+#[test]
+#[ignore = "needs poppler-utils: tests/papers/fetch.sh"]
+fn the_shipped_papers_look_as_they_did() {
+    for (layout, kind) in SHIPPED {
+        let paper = Desk::new("en", 8).paper(layout, kind).unwrap();
+        assert_looks_as_before(layout, &paper.contents);
+    }
+    let long = Desk::new("de", 70).paper("statement", Kind::Statement).unwrap();
+    assert_looks_as_before("statement-long.de", &long.contents);
+}
+
+/// Writes papers into the folder that `DUNLIN_PAPERS` names, to be looked at with other programs; `DUNLIN_FONTS` names one with
+/// fonts of other scripts.
+#[test]
+#[ignore = "writes files, for a person to look at"]
+fn papers_to_look_at() {
+    let folder = env::var_os("DUNLIN_PAPERS").expect("DUNLIN_PAPERS names a folder");
+    let write = |name: String, desk: &Desk, layout: &str, kind: Kind| {
+        fs::write(Path::new(&folder).join(name), desk.paper(layout, kind).unwrap().contents).unwrap();
+    };
+    for (layout, kind) in SHIPPED {
+        for language in LANGUAGES {
+            write(format!("{layout}.{language}.pdf"), &Desk::new(language, 19), layout, kind);
+        }
+        write(format!("{layout}-long.de.pdf"), &Desk::new("de", 90), layout, kind);
+    }
+    let Some(fonts) = env::var_os("DUNLIN_FONTS") else { return };
+    for (language, name, number, font) in [
+        ("ja", "東京商事株式会社 御中", "請求書", "ipag.ttf"),
+        ("ar", "شركة القهوة الدولية", "فاتورة", "Amiri-Regular.ttf"),
+        ("he", "חברת הקפה בע״מ", "חשבונית", "DejaVuSans.ttf"),
+    ] {
+        let title = match language {
+            "ja" => {
+                "お支払いのお願い：下記のご請求につきまして、お支払いがまだ確認できておりません。ご確認のうえ、お早めにお支払いくださいますようお願い申し上げます。"
+            }
+            "ar" => "تذكير بالدفع: لم نستلم بعد دفع الفواتير التالية. يرجى دفع {{ due_total }} الآن.",
+            _ => "תזכורת תשלום: טרם קיבלנו תשלום עבור החשבוניות הבאות. נא לשלם {{ due_total }} בהקדם.",
+        };
+        let text = format!(
+            "languages: [{language}]\ntitle: T\nfonts: [{{ regular: house.ttf }}]\nfooter: {{ left: \"{{{{ sender.name }}}}\", right: \"{{{{ page }}}} / {{{{ pages }}}}\" }}\nbody:\n  - address: {{ lines: \"{{{{ customer.name }}}}\", details: [{{ label: \"{number}\", value: \"{{{{ customer.id }}}}\" }}] }}\n  - heading: \"{number}\"\n  - paragraph: \"{title}\"\n  - table:\n      rows: items\n      columns:\n        - {{ title: \"{number}\", value: \"{number} {{{{ row.number }}}}\" }}\n        - {{ title: \"{number}\", value: \"{{{{ row.due_on }}}}\", width: 45 mm }}\n        - {{ title: \"{number}\", value: \"{{{{ row.open }}}}\", width: 35 mm, align: right }}\n      totals: [{{ label: \"{number}\", value: \"{{{{ total }}}}\", strong: true }}]\n"
+        );
+        let bytes = fs::read(Path::new(&fonts).join(font)).unwrap();
+        let desk = Desk::of(name, language, (1..9).map(|n| format!("R-{n}"))).with("own", &text).beside("house.ttf", bytes);
+        write(format!("own.{language}.pdf"), &desk, "own", Kind::Reminder);
+    }
+}
