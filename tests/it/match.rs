@@ -99,6 +99,11 @@ async fn a_matched_payment_stops_reminders_at_once_and_counts_until_the_books_ha
     workspace.write("rules/templates/account.subject.txt", "Account: {{ statement.balance }}\n");
     let lines_of = "{% for line in statement.lines %}{{ line.kind }} {{ line.number }} {{ line.open }}\n{% endfor %}";
     workspace.write("rules/templates/account.txt", lines_of);
+    let moves = crate::occasions::STATEMENT.replace("monthly", "moves").replace("account", "moves");
+    workspace.write("rules/moves.yaml", &format!("{moves}form: activity\n"));
+    workspace.write("rules/templates/moves.subject.txt", "Moved\n");
+    let moved = "{% for line in statement.lines %}{{ line.kind }} {{ line.invoice }} {{ line.amount }}\n{% endfor %}";
+    workspace.write("rules/templates/moves.txt", moved);
     let overdue = |day| act(&workspace, day, Act::Run { rule: Some("overdue".into()), only: None, as_of: None });
     assert!(matches!(overdue("2026-03-10").await.unwrap(), Done::Run(done) if done.counts["queued"] == 3));
     let lines = lines(&workspace, "bank.csv");
@@ -120,12 +125,16 @@ async fn a_matched_payment_stops_reminders_at_once_and_counts_until_the_books_ha
     let explained = workspace.dunlin(&["explain", "C0001", "--as-of", "2026-03-10"]);
     assert!(!explained.out.contains("1.50 EUR open"), "{}", explained.out);
     // Statements count it: nothing of the first is left, and of the second what was not paid.
-    let statement = |customer: &str| {
-        let level = ["preview", customer, "--rule", "monthly", "--level", "statement", "--as-of", "2026-04-01"];
+    let statement = |rule: &str, customer: &str| {
+        let level = ["preview", customer, "--rule", rule, "--level", "statement", "--as-of", "2026-04-01"];
         workspace.dunlin(&level).out
     };
-    assert!(!statement("C0001").contains("invoice"), "{}", statement("C0001"));
-    assert!(statement("C0002").contains("invoice INV-0002 €1.50"), "{}", statement("C0002"));
+    let (first, second) = (statement("monthly", "C0001"), statement("monthly", "C0002"));
+    assert!(!first.contains("invoice"), "{first}");
+    assert!(second.contains("invoice INV-0002 €1.50"), "{second}");
+    // Where they show what moved, it is a payment of the bank's day for its invoice.
+    let moved = statement("moves", "C0002");
+    assert!(moved.contains("payment INV-0002 -€1.00"), "{moved}");
 
     // The books catch up: with the first as it was, with the second not set against anything.
     workspace.write(
