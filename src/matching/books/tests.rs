@@ -116,6 +116,15 @@ fn each_way_in_which_books_show_a_payment_ends_its_match() {
         ),
         ("the first of two", no_open(), whole, paid(&[(Some("R-1"), dec!(30), 11, "x")]), dec!(50), false),
         ("not set against anything", no_open(), whole, paid(&[(None, whole, 11, "x")]), dec!(50), true),
+        (
+            "not set against anything, in two",
+            no_open(),
+            whole,
+            paid(&[(None, dec!(30), 11, "x"), (None, dec!(70), 12, "y")]),
+            dec!(50),
+            true,
+        ),
+        ("a part not set against anything", no_open(), whole, paid(&[(None, dec!(30), 11, "x")]), dec!(50), false),
         ("set against another invoice", no_open(), dec!(50), paid(&[(Some("R-2"), dec!(50), 11, "x")]), dec!(100), true),
         (
             "split over others by one booking",
@@ -207,8 +216,14 @@ proptest! {
         // What the books will come to have: every line's payment, and others'.
         let mut events: Vec<(Option<&'static str>, Decimal, i8, &'static str, bool)> = Vec::new();
         for (place, amount) in amounts.iter().enumerate() {
-            let invoice = if matches!(booking, Booking::OnInvoices) || says_open { Some(number(place)) } else { None };
-            events.push((invoice, *amount, 10 + place as i8, "line", true));
+            let day = 10 + place as i8;
+            if matches!(booking, Booking::OnInvoices) || says_open {
+                events.push((Some(number(place)), *amount, day, "line", true));
+            } else {
+                // In two bookings, none of which is the line by its sum.
+                events.push((None, *amount - dec!(0.5), day, "line", true));
+                events.push((None, dec!(0.5), day, number(place), true));
+            }
         }
         for (amount, is_first) in &others {
             events.push((Some(if *is_first { "R-1" } else { "R-2" }), Decimal::from(*amount), 15, "other", false));
@@ -241,7 +256,7 @@ proptest! {
         }
         if matches!(booking, Booking::UnappliedThenInvoices) && !says_open {
             // What was booked against nothing is set against its invoices later: the same rows, no new money.
-            let rows: Vec<Paid> = events.iter().enumerate().map(|(place, event)| (event.0.or(Some(number(place))), event.1, event.2, event.3)).collect();
+            let rows: Vec<Paid> = events.iter().enumerate().map(|(place, event)| (event.0.or(Some(number(place / 2))), event.1, event.2, event.3)).collect();
             let after = books(&[("R-1", total, None, false), ("R-2", total, None, false)], &rows);
             let all: Decimal = events.iter().map(|event| event.1).sum();
             prop_assert_eq!(balance(after, &matches).0, dec!(2000) - all);
