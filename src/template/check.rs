@@ -8,10 +8,12 @@ use std::collections::BTreeSet;
 
 use crate::domain::problem::{Place, Problem, nearest};
 use crate::template::code::{Word, WordKind, line_and_column, words};
-use crate::template::file::TemplateFile;
+use crate::template::file::{TemplateFile, language_of};
 use crate::template::filter::{FILTERS, FILTERS_BUILT_IN, TESTS, TESTS_BUILT_IN};
 use crate::template::image::{IMAGE_FUNCTION, image_missing};
 use crate::template::load::{Source, Templates};
+use crate::template::plural::{FORMS, PLURAL, forms_needed};
+use crate::template::reader::Reader;
 
 /// What kind of value a name stands for, as far as comparing goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +95,9 @@ impl Check<'_> {
                 let own = TESTS.iter().map(|test| test.name);
                 self.check_helper("test", target, own.chain(TESTS_BUILT_IN.iter().copied()), problems);
             }
+            (WordKind::Name, PLURAL) if index.checked_sub(1).is_some_and(|before| words[before].text == "|") => {
+                self.check_plural(index, words, problems);
+            }
             (WordKind::Name, IMAGE_FUNCTION) if !is_part && next(1).is_some_and(|open| open.text == "(") => {
                 self.check_image(word, next(2), problems);
             }
@@ -125,6 +130,48 @@ impl Check<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The forms have names that there are, and all that the language of the file counts with.
+    fn check_plural(&self, index: usize, words: &[Word<'_>], problems: &mut Vec<Problem>) {
+        let word = &words[index];
+        let (mut depth, mut given) = (0_usize, Vec::new());
+        for pair in words[index + 1..].windows(2).take_while(|pair| pair[0].tag == word.tag) {
+            match pair[0].text {
+                "(" if pair[0].kind == WordKind::Sign => depth += 1,
+                ")" if pair[0].kind == WordKind::Sign => depth = depth.saturating_sub(1),
+                _ if depth == 1 && pair[0].kind == WordKind::Name && pair[1].text == "=" => given.push(&pair[0]),
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        let names = || FORMS.iter().map(|(name, _)| *name);
+        for form in given.iter().filter(|form| !names().any(|name| name == form.text)) {
+            let problem = Problem::error(format!("Unknown form `{}`", form.text)).at(self.place(form));
+            let hint = nearest(form.text, names()).map(|near| format!("did you mean `{near}`?"));
+            problems.push(Problem {
+                hint: hint.or_else(|| Some(format!("the forms are {}", names().collect::<Vec<_>>().join(", ")))),
+                ..problem
+            });
+        }
+        let language = language_of(self.name);
+        let needed = match (&language, self.name.starts_with('_')) {
+            // A part without a language is used by all of them.
+            (None, true) => vec!["other"],
+            (language, _) => forms_needed(Reader::new(language.as_ref().unwrap_or(self.templates.language())).plurals()),
+        };
+        let missing: Vec<String> = needed
+            .into_iter()
+            .filter(|name| !given.iter().any(|form| form.text == *name))
+            .map(|name| format!("`{name}`"))
+            .collect();
+        if !missing.is_empty() {
+            let whose = language.map_or_else(String::new, |language| format!(", with which `{language}` counts"));
+            let message = format!("`plural` has no form {}{whose}", missing.join(", "));
+            problems.push(Problem::error(message).at(self.place(word)));
         }
     }
 

@@ -3,6 +3,8 @@
 //! MiniJinja tells neither where a variable stands nor, before it runs, whether a filter exists. This reader of words
 //! (not a parser: MiniJinja's own has passed the text before) is enough to check both when a template loads.
 
+use std::ops::Range;
+
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WordKind {
@@ -25,6 +27,24 @@ pub(crate) struct Word<'a> {
     pub(crate) offset: usize,
     /// Which `{{ … }}` or `{% … %}` it stands in, from 0.
     pub(crate) tag: usize,
+}
+
+/// Returns where the code of `source` stands, tag by tag, comments included and with their marks.
+pub(crate) fn tags(source: &str) -> Vec<Range<usize>> {
+    let (mut tags, mut at, mut ignored) = (Vec::new(), 0, Vec::new());
+    while let Some(open) = source[at..].find('{').map(|found| at + found) {
+        at = match source.as_bytes().get(open + 1) {
+            Some(b'#') => source[open..].find("#}").map_or(source.len(), |found| open + found + 2),
+            Some(b'{') => read_tag(source, open + 2, "}}", 0, &mut ignored),
+            Some(b'%') => read_tag(source, open + 2, "%}", 0, &mut ignored),
+            _ => {
+                at = open + 1;
+                continue;
+            }
+        };
+        tags.push(open..at);
+    }
+    tags
 }
 
 /// Returns the words of all code in `source`; comments and `{% raw %}` parts are left out.

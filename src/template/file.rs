@@ -16,11 +16,14 @@ pub struct TemplateFile {
 pub(crate) enum Part {
     /// `.subject.txt`
     Subject,
-    /// `.html`
+    /// `.html`, or `.mjml`, of which HTML is made
     Html,
     /// `.txt`
     Text,
 }
+
+/// The ending of templates that HTML is made of.
+pub(crate) const MJML: &str = ".mjml";
 
 /// What a file's name says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +32,6 @@ pub(crate) enum FileKind {
     Partial,
     /// A part of a mail, in a language or, without a tag, for everybody else.
     Mail(TemplateName, Option<Language>, Part),
-    /// `.mjml`, which no release can turn into HTML yet.
-    Mjml,
     /// Not a template: another ending.
     Other,
     /// A template by its ending, but with a part in its name that is no language.
@@ -42,17 +43,22 @@ pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
+/// Returns the language that a file's name says its words are of, partials too; `None` where it says none.
+pub(crate) fn language_of(name: &str) -> Option<Language> {
+    let stem = [".subject.txt", ".html", ".txt", MJML].into_iter().find_map(|ending| name.strip_suffix(ending))?;
+    let (_, tag) = stem.split_once('.')?;
+    is_language(tag).then(|| Language::new(tag.to_ascii_lowercase()))
+}
+
 /// Returns what the name of the file at `path` says.
 pub(crate) fn kind_of(path: &str) -> FileKind {
     let name = file_name(path);
     let (stem, part) = if let Some(stem) = name.strip_suffix(".subject.txt") {
         (stem, Part::Subject)
-    } else if let Some(stem) = name.strip_suffix(".html") {
+    } else if let Some(stem) = name.strip_suffix(".html").or_else(|| name.strip_suffix(MJML)) {
         (stem, Part::Html)
     } else if let Some(stem) = name.strip_suffix(".txt") {
         (stem, Part::Text)
-    } else if name.ends_with(".mjml") {
-        return FileKind::Mjml;
     } else {
         return FileKind::Other;
     };
@@ -93,7 +99,8 @@ mod tests {
             ("first.txt", mail("first", None, Part::Text)),
             ("a/_layout.html", FileKind::Partial),
             ("a/_parts.de.txt", FileKind::Partial),
-            ("first.de.mjml", FileKind::Mjml),
+            ("first.de.mjml", mail("first", Some("de"), Part::Html)),
+            ("_parts.mjml", FileKind::Partial),
             ("README.md", FileKind::Other),
             (".txt", FileKind::Other),
             ("first.german.html", FileKind::NotALanguage("german".into())),

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Rest, Value};
+use minijinja::value::{Kwargs, Rest, Value};
 use minijinja::{Environment, Error, ErrorKind};
 
 use crate::domain::money::{Currency, Money};
 use crate::domain::variable::Variable;
+use crate::template::plural::{PLURAL, plural};
 use crate::template::reader::Reader;
 use crate::template::value::{
     DateObject, MoneyObject, VALUE_DEPTH_MAX, date_value, exact_date, exact_number, variable_of, variable_value,
@@ -63,6 +64,14 @@ pub const FILTERS: &[Helper] = &[
         example: r#"{{ "2027-03-08"|date_short }}"#,
         english: "8 Mar 2027",
         german: "08.03.2027",
+    },
+    Helper {
+        name: PLURAL,
+        meaning: "The form that a number, or the length of a list, takes in the language of the words (CLDR: `zero`, `one`, \
+                  `two`, `few`, `many`, `other`); `{}` stands for the number",
+        example: r#"{{ 2|plural(one="{} day", other="{} days") }}"#,
+        english: "2 days",
+        german: "2 days",
     },
 ];
 
@@ -253,6 +262,8 @@ pub(crate) fn add_helpers(environment: &mut Environment<'static>, reader: &Arc<R
         Some(date) => Ok(own.date_short(date)),
         None => Err(not_a_date(&value)),
     });
+    let own = Arc::clone(reader);
+    environment.add_filter(PLURAL, move |value: Value, forms: Kwargs| plural(&own, &value, &forms));
     environment.add_test("above", |value: Value, other: Value| Ok::<_, Error>(compare_numbers(&value, &other)?.is_gt()));
     environment.add_test("below", |value: Value, other: Value| Ok::<_, Error>(compare_numbers(&value, &other)?.is_lt()));
     environment.add_test("after", |value: Value, other: Value| Ok::<_, Error>(compare_dates(&value, &other)?.is_gt()));

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, default_auto_escape_callback};
 
 use crate::domain::id::{Language, TemplateName};
 use crate::domain::problem::{Place, Problem, nearest};
 use crate::template::check::{Check, KnownName};
 use crate::template::code::{WordKind, words};
-use crate::template::file::{FileKind, Part, TemplateFile, file_name, kind_of};
+use crate::template::cover::{Covered, CoveredFile, Made};
+use crate::template::css::{has_rules, inlined_ahead};
+use crate::template::file::{FileKind, MJML, Part, TemplateFile, file_name, kind_of};
 use crate::template::filter::{LentFilter, add_helpers, add_lent};
 use crate::template::image::{IMAGE_FILES_MAX, Image, ImageFile, image_fault};
+use crate::template::mjml;
 use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
 use crate::template::render::{Choice, FUEL_MAX, Office, RECURSION_MAX, TemplateFault, fault_of};
 
@@ -30,6 +33,8 @@ const OFFICES_MAX: usize = 64;
 pub(crate) struct Source {
     pub(crate) path: Arc<str>,
     pub(crate) text: Arc<str>,
+    /// What is filled instead of the text, where something was made of it.
+    pub(crate) made: Option<Made>,
 }
 
 /// All templates by file name.
@@ -40,6 +45,8 @@ pub(crate) type Sources = BTreeMap<String, Source>;
 pub(crate) struct Variant {
     pub(crate) subject: Option<String>,
     pub(crate) html: Option<String>,
+    /// Whether the HTML has styles that its elements get once it is filled.
+    pub(crate) has_styles: bool,
     pub(crate) text: Option<String>,
 }
 
@@ -64,6 +71,10 @@ impl Default for Templates {
         environment.set_recursion_limit(RECURSION_MAX);
         // Without debug information a fault has a line but no column.
         environment.set_debug(true);
+        environment.set_auto_escape_callback(|name| match name.ends_with(MJML) {
+            true => AutoEscape::Html,
+            false => default_auto_escape_callback(name),
+        });
         // A line with nothing but a tag on it leaves no empty line in the mail.
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.expect("the standard signs are valid"));
@@ -108,6 +119,8 @@ impl Templates {
         for file in files {
             templates.add(file, &mut problems);
         }
+        templates.turn_mjml(&mut problems);
+        templates.inline_styles();
         templates.check_completeness(&mut problems);
         let set_names = templates.names_set_anywhere();
         for (name, source) in &templates.sources {
@@ -121,6 +134,11 @@ impl Templates {
     pub fn with_language(mut self, language: Language) -> Self {
         self.language = language;
         self
+    }
+
+    /// Returns the language of templates without a language tag.
+    pub(crate) fn language(&self) -> &Language {
+        &self.language
     }
 
     /// Returns the names of all templates a rule can ask for.
@@ -190,13 +208,9 @@ impl Templates {
         let mail = match kind_of(&file.path) {
             FileKind::Mail(template, language, part) => Some((template, language, part)),
             FileKind::Partial => None,
-            FileKind::Mjml => {
-                let problem = Problem::error(format!("MJML comes with a later release, so `{name}` cannot be used"));
-                return problems.push(problem.at(place).hint("write the mail as `.html`"));
-            }
             FileKind::Other => {
                 let problem = Problem::warning(format!("`{name}` is not a template and is left alone"));
-                return problems.push(problem.at(place).hint("templates end in `.subject.txt`, `.html` or `.txt`"));
+                return problems.push(problem.at(place).hint("templates end in `.subject.txt`, `.html`, `.mjml` or `.txt`"));
             }
             FileKind::NotALanguage(tag) => {
                 let problem = Problem::error(format!("`{tag}` in `{name}` is not a language tag"));
@@ -211,19 +225,118 @@ impl Templates {
             let message = format!("`{name}` is there twice; the other is `{}`", first.path);
             return problems.push(Problem::error(message).at(place));
         }
-        let source = Source { path: file.path.as_str().into(), text: file.text.as_str().into() };
+        let source = Source { path: file.path.as_str().into(), text: file.text.as_str().into(), made: None };
         self.sources.insert(name.clone(), source);
         if let Some((template, language, part)) = mail {
             let variant = self.variants.entry(template).or_default().entry(language).or_default();
             match part {
                 Part::Subject => variant.subject = Some(name.clone()),
-                Part::Html => variant.html = Some(name.clone()),
+                Part::Html => {
+                    if let Some(other) = variant.html.replace(name.clone()) {
+                        let message = format!("`{name}` and `{other}` are templates of one HTML");
+                        problems.push(Problem::error(message).at(place).hint("remove one of them"));
+                    }
+                }
                 Part::Text => variant.text = Some(name.clone()),
             }
         }
+        // A part in MJML is taken by those that include it.
+        if name.starts_with('_') && name.ends_with(MJML) {
+            return;
+        }
+        // MJML is compiled as it is first: a fault of its code is told in its author's words.
         if let Err(error) = self.environment.add_template_owned(name, file.text) {
             problems.push(fault_of(&error, &self.sources).into());
         }
+    }
+
+    /// Makes HTML of the templates in MJML.
+    fn turn_mjml(&mut self, problems: &mut Vec<Problem>) {
+        let names: Vec<String> =
+            self.sources.keys().filter(|name| name.ends_with(MJML) && !name.starts_with('_')).cloned().collect();
+        for name in names {
+            // One that does not compile has its problem already.
+            if self.environment.get_template(&name).is_err() {
+                continue;
+            }
+            match mjml::html_of(&name, &self.sources, problems) {
+                Some(turned) => {
+                    self.replace(&name, turned.made, problems);
+                    self.each_html(|variant, file| variant.has_styles |= file == name && !turned.is_inlined);
+                }
+                None => self.environment.remove_template(&name),
+            }
+        }
+    }
+
+    /// Writes styles into elements: now where a file is a whole mail by itself, otherwise once a mail is filled.
+    fn inline_styles(&mut self) {
+        let styled: BTreeSet<String> =
+            self.sources.iter().filter(|(_, source)| has_rules(&source.text)).map(|(name, _)| name.clone()).collect();
+        if styled.is_empty() {
+            return;
+        }
+        let names: Vec<String> = self.sources.keys().filter(|name| name.ends_with(".html")).cloned().collect();
+        for name in names {
+            let parts = self.parts_of(&name);
+            if parts.is_disjoint(&styled) {
+                continue;
+            }
+            let ahead = if parts.len() == 1 { self.styled_ahead(&name) } else { None };
+            let is_done = ahead.is_some();
+            if let Some(made) = ahead {
+                self.replace(&name, made, &mut Vec::new());
+            }
+            self.each_html(|variant, file| variant.has_styles |= file == name && !is_done);
+        }
+    }
+
+    /// Returns a whole file with its styles in its elements, where that can be done before it is filled.
+    fn styled_ahead(&self, name: &str) -> Option<Made> {
+        let source = self.sources.get(name).filter(|source| source.text.to_ascii_lowercase().contains("<html"))?;
+        let covered = Covered::new(&source.text, 0)?;
+        let styled = inlined_ahead(&covered.text)?;
+        let file = CoveredFile { name: name.to_owned(), source: source.text.clone(), covered };
+        Some(Made::uncovered(&styled, &[file]))
+    }
+
+    /// Fills `made` in the place of what the author of `name` wrote.
+    fn replace(&mut self, name: &str, made: Made, problems: &mut Vec<Problem>) {
+        let text = made.text.clone();
+        if let Some(source) = self.sources.get_mut(name) {
+            source.made = Some(made);
+        }
+        if let Err(error) = self.environment.add_template_owned(name.to_owned(), text) {
+            problems.push(fault_of(&error, &self.sources).into());
+        }
+    }
+
+    fn each_html(&mut self, mut change: impl FnMut(&mut Variant, &str)) {
+        for variant in self.variants.values_mut().flat_map(BTreeMap::values_mut) {
+            if let Some(file) = variant.html.clone() {
+                change(variant, &file);
+            }
+        }
+    }
+
+    /// Returns all files that a file is made of, itself among them; all there are where one is named by a value.
+    fn parts_of(&self, name: &str) -> BTreeSet<String> {
+        let (mut parts, mut open) = (BTreeSet::new(), vec![name.to_owned()]);
+        while let Some(next) = open.pop() {
+            let Some(source) = self.sources.get(&next) else { continue };
+            if !parts.insert(next) {
+                continue;
+            }
+            let words = words(&source.text);
+            for pair in words.windows(2).filter(|pair| pair[0].tag == pair[1].tag && pair[0].kind == WordKind::Name) {
+                match (pair[0].text, pair[1].kind) {
+                    ("extends" | "include" | "import" | "from", WordKind::Text) => open.push(pair[1].text.to_owned()),
+                    ("extends" | "include", _) => return self.sources.keys().cloned().collect(),
+                    _ => {}
+                }
+            }
+        }
+        parts
     }
 
     /// Every language of a template needs a subject and a body.

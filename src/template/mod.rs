@@ -7,12 +7,16 @@
 
 mod check;
 mod code;
+mod cover;
+mod css;
 mod file;
 mod filter;
 mod image;
 mod load;
 mod mention;
+mod mjml;
 mod phrase;
+mod plural;
 mod reader;
 mod render;
 mod text;
@@ -33,5 +37,7 @@ pub use crate::template::render::{
 };
 pub use crate::template::value::{date_value, decimal_value, money_value, variable_value};
 
+#[cfg(test)]
+mod mjml_tests;
 #[cfg(test)]
 mod tests;

@@ -44,7 +44,7 @@ pub struct Voice {
 impl Templates {
     /// Compiles and checks a phrase. The places of the problems are those in its text.
     pub fn add_phrase(&mut self, phrase: &Phrase<'_>, known: &[KnownName]) -> Vec<Problem> {
-        let source = Source { path: phrase.name.into(), text: phrase.text.into() };
+        let source = Source { path: phrase.name.into(), text: phrase.text.into(), made: None };
         if let Err(error) = self.environment.add_template_owned(phrase.name.to_owned(), phrase.text.to_owned()) {
             return vec![fault_of(&error, &Sources::from([(phrase.name.to_owned(), source)])).into()];
         }
@@ -93,7 +93,7 @@ impl Voice {
         filled(environment, name, context, &Sources::new()).or_else(|fault| {
             // With the text at hand the fault can say which words it is about; the text is fetched only now.
             let Ok(template) = environment.get_template(name) else { return Err(fault) };
-            let source = Source { path: name.into(), text: template.source().into() };
+            let source = Source { path: name.into(), text: template.source().into(), made: None };
             filled(environment, name, context, &Sources::from([(name.to_owned(), source)]))
         })
     }

@@ -11,6 +11,7 @@ use icu_datetime::fieldsets::YMD;
 use icu_decimal::DecimalFormatter;
 use icu_decimal::options::DecimalFormatterOptions;
 use icu_locale_core::Locale;
+use icu_plurals::PluralRules;
 use rust_decimal::Decimal;
 
 use crate::domain::date::Date;
@@ -89,6 +90,7 @@ pub struct Reader {
     numbers: DecimalFormatter,
     dates_long: FixedCalendarDateTimeFormatter<Gregorian, YMD>,
     dates_short: FixedCalendarDateTimeFormatter<Gregorian, YMD>,
+    plurals: PluralRules,
 }
 
 impl Reader {
@@ -111,12 +113,18 @@ impl Reader {
         }
         let is_match = |own: &str| tag == own || tag.strip_prefix(own).is_some_and(|rest| rest.starts_with('-'));
         let sign_place = SIGN_BEFORE.iter().find(|(own, _)| is_match(own)).map_or(SignPlace::AfterSpaced, |(_, place)| *place);
-        Some(Self { language: Language::new(&tag), sign_place, numbers, dates_long, dates_short })
+        let plurals = PluralRules::try_new_cardinal((&locale).into()).ok()?;
+        Some(Self { language: Language::new(&tag), sign_place, numbers, dates_long, dates_short, plurals })
     }
 
     /// Returns the language the convention is of.
     pub fn language(&self) -> &Language {
         &self.language
+    }
+
+    /// Returns the rules by which a number takes one form of a noun or another.
+    pub(crate) fn plurals(&self) -> &PluralRules {
+        &self.plurals
     }
 
     /// Returns a number with all its digits: `1.234,5` in German.

@@ -13,6 +13,7 @@ use thiserror::Error as ThisError;
 use crate::domain::id::{Language, TemplateName};
 use crate::domain::problem::{Place, Problem};
 use crate::template::code::line_and_column;
+use crate::template::css::inlined;
 use crate::template::image::{Album, Image, ShownImage};
 use crate::template::load::{Source, Sources, Variant};
 use crate::template::reader::Reader;
@@ -115,7 +116,7 @@ impl Choice<'_> {
     /// subject that is empty, longer than a line or [`SUBJECT_CHARACTERS_MAX`], or has a control character.
     pub fn render(&self, context: &Value, album: &Album) -> Result<Rendered, TemplateFault> {
         let subject = self.subject(context)?;
-        let html = self.variant.html.as_deref().map(|file| self.fill(file, context)).transpose()?;
+        let html = self.variant.html.as_deref().map(|file| self.html(file, context)).transpose()?;
         let text = match (&self.variant.text, &html) {
             (Some(file), _) => self.fill(file, context)?,
             (None, Some(html)) => text_of(html).map_err(|reason| TemplateFault {
@@ -133,7 +134,7 @@ impl Choice<'_> {
     /// # Errors
     /// It cannot be filled.
     pub fn line(&self, what: &str, pattern: &str, context: &Value) -> Result<String, TemplateFault> {
-        let source = Source { path: what.into(), text: pattern.into() };
+        let source = Source { path: what.into(), text: pattern.into(), made: None };
         let sources = Sources::from([(what.to_owned(), source)]);
         let fault = |error: Error| {
             let TemplateFault { message, hint, .. } = fault_of(&error, &sources);
@@ -167,6 +168,18 @@ impl Choice<'_> {
             return fault(message, "mail readers show about 70");
         }
         Ok(subject.to_owned())
+    }
+
+    fn html(&self, file: &str, context: &Value) -> Result<String, TemplateFault> {
+        let html = self.fill(file, context)?;
+        if !self.variant.has_styles {
+            return Ok(html);
+        }
+        inlined(&html).map_err(|reason| TemplateFault {
+            message: format!("The styles of `{}` cannot be written into its elements: {reason}", self.name),
+            place: None,
+            hint: None,
+        })
     }
 
     fn fill(&self, file: &str, context: &Value) -> Result<String, TemplateFault> {
@@ -218,8 +231,16 @@ pub(crate) fn fault_of(error: &Error, sources: &Sources) -> TemplateFault {
         innermost = inner;
     }
     let located = if innermost.line().is_some() { innermost } else { error };
-    let source = located.name().and_then(|name| sources.get(name));
-    let range = located.range().filter(|range| source.is_some_and(|source| source.text.get(range.clone()).is_some()));
+    let (source, range) = match (located.name().and_then(|name| sources.get(name)), located.range()) {
+        // What is filled is not what its author wrote: the place is looked up where the code comes from.
+        (Some(Source { made: Some(made), .. }), range) => match range.and_then(|range| made.origin(&range)) {
+            Some((file, range)) => (sources.get(file), Some(range)),
+            None => (located.name().and_then(|name| sources.get(name)), None),
+        },
+        found => found,
+    };
+    let is_made = source.is_some_and(|source| source.made.is_some());
+    let range = range.filter(|range| source.is_some_and(|source| source.text.get(range.clone()).is_some()));
     let range = range.map(|range| match source {
         Some(source) => whole_path(&source.text, range),
         None => range,
@@ -231,8 +252,10 @@ pub(crate) fn fault_of(error: &Error, sources: &Sources) -> TemplateFault {
             let width = code.chars().count() as u32;
             (Some(Place::within(source.path.clone(), &source.text, line, column, width)), Some(code))
         }
-        (Some(source), None, Some(line)) => (Some(Place::within(source.path.clone(), &source.text, line as u32, 0, 1)), None),
-        (Some(source), None, None) => (Some(Place::file(source.path.clone())), None),
+        (Some(source), None, Some(line)) if !is_made => {
+            (Some(Place::within(source.path.clone(), &source.text, line as u32, 0, 1)), None)
+        }
+        (Some(source), None, _) => (Some(Place::file(source.path.clone())), None),
         (None, ..) => (None, None),
     };
     let detail = innermost.detail().map(str::to_owned);
