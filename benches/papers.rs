@@ -51,7 +51,7 @@ fn main() {
     let (layouts, templates) = load(&shipped(), &[]);
     let desk = Desk::new("en", 19);
     let one = || desk.paper_of(&layouts, &templates, "statement", Kind::Statement).unwrap();
-    let bytes = one().contents.len();
+    let bytes = one().contents.byte_count();
     let (start, mut count) = (Instant::now(), 0u32);
     while start.elapsed() < SPAN {
         one();
@@ -92,7 +92,7 @@ fn long() {
     let megabytes = |bytes: usize| bytes / 1_000_000;
     println!(
         "a list of {LONG_ROWS} rows: {} MB in {:.1} s; memory rose by {} MB at most",
-        megabytes(paper.contents.len()),
+        megabytes(paper.contents.byte_count()),
         took.as_secs_f64(),
         megabytes(after.saturating_sub(before))
     );

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod control;
 pub mod dkim;
 pub mod dns;
+pub mod download;
 pub mod eml;
 pub mod oauth;
 pub mod program;
@@ -23,7 +24,7 @@ pub mod smtp;
 pub mod source;
 pub mod store;
 // What every connection begins with.
-pub(crate) mod net;
+pub mod net;
 // Ports.
 pub mod port;
 // What rules have to do (pure).

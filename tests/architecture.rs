@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["ruletest"],
     &["port"],
     &["net"],
-    &["source", "store", "smtp", "oauth", "dns", "rulebook", "control", "program", "dkim", "eml", "clock"],
+    &["source", "store", "smtp", "oauth", "dns", "rulebook", "control", "program", "dkim", "download", "eml", "clock"],
     &["config"],
     &["engine"],
     &["web"],

@@ -12,10 +12,11 @@ use crate::cli::session::Session;
 use crate::cli::{Common, Exit, day};
 use crate::clock::SystemClock;
 use crate::domain::date::Date;
+use crate::domain::hex::hexadecimal;
 use crate::domain::id::Language;
 use crate::domain::mailbox::RecipientRole;
 use crate::engine::preview::{LevelPreview, Preview, PreviewFault, Wanted, preview as compose_preview, preview_levels};
-use crate::message::Attachment;
+use crate::message::{Attachment, ComposedFile};
 use crate::port::Clock;
 
 #[derive(Args, Debug)]
@@ -165,7 +166,8 @@ fn put_files(args: &PreviewArgs, files: &[Attachment]) -> Result<(), Exit> {
             fail(format!("`{}` is the name of a file that goes with the mail", path.display()), Some("name another file"));
             return Err(Exit::Failed);
         }
-        fs::write(&path, &file.contents).map_err(|error| {
+        let written = file.contents.bytes().and_then(|bytes| fs::write(&path, bytes));
+        written.map_err(|error| {
             fail(format!("Cannot write `{}`: {error}", path.display()), None);
             Exit::Failed
         })?;
@@ -235,8 +237,9 @@ fn text(found: &Preview) -> String {
         let heading = format!("{}:", recipient.role.heading());
         text += &format!("{heading:<9}{}\n", recipient.address);
     }
-    for file in &found.files {
-        text += &format!("Attached: {} ({} bytes)\n", file.name, file.contents.len());
+    for file in &composed.files {
+        let lead = if file.packed_in.is_none() { "Attached:" } else { "  packed:" };
+        text += &format!("{lead} {} ({} bytes)\n", file.name, file.byte_count);
     }
     format!("{text}Subject: {}\n\n{}\n", composed.subject, composed.text.trim_end())
 }
@@ -244,14 +247,16 @@ fn text(found: &Preview) -> String {
 /// Returns what `--json` prints.
 fn view(found: &Preview) -> serde_json::Value {
     let composed = &found.composed;
-    let files = found
-        .files
-        .iter()
-        .map(|file| serde_json::json!({ "name": file.name, "content_type": file.content_type, "bytes": file.contents.len() }));
+    let file = |file: &ComposedFile| {
+        let (name, content_type, bytes) = (&file.name, &file.content_type, file.byte_count);
+        let sha256 = hexadecimal(&file.hash);
+        serde_json::json!({ "name": name, "packed_in": file.packed_in, "content_type": content_type, "bytes": bytes, "sha256": sha256 })
+    };
+    let files: Vec<_> = composed.files.iter().map(file).collect();
     serde_json::json!({
         "rule": found.rule, "customer": found.customer, "level": found.level, "language": composed.language,
         "from": composed.envelope_from, "to": addresses(found, RecipientRole::To), "cc": addresses(found, RecipientRole::Cc),
         "bcc": addresses(found, RecipientRole::Bcc), "recipients": composed.recipients, "subject": composed.subject,
-        "files": files.collect::<Vec<_>>(), "text": composed.text, "html": composed.html, "eml": String::from_utf8_lossy(&composed.bytes),
+        "text": composed.text, "html": composed.html, "files": files, "eml": String::from_utf8_lossy(&composed.bytes),
     })
 }

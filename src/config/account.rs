@@ -9,9 +9,10 @@ use crate::config::secret::{Literal, secret};
 use crate::config::{CaFile, SecretRef, SecretSource, Secrets};
 use crate::domain::id::ServerId;
 use crate::domain::problem::{Place, Problem};
+use crate::net::address::{WebAddress, WebAddressFault};
 use crate::oauth::assertion::{Certificate, KeyFault, SigningKey};
 use crate::oauth::service_account::KeyFile;
-use crate::oauth::settings::{Account, Client, ClientProof, EXCHANGE_WITHIN, Grant, TokenUrl, TokenUrlFault};
+use crate::oauth::settings::{Account, Client, ClientProof, EXCHANGE_WITHIN, Grant};
 use crate::oauth::source::AccountTokens;
 use crate::port::Clock;
 use crate::rulebook::Readers;
@@ -99,14 +100,14 @@ pub enum OauthWay {
     /// A program that the token server knows, by itself.
     Program {
         /// Where tokens are given out.
-        token_url: TokenUrl,
+        token_url: WebAddress,
         /// The program.
         client: OauthClient,
     },
     /// The same in the name of a person who agreed.
     Person {
         /// Where tokens are given out.
-        token_url: TokenUrl,
+        token_url: WebAddress,
         /// The program.
         client: OauthClient,
         /// What stands for the agreement.
@@ -230,7 +231,7 @@ fn oauth2(provider: Option<Provider>, readers: Readers) -> impl Fn(&Node, &mut P
 /// What stands under `oauth2`, as far as it is right.
 struct Written {
     tenant: Option<String>,
-    token_url: Option<TokenUrl>,
+    token_url: Option<WebAddress>,
     client_id: Option<String>,
     client_secret: Option<SecretRef>,
     certificate: Option<CaFile>,
@@ -340,7 +341,7 @@ impl Written {
             None => (provider == Some(Provider::Google)).then(|| GOOGLE_TOKEN_URL.to_owned()),
         };
         let token_url = match (has("token_url"), known_url) {
-            (false, Some(known)) => TokenUrl::parse(&known).expect("a tenant has letters, digits, `.` and `-` only"),
+            (false, Some(known)) => WebAddress::parse(&known).expect("a tenant has letters, digits, `.` and `-` only"),
             _ => self.token_url?,
         };
         let proof = match (has("client_secret"), has("certificate")) {
@@ -378,16 +379,16 @@ fn tenant(node: &Node, problems: &mut Problems<'_>) -> Option<String> {
     is_right.then_some(written)
 }
 
-fn token_url(node: &Node, problems: &mut Problems<'_>) -> Option<TokenUrl> {
+fn token_url(node: &Node, problems: &mut Problems<'_>) -> Option<WebAddress> {
     let written = text(node, problems)?;
-    match TokenUrl::parse(&written) {
+    match WebAddress::parse(&written) {
         Ok(url) => Some(url),
-        Err(TokenUrlFault::NotAnAddress) => {
+        Err(WebAddressFault::NotAnAddress) => {
             let hint = "write `https://login.example.com/token`";
             problems.error_hint(node.span, format!("`{written}` is not the address of a token server"), hint);
             None
         }
-        Err(TokenUrlFault::PlainText) => {
+        Err(WebAddressFault::PlainText) => {
             problems.error_hint(node.span, format!("`{written}` would send secrets in plain text"), "write `https://…`");
             None
         }

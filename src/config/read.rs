@@ -9,6 +9,7 @@ use crate::config::calendar::calendar;
 use crate::config::company::company;
 use crate::config::daemon::daemon;
 use crate::config::dkim::{check_keys, dkim};
+use crate::config::document::documents;
 use crate::config::ledger::{bank, ledger};
 use crate::config::redirect::allowed;
 use crate::config::retention::retention;
@@ -121,7 +122,10 @@ impl Config {
         });
         let files = self.servers.iter().filter_map(|server| server.ca_file.as_ref()?.read(workspace).err());
         let keys = self.dkim.iter().filter_map(|key| key.signer(secrets).err());
-        let all = accounts.flatten().chain(files).chain(keys);
+        let urls = || self.documents.iter().filter_map(|document| document.url());
+        let papers = urls().filter_map(|url| url.secret.as_ref()?.resolve(secrets).err());
+        let paper_files = urls().filter_map(|url| url.ca_file.as_ref()?.read(workspace).err());
+        let all = accounts.flatten().chain(files).chain(keys).chain(papers).chain(paper_files);
         all.map(|problem| Problem { severity: Severity::Warning, ..problem }).collect()
     }
 }
@@ -161,6 +165,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let ledger = fields.required("ledger", problems, |node, problems| ledger(node, roles.as_deref().unwrap_or(&[]), problems));
     let company = fields.optional("company", problems, company);
     let bank = fields.optional("bank", problems, bank).unwrap_or_default();
+    let documents = fields.optional("documents", problems, documents).unwrap_or_default();
     let calendar = fields.optional("calendar", problems, calendar);
     let has_calendar = fields.node("calendar").is_some();
     let limits = fields.optional("limits", problems, |node, problems| limits(node, has_calendar, problems)).unwrap_or_default();
@@ -189,6 +194,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         freshness,
         company,
         bank,
+        documents,
         calendar,
         contact_gap: limits.contact_gap,
         quiet_hours: limits.quiet_hours,

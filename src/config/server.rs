@@ -14,6 +14,7 @@ use crate::dkim::REPLACEABLE;
 use crate::domain::id::ServerId;
 use crate::domain::problem::{Place, Problem};
 use crate::outbox::rate::{COUNT_MAX, Rate};
+use crate::plugin::size;
 use crate::port::Clock;
 use crate::rulebook::Readers;
 use crate::smtp::settings::{Reuse, Security, ServerSettings};
@@ -80,6 +81,21 @@ pub(crate) fn preset_words() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().map(|preset| preset.word)
 }
 
+/// The largest mail that a server takes where config.yaml does not say: what most take, as sent, with files in base64.
+const MESSAGE_BYTES: u64 = 35_000_000;
+/// The most that may be said: more than any server is known to take (Exchange Online, 150 MB).
+const MESSAGE_BYTES_MAX: u64 = 150_000_000;
+
+fn message_size(node: &Node, problems: &mut Problems<'_>) -> Option<u64> {
+    let written = text(node, problems)?;
+    let found = size(&written).filter(|bytes| (1..=MESSAGE_BYTES_MAX).contains(bytes));
+    if found.is_none() {
+        let hint = format!("write `35 MB`, at most {} MB", MESSAGE_BYTES_MAX / 1_000_000);
+        problems.error_hint(node.span, format!("`{written}` is not the size of a mail"), hint);
+    }
+    found
+}
+
 /// Reads one server; `readers` may read what stands in the file.
 pub(crate) fn server(entry: &Entry, readers: Readers, problems: &mut Problems<'_>) -> Option<Server> {
     if !is_key(&entry.key, entry.span, "a server", problems) {
@@ -123,6 +139,7 @@ pub(crate) fn server(entry: &Entry, readers: Readers, problems: &mut Problems<'_
     let allow_plaintext = fields.optional("allow_plaintext", problems, boolean).unwrap_or(false);
     let hello_name = fields.optional("hello_name", problems, hello_name);
     let pipelining = fields.optional("pipelining", problems, boolean).unwrap_or(true);
+    let message_bytes = fields.optional("size", problems, message_size).unwrap_or(MESSAGE_BYTES);
     let reuse = fields.optional("reuse", problems, reuse).unwrap_or_default();
     let replaces = fields.optional("replaces", problems, one_or_list(choice(&REPLACEABLE.map(|name| (name, name)))));
     let security_span = fields.key_span("security").unwrap_or(entry.span);
@@ -147,6 +164,7 @@ pub(crate) fn server(entry: &Entry, readers: Readers, problems: &mut Problems<'_
         ca_file,
         hello_name,
         pipelining,
+        size: message_bytes,
         reuse,
         replaces: replaces.unwrap_or_else(|| preset.map_or(&[][..], |preset| preset.replaces).to_vec()),
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use crate::config::{Auth, CalendarSettings, Daemon, DkimKey, Redirect, Retention};
+use crate::config::{Auth, CalendarSettings, Daemon, DkimKey, Document, Redirect, Retention};
 use crate::domain::company::Company;
 use crate::domain::date::{DaySpan, Days};
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
@@ -45,6 +45,8 @@ pub struct Config {
     pub company: Option<Company>,
     /// How the bank's files are read, and what is known beside them.
     pub bank: Bank,
+    /// The papers that rules attach by name.
+    pub documents: Vec<Document>,
     /// Which days are business days; `None`: every day counts.
     pub calendar: Option<CalendarSettings>,
     /// The least time between two mails to one customer.
@@ -163,6 +165,8 @@ pub struct Server {
     pub ca_file: Option<CaFile>,
     /// The name to greet the server with; `None`: the address of the connection.
     pub hello_name: Option<String>,
+    /// The largest mail it takes, in bytes as sent.
+    pub size: u64,
     /// Whether commands may travel in groups.
     pub pipelining: bool,
     /// How long connections are kept.

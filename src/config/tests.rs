@@ -73,7 +73,7 @@ fn what_is_not_written_has_its_default() {
     let minutes = |count: u64| std::time::Duration::from_secs(count * 60);
     assert_eq!(found.retry, Retry { first: minutes(5), most: minutes(240), give_up_after: minutes(1_440) });
     let expected = "[Server { id: \"primary\", host: \"smtp.abc.example\", port: 587, security: StartTls, auth: None, \
-                    rates: [], connections: 3, allow_plaintext: false, ca_file: None, hello_name: None, pipelining: true, \
+                    rates: [], connections: 3, allow_plaintext: false, ca_file: None, hello_name: None, size: 35000000, pipelining: true, \
                     reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s }, replaces: [] }]";
     assert_eq!(format!("{:?}", found.servers), expected);
     let expected = "[Sender { id: \"receivables\", name: \"\", address: \"ar@abc.example\", reply_to: None, return_path: None, \
@@ -105,14 +105,14 @@ fn everything_that_can_be_written_is_read() {
              \\\"${env:SMTP_PASSWORD}\\\" }\" } }), mechanism: None }), rates: [Rate { count: 60, window: Minute }, Rate { count: 5000, window: Day }], \
              connections: 5, allow_plaintext: false, ca_file: Some(CaFile { path: \"ca.pem\", place: Place { file: \
              \"config.yaml\", line: 13, column: 14, width: 6, text: \"    ca_file: ca.pem\" } }), hello_name: \
-             Some(\"mail.abc.example\"), pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s }, \
+             Some(\"mail.abc.example\"), size: 20000000, pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s }, \
              replaces: [\"Message-ID\"] }",
             "Server { id: \"local\", host: \"10.0.0.7\", port: 25, security: None, auth: None, rates: [Rate { count: 2, window: \
-             Second }], connections: 3, allow_plaintext: true, ca_file: None, hello_name: None, pipelining: false, reuse: Reuse \
+             Second }], connections: 3, allow_plaintext: true, ca_file: None, hello_name: None, size: 35000000, pipelining: false, reuse: Reuse \
              { idle: 20s, messages_max: 50, age_max: 300s }, replaces: [] }",
             "Server { id: \"mailbox\", host: \"smtp.office365.com\", port: 587, security: StartTls, auth: None, rates: [Rate { \
              count: 30, window: Minute }, Rate { count: 10000, window: Day }], connections: 3, allow_plaintext: false, ca_file: \
-             None, hello_name: None, pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s }, replaces: [] }",
+             None, hello_name: None, size: 35000000, pipelining: true, reuse: Reuse { idle: 30s, messages_max: 100, age_max: 600s }, replaces: [] }",
         ]
     );
     let sender = &found.senders[0];
@@ -140,8 +140,13 @@ fn everything_that_can_be_written_is_read() {
         columns(found.ledger.customers.as_ref().unwrap()),
         ["id=No", "name=Name", "language=Lang", "tags=Tags", "hold_until=Hold", "contacts.billing=Mail"]
     );
+    let documents: Vec<String> =
+        found.documents.iter().map(|document| format!("{} {:?} {}", document.id, document.of, document.bytes_max)).collect();
+    assert_eq!(documents, ["invoice Items 2000000", "delivery Invoices 10000000", "terms Mail 10000000"]);
+    let url = found.documents[1].url().unwrap();
+    assert_eq!((url.secret_header.as_deref(), url.within.as_secs()), (Some("X-Api-Key"), 20));
     let calendar = found.calendar.unwrap();
-    assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 80));
+    assert_eq!((calendar.weekend.len(), calendar.holidays[0].as_str(), calendar.place.line), (2, "calendars/de.yaml", 91));
     assert_eq!(found.quiet_hours.unwrap().to_string(), "18:00-08:00");
     assert_eq!(format!("{:?}", found.sender_rates), "{\"receivables\": [Rate { count: 20, window: Minute }]}");
     assert_eq!(
@@ -158,6 +163,39 @@ fn everything_that_can_be_written_is_read() {
     assert_eq!((company.postal_code.as_str(), company.bank_accounts.len()), ("20457", 3));
     assert_eq!(company.bank_accounts[2].routing_number, "021000021");
     assert_eq!(found.daemon.listen, Some("[::1]:8080".parse().unwrap()));
+}
+
+#[test]
+fn a_document_is_in_one_place_that_no_gap_moves() {
+    for (document, expected) in [
+        (
+            "{ path: \"d/{number}.pdf\", url: \"https://a.example/{number}\" }",
+            "The document `x` has either `path` or `url`; write `path: documents/{number}.pdf`",
+        ),
+        ("{ of: mail }", "The document `x` has either `path` or `url`; write `path: documents/{number}.pdf`"),
+        (
+            "{ path: d/terms.pdf }",
+            "`d/terms.pdf` cannot be used: it is the same for every invoice: it needs a field of the document, such as `{number}`, or `of: mail`",
+        ),
+        (
+            "{ path: \"d/{number}.pdf\", of: mail }",
+            "`d/{number}.pdf` cannot be used: it asks for fields of a document, and there is one for the whole mail",
+        ),
+        ("{ path: \"d/{nummer}.pdf\" }", "`d/{nummer}.pdf` cannot be used: `{nummer}` is not known; did you mean `{number}`?"),
+        (
+            "{ url: \"https://{customer.id}.example/{number}\" }",
+            "The server of a document cannot come from the books; write `https://dms.example.com/{number}`",
+        ),
+        (
+            "{ url: \"http://dms.example/{number}\" }",
+            "This address would send secrets in plain text; write `https://dms.example.com/{number}.pdf`",
+        ),
+        ("{ path: \"{number}.pdf\", secret: \"${env:A}\" }", "`secret` goes with `url`; a file of this machine needs none"),
+        ("{ path: \"{number}.pdf\", bytes_max: 200 MB }", "`200 MB` is not a size of a file; write `10 MB`, at most 100 MB"),
+    ] {
+        let found = problems(&format!("{LEAST}documents: {{ x: {document} }}\n"));
+        assert!(found.len() == 1 && found[0].ends_with(expected), "{document}: {found:?}");
+    }
 }
 
 #[test]
@@ -774,7 +812,7 @@ fn what_is_kept_is_kept_long_enough_and_who_is_allowed_is_somebody() {
 
 #[test]
 fn the_reader_knows_exactly_the_keys_of_the_table() {
-    let free = ["smtp", "senders", "recipient_keys", "company.bank_accounts", "ledger.customers.columns.contacts"];
+    let free = ["smtp", "senders", "documents", "recipient_keys", "company.bank_accounts", "ledger.customers.columns.contacts"];
     let mut parents: BTreeSet<&str> = BTreeSet::from([""]);
     parents.extend(KEYS.iter().filter_map(|key| key.path.rsplit_once('.')).map(|(parent, _)| parent));
     for parent in parents.into_iter().filter(|parent| !free.contains(parent)) {

@@ -1,114 +1,55 @@
-//! Attachments: asked of plugins' programs before anything is stored, and kept on the disk until the mails are made.
+//! Attachments: fetched before anything is stored, and kept on the disk until the mails are made.
 //!
-//! One start for a run and plugin, one line for a mail, one file in memory at a time. Whatever a program does, each mail
-//! has its files or a reason; a program that answers what nobody asked is believed in nothing, since a document that
-//! reaches the wrong customer is worse than none.
+//! Plugins' programs are asked (`program`) and documents are read (`documents`). Whatever comes of it, each mail has its files or
+//! a reason; and a file that two customers' mails would carry goes with neither, since a paper that reaches the wrong customer is
+//! worse than none.
+
+mod documents;
+mod kept;
+mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use rust_decimal::Decimal;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use tempfile::TempDir;
-
-use crate::domain::ageing::Bucket;
-use crate::domain::date::ISO;
-use crate::domain::ledger::Ledger;
-use crate::domain::money::plain;
-use crate::domain::statement::{AccountPart, StatementLine, StatementOfAccount};
-use crate::engine::compose::Composer;
-use crate::engine::programs::{PROTOCOL, start};
-use crate::message::{Annex, Attachment, attachment_fault};
-use crate::paper::Layouts;
+use crate::domain::hex::hexadecimal;
+use crate::domain::ledger::CustomerIndex;
+use crate::engine::compose::{Blocked, Composer};
+use crate::message::{Annex, Attachment};
 use crate::plan::PlannedMessage;
-use crate::plugin::Program;
-use crate::program::{Conversation, Start, last_words};
+use crate::plan::reason::BlockReason;
 use crate::rule::{Enclosed, Enclosure, Rule};
 
-/// The most that the attachments of one run may have together, in bytes: they lie on the disk until it is stored.
+pub(crate) use crate::engine::attach::documents::Answer;
+pub(crate) use crate::engine::attach::kept::AttachedFile;
+pub(crate) use crate::engine::attach::program::{Files, answered};
+
+/// The most that the attachments of one run may have together from one source, in bytes: they lie on the disk until it is stored.
 pub const RUN_BYTES_MAX: u64 = 2 << 30;
 
-/// How many blank lines a program may write; each is no answer, but shows that it lives.
-const BLANK_LINES_MAX: usize = 1_000;
+/// The fewest characters of a ZIP's password: a shorter one is guessed, and stands in many a text by chance.
+pub const PASSWORD_CHARACTERS_MIN: usize = 8;
 
-/// The files of a mail, or why there are none.
-pub(crate) type Answer = Result<Vec<AttachedFile>, String>;
-
-/// A file that a program made, checked and kept.
-#[derive(Clone, Debug)]
-pub(crate) struct AttachedFile {
-    pub(crate) name: String,
-    pub(crate) content_type: String,
-    kept: Kept,
-    at: u64,
-    byte_count: usize,
+/// Who makes or has a file that is fetched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Plugin(String),
+    Document(String),
 }
 
-impl AttachedFile {
-    /// Returns the contents.
-    pub(crate) fn bytes(&self) -> Result<Vec<u8>, String> {
-        let bytes = self.kept.read(self.at, self.byte_count);
-        bytes.map_err(|error| format!("The attachment `{}` cannot be read again: {error}", self.name))
+impl Source {
+    fn of(enclosed: &Enclosed) -> Option<Self> {
+        match enclosed {
+            Enclosed::Plugin(plugin) => Some(Self::Plugin(plugin.clone())),
+            Enclosed::Document(document) => Some(Self::Document(document.clone())),
+            Enclosed::Items(_) | Enclosed::Paper(_) | Enclosed::Zip { .. } => None,
+        }
     }
 }
 
-/// What was taken over of all programs' files, one behind the other in one file without a name, which nobody can change and which
-/// vanishes with its last holder. Files of their own would cost a large run more time than all else about them.
-#[derive(Clone, Debug)]
-struct Kept(Arc<Mutex<File>>);
-
-impl Kept {
-    fn new() -> io::Result<Self> {
-        Ok(Self(Arc::new(Mutex::new(tempfile::tempfile()?))))
-    }
-
-    /// Appends `contents` and returns where they begin.
-    fn add(&self, contents: &[u8]) -> io::Result<u64> {
-        let mut file = self.file();
-        let at = file.seek(SeekFrom::End(0))?;
-        file.write_all(contents)?;
-        Ok(at)
-    }
-
-    fn read(&self, at: u64, byte_count: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; byte_count];
-        let mut file = self.file();
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn file(&self) -> MutexGuard<'_, File> {
-        // Whoever takes it says first where in the file it is to be.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A folder that vanishes, for the program to write to, and what was taken over.
-#[derive(Debug)]
-pub(crate) struct Files {
-    theirs: TempDir,
-    kept: Kept,
-}
-
-impl Files {
-    /// The variable of the environment by which a program knows its folder.
-    pub(crate) const VARIABLE: &'static str = "DUNLIN_FILES";
-
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { theirs: TempDir::new()?, kept: Kept::new()? })
-    }
-
-    /// Returns the program's folder.
-    pub(crate) fn path(&self) -> &Path {
-        self.theirs.path()
-    }
+/// A file of one customer: how it is called, and the messages that would carry it.
+struct Carried {
+    name: String,
+    keys: BTreeSet<String>,
 }
 
 /// The attachments of a plan's messages.
@@ -116,7 +57,10 @@ impl Files {
 pub struct Attachments {
     /// Keeps the files where they are.
     folders: Vec<Files>,
-    answers: BTreeMap<(String, String), Answer>,
+    /// By who has them and the message's key.
+    answers: BTreeMap<(Source, String), Answer>,
+    /// Messages that would carry a file that another customer's message would carry too, by key, with the reason.
+    foreign: BTreeMap<String, String>,
     left_out: LeftOut,
 }
 
@@ -125,9 +69,20 @@ pub struct Attachments {
 enum LeftOut {
     #[default]
     Nothing,
-    /// What programs make; what is made from the letter is there.
+    /// Documents of config.yaml.
+    Documents,
+    /// All that is fetched; what is made from the letter is there.
     Fetched,
     All,
+}
+
+/// What is fetched to look at a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// All that goes with it.
+    All,
+    /// What plugins' programs make; documents are for the run to find, and may not be there yet.
+    Plugins,
 }
 
 impl Attachments {
@@ -136,82 +91,177 @@ impl Attachments {
         Self { left_out: LeftOut::All, ..Self::default() }
     }
 
-    /// Returns attachments without those that programs make: only what is made from the letter is there. For looking at mails,
+    /// Returns attachments without those that are fetched: only what is made from the letter is there. For looking at mails,
     /// never for sending.
     pub fn made_alone() -> Self {
         Self { left_out: LeftOut::Fetched, ..Self::default() }
     }
 
     /// Returns what goes with a message: the files that were fetched for it, and what is made with it.
-    pub(crate) fn of<'r>(&self, enclosures: &'r [Enclosure], layouts: &'r Layouts, key: &str) -> Result<Vec<Annex<'r>>, String> {
-        let mut all = Vec::new();
-        let is_there = |enclosure: &&Enclosure| match self.left_out {
-            LeftOut::Nothing => true,
-            LeftOut::Fetched => !enclosure.what.is_fetched(),
-            LeftOut::All => false,
-        };
-        for enclosure in enclosures.iter().filter(is_there) {
-            match &enclosure.what {
-                Enclosed::Paper(name) => {
-                    let layout = layouts.find(name).ok_or_else(|| format!("There is no layout of papers `{name}`"))?;
-                    all.push(Annex::Paper { layout, name: enclosure.name.as_deref() });
-                }
-                Enclosed::Items(form) => all.push(Annex::Items { form: *form, name: enclosure.name.as_deref() }),
-                Enclosed::Plugin(plugin) => {
-                    let answer = self.answers.get(&(plugin.clone(), key.to_owned()));
-                    let files = answer.cloned().unwrap_or_else(|| Err(format!("The plugin `{plugin}` was not asked")))?;
-                    for file in &files {
-                        let (name, content_type) = (file.name.clone(), file.content_type.clone());
-                        all.push(Annex::File(Attachment { name, content_type, contents: file.bytes()? }));
-                    }
+    pub(crate) fn of<'c>(&self, composer: &'c Composer<'_>, message: &PlannedMessage) -> Result<Vec<Annex<'c>>, Blocked> {
+        if self.left_out == LeftOut::All {
+            return Ok(Vec::new());
+        }
+        let key = composer.key(message).to_string();
+        if let Some(detail) = self.foreign.get(&key) {
+            return Err(Blocked { reason: BlockReason::DocumentForeign, detail: detail.clone() });
+        }
+        let missing = |detail| Blocked { reason: BlockReason::DocumentMissing, detail };
+        let rule = message.rule(composer.rules);
+        let annexes = rule.attach.iter().map(|enclosure| self.annexes(composer, message.customer, &key, enclosure));
+        let annexes = annexes.collect::<Result<Vec<_>, _>>().map_err(missing)?;
+        Ok(annexes.into_iter().flatten().collect())
+    }
+
+    fn annexes<'c>(
+        &self,
+        composer: &'c Composer<'_>,
+        customer: CustomerIndex,
+        key: &str,
+        enclosure: &'c Enclosure,
+    ) -> Result<Vec<Annex<'c>>, String> {
+        let name = enclosure.name.as_deref();
+        match &enclosure.what {
+            Enclosed::Items(form) => Ok(vec![Annex::Items { form: *form, name }]),
+            Enclosed::Paper(id) => {
+                let layout = composer.workspace.layouts.find(id);
+                let layout = layout.ok_or_else(|| format!("There is no layout of papers `{id}`"))?;
+                Ok(vec![Annex::Paper { layout, name }])
+            }
+            Enclosed::Zip { holds, password } => {
+                let password = password.as_deref().map(|column| self::password(composer, customer, column)).transpose()?;
+                let held = holds.iter().map(|enclosure| self.annexes(composer, customer, key, enclosure));
+                let holds: Vec<Annex<'c>> = held.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+                // A mail about credit notes alone may have no invoice's document.
+                Ok(if holds.is_empty() { Vec::new() } else { vec![Annex::Zip { holds, name, password }] })
+            }
+            Enclosed::Plugin(_) | Enclosed::Document(_) => {
+                let files = self.fetched(&enclosure.what, key)?;
+                let annex = |file: &AttachedFile| {
+                    let owner = file.customer.unwrap_or(customer);
+                    let tied = (!enclosure.is_shared).then(|| composer.ledger.customer(owner).id.as_str().into());
+                    let (named, content_type) = (file.name.clone(), file.content_type.clone());
+                    let made = Attachment { name: named, content_type, contents: file.contents(), customer: tied };
+                    Annex::Document { file: made, name, document: file.document }
+                };
+                Ok(files.iter().map(annex).collect())
+            }
+        }
+    }
+
+    fn fetched(&self, what: &Enclosed, key: &str) -> Result<&[AttachedFile], String> {
+        let Some(source) = Source::of(what) else { return Ok(&[]) };
+        match (self.left_out, &source) {
+            (LeftOut::Nothing, _) | (LeftOut::Documents, Source::Plugin(_)) => {}
+            (LeftOut::Documents, Source::Document(_)) | (LeftOut::Fetched | LeftOut::All, _) => return Ok(&[]),
+        }
+        let asked = (source, key.to_owned());
+        match (self.answers.get(&asked), asked.0) {
+            (Some(answer), _) => answer.as_ref().map(Vec::as_slice).map_err(Clone::clone),
+            (None, Source::Plugin(plugin)) => Err(format!("The plugin `{plugin}` was not asked")),
+            (None, Source::Document(document)) => Err(format!("The document `{document}` was not fetched")),
+        }
+    }
+
+    /// Finds the files that would go to two customers.
+    fn compare(&mut self, composer: &Composer<'_>, going: &[&PlannedMessage]) {
+        let mut carried: BTreeMap<[u8; 32], BTreeMap<CustomerIndex, Carried>> = BTreeMap::new();
+        for message in going {
+            let key = composer.key(message).to_string();
+            let enclosures = message.rule(composer.rules).attach.iter().flat_map(Enclosure::members);
+            for enclosure in enclosures.filter(|enclosure| !enclosure.is_shared) {
+                for file in self.fetched(&enclosure.what, &key).unwrap_or_default() {
+                    let of_hash = carried.entry(file.hash()).or_default();
+                    let owner = file.customer.unwrap_or(message.customer);
+                    let carried =
+                        of_hash.entry(owner).or_insert_with(|| Carried { name: file.name.clone(), keys: BTreeSet::new() });
+                    carried.keys.insert(key.clone());
                 }
             }
         }
-        Ok(all)
+        for (hash, owners) in carried.into_iter().filter(|(_, owners)| owners.len() > 1) {
+            let names: Vec<String> = owners.keys().map(|owner| named(composer, *owner)).collect();
+            let name = owners.values().next().map_or_else(String::new, |carried| carried.name.clone());
+            let detail = foreign_words(&name, &hash, &names);
+            tracing::error!(
+                hash = hexadecimal(&hash),
+                customers = owners.len(),
+                "The same document is attached for several customers"
+            );
+            for key in owners.into_values().flat_map(|carried| carried.keys) {
+                self.foreign.entry(key).or_insert_with(|| detail.clone());
+            }
+        }
     }
 }
 
-/// Asks the plugins for the attachments of every message that can go.
-pub async fn fetch(composer: &Composer<'_>) -> Attachments {
-    let mut attachments = Attachments::default();
-    for name in asked_plugins(composer) {
-        let requests = requests(composer, name);
-        let answers = of_plugin(composer, name, requests, &mut attachments.folders).await;
-        attachments.answers.extend(answers.into_iter().map(|(key, answer)| ((name.clone(), key), answer)));
+/// Says that a file is carried for several customers.
+pub(crate) fn foreign_words(name: &str, hash: &[u8; 32], customers: &[String]) -> String {
+    let hash = &hexadecimal(hash)[..16];
+    format!(
+        "The file `{name}` (SHA-256 {hash}…) is attached for {}; write `shared: true` if it is for everybody",
+        customers.join(" and for ")
+    )
+}
+
+/// Returns how a customer is called where two are told apart.
+pub(crate) fn named(composer: &Composer<'_>, customer: CustomerIndex) -> String {
+    let customer = composer.ledger.customer(customer);
+    format!("{} ({})", customer.id, customer.name)
+}
+
+/// Returns the password of a customer.
+fn password<'c>(composer: &'c Composer<'_>, customer: CustomerIndex, column: &str) -> Result<&'c str, String> {
+    let found = composer.ledger.customer_attribute(customer, column).map(str::trim).filter(|password| !password.is_empty());
+    let id = &composer.ledger.customer(customer).id;
+    let password = found.ok_or_else(|| format!("Customer {id} has no `{column}`, the password of the ZIP"))?;
+    if password.chars().count() < PASSWORD_CHARACTERS_MIN {
+        return Err(format!(
+            "`{column}` of customer {id}, the password of the ZIP, has less than {PASSWORD_CHARACTERS_MIN} characters"
+        ));
     }
+    Ok(password)
+}
+
+/// Fetches the attachments of every message that can go.
+pub async fn fetch(composer: &Composer<'_>, reach: Reach) -> Attachments {
+    let mut attachments = Attachments {
+        left_out: if reach == Reach::Plugins { LeftOut::Documents } else { LeftOut::Nothing },
+        ..Attachments::default()
+    };
+    let going: Vec<&PlannedMessage> = composer.plan.messages.iter().filter(|message| message.blocked.is_none()).collect();
+    let asked: BTreeSet<Source> = going.iter().flat_map(|message| sources(message.rule(composer.rules))).collect();
+    for source in asked {
+        let asking: Vec<&PlannedMessage> =
+            going.iter().filter(|message| sources(message.rule(composer.rules)).any(|own| own == source)).copied().collect();
+        let answers = match &source {
+            Source::Plugin(plugin) => program::of_plugin(composer, plugin, &asking, &mut attachments.folders).await,
+            Source::Document(_) if reach == Reach::Plugins => BTreeMap::new(),
+            Source::Document(id) => match composer.workspace.config.documents.iter().find(|document| document.id == *id) {
+                Some(document) => documents::fetch(composer, document, &asking).await,
+                None => BTreeMap::new(),
+            },
+        };
+        attachments.answers.extend(answers.into_iter().map(|(key, answer)| ((source.clone(), key), answer)));
+    }
+    attachments.compare(composer, &going);
     attachments
 }
 
-/// Returns the plugins that mails which can go ask for.
-fn asked_plugins<'c>(composer: &'c Composer<'_>) -> BTreeSet<&'c String> {
-    let going = composer.plan.messages.iter().filter(|message| message.blocked.is_none());
-    going.flat_map(|message| plugins_of(message.rule(composer.rules))).collect()
-}
-
-/// Returns the plugins that a rule names for attachments.
-fn plugins_of(rule: &Rule) -> impl Iterator<Item = &String> {
-    rule.attach.iter().filter_map(|enclosure| match &enclosure.what {
-        Enclosed::Plugin(plugin) => Some(plugin),
-        Enclosed::Items(_) | Enclosed::Paper(_) => None,
-    })
-}
-
-/// Returns what a plugin is asked, mail by mail.
-fn requests(composer: &Composer<'_>, plugin: &String) -> Vec<(String, Value)> {
-    let going = composer.plan.messages.iter().filter(|message| message.blocked.is_none());
-    let asked = going.filter(|message| plugins_of(message.rule(composer.rules)).any(|own| own == plugin));
-    asked.map(|message| (composer.key(message).to_string(), request(composer, message))).collect()
+/// Returns where the attachments of a rule are fetched from.
+fn sources(rule: &Rule) -> impl Iterator<Item = Source> {
+    rule.attach.iter().flat_map(Enclosure::members).filter_map(|enclosure| Source::of(&enclosure.what))
 }
 
 /// Does what [`fetch`] does, and waits for it, with or without a runtime around.
-pub fn fetch_blocking(composer: &Composer<'_>) -> Attachments {
-    if composer.rules.rules.iter().all(|rule| !rule.attach.iter().any(|enclosure| enclosure.what.is_fetched())) {
+pub fn fetch_blocking(composer: &Composer<'_>, reach: Reach) -> Attachments {
+    if composer.rules.rules.iter().all(|rule| sources(rule).next().is_none()) {
         return Attachments::default();
     }
     let fetched = std::thread::scope(|scope| {
         let own = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            io::Result::Ok(runtime.block_on(fetch(composer)))
+            io::Result::Ok(runtime.block_on(fetch(composer, reach)))
         });
         own.join()
     });
@@ -225,316 +275,3 @@ pub fn fetch_blocking(composer: &Composer<'_>) -> Attachments {
         Err(panic) => std::panic::resume_unwind(panic),
     }
 }
-
-async fn of_plugin(
-    composer: &Composer<'_>,
-    name: &str,
-    requests: Vec<(String, Value)>,
-    folders: &mut Vec<Files>,
-) -> BTreeMap<String, Answer> {
-    let all =
-        |requests: Vec<(String, Value)>, fault: String| requests.into_iter().map(|(key, _)| (key, Err(fault.clone()))).collect();
-    let plugin = composer.workspace.plugins.find(name).and_then(|plugin| plugin.attachment.as_ref());
-    let Some(program) = plugin else { return all(requests, format!("The plugin `{name}` is not there")) };
-    let files = match Files::new() {
-        Ok(files) => files,
-        Err(error) => return all(requests, format!("There is no place for the files of `{name}`: {error}")),
-    };
-    let mut start = start(&composer.workspace.root, name, program);
-    start.environment.insert(Files::VARIABLE.to_owned(), files.path().into());
-    let answers = answered(start, program, &files, requests).await;
-    folders.push(files);
-    let failed = answers.values().filter(|answer| answer.is_err()).count();
-    if failed > 0 {
-        tracing::warn!(plugin = name, failed, asked = answers.len(), "A plugin did not make all attachments");
-    }
-    answers
-}
-
-/// What a program is told of a mail.
-fn request(composer: &Composer<'_>, message: &PlannedMessage) -> Value {
-    let Composer { rules, ledger, plan, .. } = composer;
-    let customer = ledger.customer(message.customer);
-    let as_of = message.figures_on(plan.as_of);
-    let items: Vec<Value> = plan
-        .items(message)
-        .iter()
-        .map(|item| {
-            let document = ledger.document(item.document);
-            json!({
-                "number": document.number.as_str(),
-                "customer": ledger.customer(document.customer).id.as_str(),
-                "issued_on": document.issued_on.strftime(ISO).to_string(),
-                "due_on": document.due_on.map(|day| day.strftime(ISO).to_string()),
-                "total": plain(document.total, document.currency),
-                "open": plain(ledger.open_on(item.document, as_of), document.currency),
-            })
-        })
-        .collect();
-    let mut request = json!({
-        "version": PROTOCOL,
-        "id": composer.key(message).as_str(),
-        "rule": rules.rules[usize::from(message.rule)].id.as_str(),
-        "customer": {
-            "id": customer.id.as_str(),
-            "name": customer.name.as_str(),
-            "language": customer.language.as_ref().map(|language| language.as_str()),
-        },
-        "currency": message.currency.as_str(),
-        "total": plain(message.total, message.currency),
-        "level": message.level_facts(rules).id.as_str(),
-        "as_of": as_of.strftime(ISO).to_string(),
-        "items": items,
-    });
-    if let Some(figures) = composer.figures(message) {
-        request["statement"] = statement(ledger, &figures);
-    }
-    request
-}
-
-/// What a program is told of a statement beside the documents that are open.
-fn statement(ledger: &Ledger, figures: &StatementOfAccount) -> Value {
-    let amount = |amount| plain(amount, figures.currency);
-    let line = |part: &AccountPart, line: &StatementLine| {
-        json!({
-            "customer": ledger.customer(part.customer).id.as_str(),
-            "kind": line.kind.as_str(),
-            "number": line.number.as_str(),
-            "date": line.date.map(|day| day.strftime(ISO).to_string()),
-            "due_on": line.due_on.map(|day| day.strftime(ISO).to_string()),
-            "original": amount(line.original),
-            "amount": amount(line.amount),
-        })
-    };
-    let lines = figures.accounts.iter().flat_map(|part| part.lines.iter().map(move |own| line(part, own)));
-    let claim = figures.claim();
-    json!({
-        "form": figures.form.as_str(),
-        "from": figures.period.from.strftime(ISO).to_string(),
-        "to": figures.period.to.strftime(ISO).to_string(),
-        "opening": claim.as_ref().and_then(|claim| claim.opening).map(amount),
-        "balance": claim.as_ref().map(|claim| amount(claim.balance)),
-        "unapplied": claim.as_ref().map(|claim| amount(claim.unapplied)),
-        "ages": claim.map(|claim| {
-            let age = |(bucket, own): (&Bucket, &Decimal)| json!({ "label": bucket.label(), "amount": amount(*own) });
-            figures.buckets.iter().zip(&claim.ages).map(age).collect::<Vec<_>>()
-        }),
-        "lines": lines.collect::<Vec<_>>(),
-    })
-}
-
-/// A line that a program answers.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    id: String,
-    #[serde(default)]
-    files: Vec<Given>,
-    error: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Given {
-    name: String,
-    content_type: String,
-    base64: Option<String>,
-    path: Option<String>,
-}
-
-/// Asks a program about each mail, by id; there is an answer or a fault for every one.
-pub(crate) async fn answered(
-    start: Start,
-    program: &Program,
-    files: &Files,
-    requests: impl IntoIterator<Item = (String, Value)>,
-) -> BTreeMap<String, Answer> {
-    let name = program.command.first().cloned().unwrap_or_default();
-    let mut requests = requests.into_iter();
-    let mut taker = Taker {
-        program,
-        files,
-        bytes_left: RUN_BYTES_MAX,
-        asked: BTreeSet::new(),
-        next: None,
-        answers: BTreeMap::new(),
-        blank_lines: 0,
-    };
-    let outcome = match Conversation::start(start) {
-        Ok((conversation, questions)) => taker.converse(&name, conversation, questions, &mut requests).await,
-        Err(fault) => Err(Distrust::OfTheRest(fault.to_string())),
-    };
-    let mut answers = taker.answers;
-    let (fault, is_liar) = match outcome {
-        Ok(()) => (format!("`{name}` ended before it had answered"), false),
-        Err(Distrust::OfTheRest(fault)) => (fault, false),
-        Err(Distrust::OfAll(fault)) => (fault, true),
-    };
-    if is_liar {
-        answers.values_mut().for_each(|answer| *answer = Err(fault.clone()));
-    }
-    let unasked = taker.next.into_iter().chain(requests).map(|(id, _)| id);
-    for id in taker.asked.into_iter().chain(unasked) {
-        answers.entry(id).or_insert_with(|| Err(fault.clone()));
-    }
-    answers
-}
-
-/// How far a program is believed after a fault.
-enum Distrust {
-    /// What it has answered stands.
-    OfTheRest(String),
-    /// Nothing it said stands.
-    OfAll(String),
-}
-
-struct Taker<'p> {
-    program: &'p Program,
-    files: &'p Files,
-    bytes_left: u64,
-    asked: BTreeSet<String>,
-    /// The mail to be asked about next.
-    next: Option<(String, Value)>,
-    answers: BTreeMap<String, Answer>,
-    blank_lines: usize,
-}
-
-impl Taker<'_> {
-    async fn converse(
-        &mut self,
-        name: &str,
-        mut conversation: Conversation,
-        questions: crate::program::Questions,
-        requests: &mut impl Iterator<Item = (String, Value)>,
-    ) -> Result<(), Distrust> {
-        let mut questions = Some(questions);
-        self.next = requests.next();
-        loop {
-            if self.next.is_none() {
-                questions = None;
-            }
-            let asker = questions.clone();
-            tokio::select! {
-                permit = async { asker.expect("asked only while there are questions").reserve_owned().await }, if questions.is_some() => {
-                    match (permit, self.next.take()) {
-                        (Ok(permit), Some((id, request))) => {
-                            let line = serde_json::to_vec(&request).expect("requests are maps with text keys, lists and texts");
-                            self.asked.insert(id);
-                            drop(permit.send(line));
-                            self.next = requests.next();
-                        }
-                        (Ok(_), None) => {}
-                        (Err(_), unasked) => {
-                            // It reads no more; what it still says is heard.
-                            self.asked.extend(unasked.map(|(id, _)| id));
-                            questions = None;
-                        }
-                    }
-                }
-                line = conversation.answer() => match line {
-                    Ok(Some(line)) => self.take(name, &line)?,
-                    Ok(None) => break,
-                    Err(fault) => return Err(Distrust::OfTheRest(fault.to_string())),
-                },
-            }
-        }
-        drop(questions);
-        let ended = conversation.end().await.map_err(|fault| Distrust::OfTheRest(fault.to_string()))?;
-        let code = ended.code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-        match self.asked.len() > self.answers.len() {
-            true => {
-                let words = last_words(&ended.errors);
-                Err(Distrust::OfTheRest(format!("`{name}` ended with {code} before it had answered{words}")))
-            }
-            false => Ok(()),
-        }
-    }
-
-    /// Takes one answer over.
-    fn take(&mut self, name: &str, line: &[u8]) -> Result<(), Distrust> {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            self.blank_lines += 1;
-            return match self.blank_lines > BLANK_LINES_MAX {
-                true => Err(Distrust::OfTheRest(format!("`{name}` wrote too many lines that say nothing"))),
-                false => Ok(()),
-            };
-        }
-        let read = serde_json::from_slice::<Line>(line);
-        let read = read.map_err(|error| Distrust::OfTheRest(format!("`{name}` answered what is no answer: {error}")))?;
-        if !self.asked.contains(&read.id) {
-            let id: String = read.id.chars().take(64).collect();
-            return Err(Distrust::OfAll(format!("`{name}` answered about {id:?}, which nobody asked")));
-        }
-        if self.answers.contains_key(&read.id) {
-            return Err(Distrust::OfAll(format!("`{name}` answered twice about {:?}", read.id)));
-        }
-        let id = read.id.clone();
-        let answer = self.files_of(name, read);
-        self.answers.insert(id, answer);
-        Ok(())
-    }
-
-    fn files_of(&mut self, name: &str, line: Line) -> Answer {
-        if let Some(error) = line.error {
-            let error: String = error.chars().take(1_000).collect();
-            return Err(format!("`{name}` says: {error}"));
-        }
-        let most = self.program.count_max as usize;
-        if line.files.is_empty() {
-            return Err(format!("`{name}` gave no file"));
-        }
-        if line.files.len() > most {
-            return Err(format!("`{name}` gave {} files; at most {most} are taken", line.files.len()));
-        }
-        let mut left = self.program.bytes_max;
-        line.files.into_iter().map(|given| self.file(name, given, &mut left)).collect()
-    }
-
-    /// Checks one file and keeps a copy of it.
-    fn file(&mut self, program: &str, given: Given, left: &mut u64) -> Result<AttachedFile, String> {
-        let Given { name, content_type, base64, path } = given;
-        if let Some(fault) = attachment_fault(&name, &content_type) {
-            return Err(format!("`{program}` gave a file that cannot be attached: {fault}"));
-        }
-        let limit = (*left).min(self.bytes_left);
-        let contents = match (base64, path) {
-            (Some(base64), None) => {
-                STANDARD.decode(base64).map_err(|error| format!("`{program}` gave `{name}` in broken base64: {error}"))
-            }
-            (None, Some(path)) => self.read(&path, limit).map_err(|fault| format!("`{program}` gave `{name}`: {fault}")),
-            _ => Err(format!("`{program}` gave `{name}` with neither or both of `base64` and `path`")),
-        }?;
-        let byte_count = contents.len() as u64;
-        if byte_count == 0 {
-            return Err(format!("`{program}` gave `{name}` without contents"));
-        }
-        if byte_count > limit {
-            return Err(format!(
-                "`{program}` gave more than {} bytes",
-                if limit == *left { self.program.bytes_max } else { RUN_BYTES_MAX }
-            ));
-        }
-        *left -= byte_count;
-        self.bytes_left -= byte_count;
-        let kept = |error: io::Error| format!("The attachment `{name}` cannot be kept: {error}");
-        let at = self.files.kept.add(&contents).map_err(kept)?;
-        Ok(AttachedFile { name, content_type, kept: self.files.kept.clone(), at, byte_count: contents.len() })
-    }
-
-    /// Reads a file of the program's folder, at most one byte more than `limit`.
-    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, String> {
-        let unreadable = |error: io::Error| format!("`{path}` cannot be read: {error}");
-        let folder = self.files.path().canonicalize().map_err(unreadable)?;
-        let real = folder.join(path).canonicalize().map_err(unreadable)?;
-        if !real.starts_with(&folder) || !real.is_file() {
-            return Err(format!("`{path}` is no file of its folder {}", Files::VARIABLE));
-        }
-        let mut contents = Vec::new();
-        File::open(real).map_err(unreadable)?.take(limit.saturating_add(1)).read_to_end(&mut contents).map_err(unreadable)?;
-        Ok(contents)
-    }
-}
-
-#[cfg(test)]
-#[cfg(unix)]
-mod tests;

@@ -16,16 +16,16 @@ use crate::domain::variable::Variable;
 use crate::engine::attach::Attachments;
 use crate::engine::input::input;
 use crate::engine::workspace::Workspace;
-use crate::message::{Annex, Attachment, ComposeFault, Composed, Content, Letter, compose_with, files};
+use crate::message::{Annex, Attachment, ComposeFault, Composed, ComposedFile, Content, Letter, compose_with, files};
 use crate::outbox::state::State;
 use crate::paper::PaperFault;
 use crate::plan::key::{Audience, MessageKey};
 use crate::plan::reason::BlockReason;
 use crate::plan::{Matter, Plan, PlannedItem, PlannedMessage, Subject};
 use crate::port::Outgoing;
-use crate::rule::{RuleKind, RuleSet};
+use crate::rule::{Rule, RuleKind, RuleSet};
 use crate::script::ScriptFault;
-use crate::store::{Body, ItemRow, MessageRow};
+use crate::store::{Body, FileRow, ItemRow, MessageRow};
 
 /// Why a planned message could not be composed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,7 @@ impl Composer<'_> {
         if !redirected.is_empty() {
             composed.bytes = with_original_recipients(&redirected, composed.bytes);
         }
+        self.check_size(message, &composed)?;
         Ok(composed)
     }
 
@@ -159,10 +160,27 @@ impl Composer<'_> {
             language,
             date: self.date(),
         };
-        let missing = |detail| Blocked { reason: BlockReason::DocumentMissing, detail };
-        let annexes = self.attachments.of(&rule.attach, &self.workspace.layouts, key.as_str()).map_err(missing)?;
+        let annexes = self.attachments.of(self, message)?;
         let made = make(&letter, &annexes).map_err(|fault| blocked(&fault))?;
         Ok((made, redirected))
+    }
+
+    /// Refuses a mail that none of its sender's servers takes, by what config.yaml says of them: better known now than when they
+    /// are asked.
+    fn check_size(&self, message: &PlannedMessage, composed: &Composed) -> Result<(), Blocked> {
+        let id = message.sender(self.rules);
+        let Some(sender) = self.workspace.config.senders.iter().find(|sender| sender.id == *id) else { return Ok(()) };
+        let servers = self.workspace.config.servers.iter().filter(|server| sender.servers.contains(&server.id));
+        let most = servers.map(|server| server.size).max().unwrap_or(u64::MAX);
+        let byte_count = composed.bytes.len() as u64;
+        if composed.files.is_empty() || byte_count <= most {
+            return Ok(());
+        }
+        let detail = format!(
+            "The mail has {byte_count} bytes with its attachments, and no server of the sender `{}` takes more than {most}; `smtp.<id>.size` says so",
+            sender.id
+        );
+        Err(Blocked { reason: BlockReason::DocumentMissing, detail })
     }
 
     /// Returns whom a message goes to, and the addresses that are left out of it as suppressed. The plan blocks one that
@@ -230,6 +248,7 @@ impl Composer<'_> {
             Ok(_) => (State::Queued, None, self.left_out(message)),
         };
         let composed = composed.ok();
+        let files = composed.as_ref().map_or_else(Vec::new, |composed| composed.files.iter().map(file_row).collect());
         let items = self.plan.items(message).iter().map(|item| ItemRow {
             document: self.ledger.document(item.document).number.to_string(),
             level_id: message.item_level(self.rules, item).to_string(),
@@ -259,14 +278,17 @@ impl Composer<'_> {
             items: items.collect(),
             body: composed.map(|composed| Body::new(composed.bytes, Some(self.input(message)))),
             give_up_after: rule.give_up_after,
+            files,
         }
     }
 
     /// Returns the rows of the ledger that a message is made from, as JSON.
     fn input(&self, message: &PlannedMessage) -> String {
         let as_of = message.figures_on(self.plan.as_of);
+        // Those of every rule: a mail without a ZIP must not keep them either.
+        let passwords: Vec<&str> = self.workspace.rules.rules.iter().flat_map(Rule::password_columns).collect();
         let of = |documents: Vec<DocumentIndex>, payments: Vec<PaymentIndex>| {
-            input(self.ledger, message.customer, message.currency, as_of, &documents, &payments)
+            input(self.ledger, message.customer, message.currency, as_of, &documents, &payments, &passwords)
         };
         match &message.matter {
             Matter::Statement { .. } => {
@@ -313,12 +335,23 @@ impl Composer<'_> {
     }
 }
 
+fn file_row(file: &ComposedFile) -> FileRow {
+    FileRow {
+        name: file.name.clone(),
+        packed_in: file.packed_in.clone(),
+        content_type: file.content_type.clone(),
+        byte_count: file.byte_count as u64,
+        hash: file.hash,
+        customer_id: file.customer.as_ref().map(ToString::to_string),
+    }
+}
+
 fn blocked(fault: &ComposeFault) -> Blocked {
     let reason = match fault {
         ComposeFault::RecipientMissing | ComposeFault::RecipientsTooMany { .. } => BlockReason::RecipientMissing,
         ComposeFault::NameUnusable { .. } => BlockReason::SenderUnknown,
         ComposeFault::Unbalanced { .. } | ComposeFault::BalanceNotShown { .. } => BlockReason::Unbalanced,
-        ComposeFault::Paper(PaperFault::Text(_)) => BlockReason::TemplateError,
+        ComposeFault::Paper(PaperFault::Text(_)) | ComposeFault::PasswordShown { .. } => BlockReason::TemplateError,
         ComposeFault::AttachmentUnusable { .. } | ComposeFault::AttachmentsTooLarge { .. } | ComposeFault::Paper(_) => {
             BlockReason::DocumentMissing
         }

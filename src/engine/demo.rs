@@ -82,6 +82,7 @@ pub fn redirect(workspace: &mut Workspace, port: u16, database: String) {
         ca_file: None,
         hello_name: None,
         pipelining: true,
+        size: 35_000_000,
         reuse: crate::smtp::settings::Reuse::default(),
         replaces: Vec::new(),
     }];

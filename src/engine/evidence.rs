@@ -65,7 +65,9 @@ fn packed(id: i64, mut evidence: Evidence) -> Pack {
     if let Some(bytes) = evidence.bytes.take() {
         add("message.eml", bytes);
     }
-    let message = json!({ "message": evidence.message, "recipients": evidence.recipients, "items": evidence.items });
+    let message = json!({
+        "message": evidence.message, "recipients": evidence.recipients, "items": evidence.items, "files": evidence.files,
+    });
     add("message.json", pretty(&message));
     if let Some(input) = evidence.input.take() {
         // As it was stored, so that its hash can be made anew.

@@ -115,7 +115,11 @@ impl Serialize for Attributes<'_> {
     }
 }
 
-/// Returns a customer with these documents and payments as JSON, each as the ledger has it on `as_of`.
+/// What stands for a password.
+const CONCEALED: &str = "***";
+
+/// Returns a customer with these documents and payments as JSON, each as the ledger has it on `as_of`. What the customer has in the
+/// columns of `concealed` is not shown.
 pub(crate) fn input(
     ledger: &Ledger,
     customer: CustomerIndex,
@@ -123,6 +127,7 @@ pub(crate) fn input(
     as_of: Date,
     documents: &[DocumentIndex],
     payments: &[PaymentIndex],
+    concealed: &[&str],
 ) -> String {
     let row = ledger.customer(customer);
     let input = Input {
@@ -135,7 +140,10 @@ pub(crate) fn input(
             tags: &row.tags,
             contacts: Contacts(row),
             hold_until: row.hold_until,
-            attributes: Attributes::of(ledger.customer_attribute_names(), |name| ledger.customer_attribute(customer, name)),
+            attributes: Attributes::of(ledger.customer_attribute_names(), |name| {
+                let value = ledger.customer_attribute(customer, name).filter(|value| !value.is_empty());
+                value.map(|value| if concealed.contains(&name) { CONCEALED } else { value })
+            }),
         },
         documents: documents.iter().map(|index| document_row(ledger, customer, *index, as_of)).collect(),
         payments: payments.iter().map(|index| payment_row(ledger, customer, ledger.payment(*index))).collect(),
@@ -227,10 +235,10 @@ mod tests {
         let period = Interval { from: as_of.first_of_month(), to: as_of };
         let layout = StatementLayout::default();
         let (documents, payments) = StatementOfAccount::of(&ledger, customer, currency, period, &layout).sources();
-        let text = input(&ledger, customer, currency, as_of, &documents, &payments);
+        let text = input(&ledger, customer, currency, as_of, &documents, &payments, &["region"]);
         let expected = json!({
             "as_of": "2026-10-25", "currency": "EUR",
-            "customer": { "id": "C1", "name": "C1", "contacts": {}, "attributes": { "region": "north" } },
+            "customer": { "id": "C1", "name": "C1", "contacts": {}, "attributes": { "region": "***" } },
             "documents": [{
                 "number": "R-1", "kind": "invoice", "currency": "EUR", "issued_on": "2026-10-01", "due_on": "2026-10-15",
                 "total": "10.00", "open": "6.00", "disputed": true, "approved": true, "hold_until": "2026-12-01",

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::Language;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
-use crate::engine::attach::{Attachments, fetch_blocking};
+use crate::engine::attach::{Attachments, Reach, fetch_blocking};
 use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
 use crate::message::{Attachment, Composed};
@@ -121,7 +121,7 @@ pub fn preview(
     let single = planned.only(message);
     let bare = Attachments::left_out();
     let composer = Composer { workspace, rules, ledger, plan: &single, now, attachments: &bare };
-    let attachments = fetch_blocking(&composer);
+    let attachments = fetch_blocking(&composer, Reach::All);
     let composer = Composer { attachments: &attachments, ..composer };
     let thread = workspace.thread(&composer.threaded(message))?;
     let composed = composer

@@ -13,7 +13,7 @@ use crate::config::Mode;
 use crate::domain::date::Date;
 use crate::domain::id::{RuleId, SenderId};
 use crate::domain::ledger::{DocumentIndex, Ledger};
-use crate::engine::attach::{Attachments, fetch};
+use crate::engine::attach::{Attachments, Reach, fetch, foreign_words, named};
 use crate::engine::compose::Composer;
 use crate::engine::deliver::{Delivery, DeliveryEnd, DeliveryProgress, DeliveryReport, OnAttempt, Recheck};
 use crate::engine::doubt::is_doubtful;
@@ -29,7 +29,7 @@ use crate::matching::books::standing;
 use crate::outbox::attempt::Attempt;
 use crate::outbox::state::State;
 use crate::plan::occasion::Occasions;
-use crate::plan::reason::DeclineReason;
+use crate::plan::reason::{BlockReason, DeclineReason};
 use crate::plan::trace::trace;
 use crate::plan::{Decision, Plan, PlannedMessage, Question, Subject, Verdict, plan, plan_within};
 use crate::port::{Clock, Transport};
@@ -39,7 +39,7 @@ use crate::store::guards::counts_with_mails;
 use crate::store::holds::{HoldSubject, HoldView, Outcome};
 use crate::store::home::doubt_until;
 use crate::store::status::run_counts;
-use crate::store::{DecisionRow, Queue, RunRow, RunTransaction, Store, StoreError, history};
+use crate::store::{DecisionRow, MessageRow, Queue, RunRow, RunTransaction, Store, StoreError, history};
 
 /// How many mails a thread composes before it hands them over.
 const COMPOSED_TOGETHER: usize = 16;
@@ -213,7 +213,7 @@ pub async fn commit(
     // Programs are asked before the transaction, which waits for nobody.
     let bare = Attachments::left_out();
     let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &plan, now, attachments: &bare };
-    let attachments = fetch(&composer).await;
+    let attachments = fetch(&composer, Reach::All).await;
     let (is_live, judged) = (workspace.is_live(), ledger.clone());
     let (run_id, (ended_holds, booked_matches)) = store
         .write_run(row, move |run| {
@@ -350,6 +350,35 @@ pub fn counts(store: &Store, run_id: i64) -> Result<Counts, StoreError> {
     Ok(Counts(counts))
 }
 
+/// Returns the row as it is, or blocked where it carries a file that is another customer's by what was composed before.
+fn own_papers(run: &RunTransaction<'_>, composer: &Composer<'_>, row: MessageRow) -> Result<MessageRow, StoreError> {
+    let Some((file, owner)) = run.other_owner(&row)? else { return Ok(row) };
+    let name = |id: &str| match composer.ledger.find_customer(id) {
+        Some(customer) => named(composer, customer),
+        None => id.to_owned(),
+    };
+    let own = file.customer_id.as_deref().unwrap_or_default();
+    let detail = format!(
+        "{} (message {})",
+        foreign_words(&file.name, &file.hash, &[name(own), name(&owner.customer_id)]),
+        owner.message_id
+    );
+    tracing::error!(message_id = owner.message_id, "A document that another customer's mail carries was refused");
+    let (state, reason) = (State::Blocked, Some(BlockReason::DocumentForeign.as_str()));
+    Ok(MessageRow {
+        state,
+        reason,
+        detail: Some(detail),
+        envelope_from: None,
+        header_id: None,
+        subject: None,
+        recipients: Vec::new(),
+        body: None,
+        files: Vec::new(),
+        ..row
+    })
+}
+
 /// What became of a planned message in the run's transaction.
 enum Stored {
     /// One of its key, or with one of its steps, is under way already.
@@ -400,7 +429,10 @@ fn store_plan(
         composer.row(message, waits(message), threads.get(&place).map_or(&[], Vec::as_slice))
     };
     let mut stored: Vec<Stored> = Vec::with_capacity(plan.messages.len());
-    side_by_side(&plan.messages, COMPOSED_TOGETHER, &row, &mut |row| {
+    // Mails with files may be large: few of them are in memory at once.
+    let together = if rules.rules.iter().any(|rule| !rule.attach.is_empty()) { 1 } else { COMPOSED_TOGETHER };
+    side_by_side(&plan.messages, together, &row, &mut |row| {
+        let row = own_papers(run, composer, row)?;
         // Only what the decision needs is kept: the bytes of a hundred thousand mails do not stay in memory.
         stored.push(match (run.add_message(&row)?, row.state) {
             (None, _) => Stored::UnderWay,

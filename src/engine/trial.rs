@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::problem::{Place, Problem};
-use crate::engine::attach::{Attachments, fetch_blocking};
+use crate::engine::attach::{Attachments, Reach, fetch_blocking};
 use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
 use crate::plan::forced;
@@ -35,7 +35,7 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
                 let bare = Attachments::left_out();
                 let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &bare };
                 // A program is tried once a level: it may be slow, and does the same for everybody.
-                let attachments = if place == 0 { fetch_blocking(&composer) } else { Attachments::made_alone() };
+                let attachments = if place == 0 { fetch_blocking(&composer, Reach::Plugins) } else { Attachments::made_alone() };
                 let composer = Composer { attachments: &attachments, ..composer };
                 let faults = plan.messages.iter().filter_map(|message| composer.compose(message, &[]).err());
                 let is_of_the_rule = |blocked: &Blocked| match blocked.reason {
@@ -47,7 +47,11 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
                     if said.insert(blocked.detail.clone()) {
                         let who = &ledger.customer(*customer).id;
                         let message = format!("The mail of level `{level}` fails, tried for customer {who}: {}", blocked.detail);
-                        problems.push(Problem::error(message).at(Place::file(rule.file.clone())));
+                        // A password that one customer lacks is no fault of the rule.
+                        let is_of_one =
+                            blocked.reason == BlockReason::DocumentMissing && rule.password_columns().next().is_some();
+                        let problem = if is_of_one { Problem::warning(message) } else { Problem::error(message) };
+                        problems.push(problem.at(Place::file(rule.file.clone())));
                     }
                 }
             }

@@ -162,6 +162,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
                 templates_without_balance: without_balance(&templates),
                 customer_attributes: None,
                 invoice_attributes: None,
+                documents: None,
                 disputed_is_mapped: false,
                 // Not known, so nothing is said about it.
                 has_calendar: true,
@@ -212,6 +213,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         templates_without_balance: without_balance(&templates),
         customer_attributes,
         invoice_attributes,
+        documents: Some(config.documents.iter().map(|document| document.id.clone()).collect()),
         disputed_is_mapped: config.ledger.invoices.columns.iter().any(|column| column.field == "disputed"),
         has_calendar: config.calendar.is_some(),
         limits: Limits {

@@ -1,7 +1,12 @@
 //! A file that goes with a mail: what it may be called, and how large all of them may be.
 
-/// How many bytes the files of one mail may have together: what most mail servers take, base64 not counted.
-pub const ATTACHMENTS_BYTES_MAX: usize = 25_000_000;
+use compact_str::CompactString;
+
+use crate::message::contents::Contents;
+
+/// How many bytes the files of one mail may have together, base64 not counted. What its servers take is less in general and is
+/// known to whoever sends; this is what the largest take (150 MB as sent, Exchange Online) and bounds the memory of a mail.
+pub const ATTACHMENTS_BYTES_MAX: usize = 110_000_000;
 /// The longest name of a file, in characters.
 pub const FILE_NAME_CHARACTERS_MAX: usize = 120;
 /// The longest content type, in characters. Source: RFC 6838 §4.2, 127 for each half.
@@ -15,7 +20,9 @@ pub struct Attachment {
     /// Its content type: `application/pdf`.
     pub content_type: String,
     /// Its bytes.
-    pub contents: Vec<u8>,
+    pub contents: Contents,
+    /// The id of the customer whose paper it is; `None`: it was made for the mail, or is shared by all.
+    pub customer: Option<CompactString>,
 }
 
 /// Returns why a file may not be called so, or be of that type, if it may not.
@@ -53,6 +60,13 @@ pub(crate) fn file_name(text: &str, ending: &str) -> String {
     let plain: String = stem.chars().map(|c| if is_plain(c) { c } else { '-' }).take(room).collect();
     let plain = plain.trim_start_matches(['.', ' ', '-']).trim_end_matches(['.', ' ']);
     format!("{}.{ending}", if plain.is_empty() { "file" } else { plain })
+}
+
+/// Returns the name a fetched file goes under: its own, where it can be one, else with what cannot stand in it replaced.
+pub fn attachment_name(name: &str) -> String {
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, "bin"));
+    let ending: String = ending.chars().filter(char::is_ascii_alphanumeric).take(10).collect();
+    file_name(stem, &ending)
 }
 
 /// Returns whether a name may hold `c`.

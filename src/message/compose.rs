@@ -17,7 +17,8 @@ use crate::domain::mailbox::{Recipient, RecipientRole, Sender, is_address};
 use crate::domain::money::{Currency, Money, plain};
 use crate::domain::statement::StatementOfAccount;
 use crate::domain::variable::Variable;
-use crate::message::annex::{Annex, Maker};
+use crate::message::annex::zip::Packing;
+use crate::message::annex::{Annex, Maker, Piece, is_shown};
 use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, attachment_fault};
 use crate::message::context::context;
 use crate::message::figure::{stands_in, visible_words};
@@ -120,6 +121,25 @@ pub struct Composed {
     pub images: Vec<ShownImage>,
     /// The language of its words.
     pub language: Language,
+    /// The files that go with it, those in a ZIP right behind it.
+    pub files: Vec<ComposedFile>,
+}
+
+/// A file that goes with a mail, as it was written into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComposedFile {
+    /// Its name.
+    pub name: String,
+    /// The name of the ZIP it is in.
+    pub packed_in: Option<String>,
+    /// Its content type.
+    pub content_type: String,
+    /// How many bytes it has.
+    pub byte_count: usize,
+    /// Their SHA-256.
+    pub hash: [u8; 32],
+    /// The id of the customer whose paper it is; `None`: made for the mail, or shared by all.
+    pub customer: Option<CompactString>,
 }
 
 /// Why a letter could not be composed; its mail is blocked.
@@ -186,6 +206,12 @@ pub enum ComposeFault {
         /// Why.
         fault: String,
     },
+    /// A password that stands in the mail whose files it protects.
+    #[error("The password of the ZIP can be read in {place} of the same mail")]
+    PasswordShown {
+        /// Where.
+        place: &'static str,
+    },
     /// Files that no server would take.
     #[error("The attachments have {byte_count} bytes, more than {ATTACHMENTS_BYTES_MAX}")]
     AttachmentsTooLarge {
@@ -239,10 +265,11 @@ pub fn compose_with(letter: &Letter<'_>, annexes: &[Annex<'_>], templates: &Temp
     if let Content::Statement(statement) = letter.content {
         check_figure(statement, &rendered, &choice)?;
     }
-    let attachments = Maker { letter, choice: &choice, context: &context, templates }.files(annexes)?;
-    check_attachments(&attachments)?;
-    let bytes = message_bytes(&envelope, &rendered, &attachments)?;
-    Ok(Composed::new(envelope, rendered, bytes))
+    let pieces = Maker { letter, choice: &choice, context: &context, templates }.pieces(annexes)?;
+    check_pieces(&pieces)?;
+    check_passwords(&pieces, &envelope, &rendered)?;
+    let (bytes, files) = message_bytes(&envelope, &rendered, &pieces)?;
+    Ok(Composed { files, ..Composed::new(envelope, rendered, bytes) })
 }
 
 /// Returns the files that [`compose_with`] puts into the mail, for somebody to look at.
@@ -253,7 +280,10 @@ pub fn files(letter: &Letter<'_>, annexes: &[Annex<'_>], templates: &Templates) 
     let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
     let choice = templates.choose(letter.template, language)?;
     let context = context(letter, choice.reader(), choice.language(), None);
-    Maker { letter, choice: &choice, context: &context, templates }.files(annexes)
+    let pieces = Maker { letter, choice: &choice, context: &context, templates }.pieces(annexes)?;
+    let packing = |password| Packing { password, key: letter.message_id, date: &letter.date };
+    let files = pieces.into_iter().map(|piece| piece.file(&packing));
+    files.map(|file| file.map_err(|error| ComposeFault::AttachmentUnusable { fault: error.to_string() })).collect()
 }
 
 impl Composed {
@@ -278,6 +308,7 @@ impl Composed {
             html: rendered.html,
             images: rendered.images,
             language: rendered.language,
+            files: Vec::new(),
         }
     }
 }
@@ -298,12 +329,36 @@ fn check_figure(statement: &StatementOfAccount, rendered: &Rendered, choice: &Ch
     Ok(())
 }
 
-fn check_attachments(attachments: &[Attachment]) -> Result<(), ComposeFault> {
-    let byte_count: usize = attachments.iter().map(|attachment| attachment.contents.len()).sum();
+/// Refuses a mail in which a password of its own files could be read: in a header, its words or the name of a file.
+fn check_passwords(pieces: &[Piece<'_>], envelope: &Envelope<'_>, rendered: &Rendered) -> Result<(), ComposeFault> {
+    let names = pieces.iter().flat_map(|piece| piece.files().iter().map(|file| file.name.as_str()).chain([piece.name()]));
+    let names: Vec<&str> = names.collect();
+    let headers: Vec<&str> = envelope.texts().collect();
+    for password in pieces.iter().filter_map(Piece::password) {
+        let places = [
+            ("the subject", std::slice::from_ref(&rendered.subject.as_str())),
+            ("the text", std::slice::from_ref(&rendered.text.as_str())),
+            ("the HTML", std::slice::from_ref(&rendered.html.as_deref().unwrap_or_default())),
+            ("the name of a file", names.as_slice()),
+            ("a header", headers.as_slice()),
+        ]
+        .into_iter()
+        .find(|(_, texts)| texts.iter().any(|text| is_shown(password, text)))
+        .map(|(place, _)| place);
+        if let Some(place) = places {
+            return Err(ComposeFault::PasswordShown { place });
+        }
+    }
+    Ok(())
+}
+
+fn check_pieces(pieces: &[Piece<'_>]) -> Result<(), ComposeFault> {
+    let files = || pieces.iter().flat_map(Piece::files);
+    let byte_count: usize = files().map(|file| file.contents.byte_count()).sum();
     if byte_count > ATTACHMENTS_BYTES_MAX {
         return Err(ComposeFault::AttachmentsTooLarge { byte_count });
     }
-    let mut faults = attachments.iter().filter_map(|attachment| attachment_fault(&attachment.name, &attachment.content_type));
+    let mut faults = files().filter_map(|file| attachment_fault(&file.name, &file.content_type));
     faults.next().map_or(Ok(()), |fault| Err(ComposeFault::AttachmentUnusable { fault }))
 }
 

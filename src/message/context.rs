@@ -194,7 +194,7 @@ fn is_due(letter: &Letter<'_>, document: DocumentIndex) -> bool {
     letter.ledger.document(document).due_on.is_some_and(|due_on| due_on <= letter.as_of)
 }
 
-fn item(letter: &Letter<'_>, index: DocumentIndex, level: Option<&str>, reader: &Arc<Reader>) -> Value {
+pub(crate) fn item(letter: &Letter<'_>, index: DocumentIndex, level: Option<&str>, reader: &Arc<Reader>) -> Value {
     let document = letter.ledger.document(index);
     let money = |amount| money_value(Money { amount, currency: document.currency }, reader);
     let attributes = letter

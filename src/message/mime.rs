@@ -1,6 +1,8 @@
 //! The bytes of a message: header, blank line, parts. No value gets into a header unchecked or unencoded.
 
 use std::borrow::Cow;
+// Writers into memory; nothing leaves the process.
+use std::io;
 use std::iter;
 
 use base64::Engine;
@@ -8,11 +10,14 @@ use base64::engine::general_purpose::STANDARD;
 use compact_str::CompactString;
 use email_encoding::headers::rfc2231;
 use email_encoding::headers::writer::EmailWriter;
+use sha2::{Digest, Sha256};
 
 use crate::domain::header::ExtraHeader;
 use crate::domain::mailbox::{Recipient, RecipientRole};
-use crate::message::attachment::Attachment;
-use crate::message::compose::ComposeFault;
+use crate::message::annex::zip::{Packing, pack};
+use crate::message::annex::{Piece, ZIP_TYPE};
+use crate::message::base64_lines::{Base64Lines, encoded_octets};
+use crate::message::compose::{ComposeFault, ComposedFile};
 use crate::template::{Rendered, ShownImage};
 
 /// How many octets of text one encoded word carries: 45 make 60 in base64, and with its marks less than 75.
@@ -49,12 +54,24 @@ pub(crate) struct Envelope<'l> {
     pub(crate) headers: Vec<&'l ExtraHeader>,
 }
 
-/// Returns the whole message; lines end in CRLF, dots not yet stuffed.
+impl Envelope<'_> {
+    /// Returns every text of a header that somebody wrote.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let addresses = self.recipients.iter().map(|recipient| recipient.address.as_str());
+        let headers = self.headers.iter().map(|header| header.value.as_str());
+        addresses.chain(headers).chain([self.from_name, self.from.as_str()]).chain(self.list_help)
+    }
+}
+
+/// Returns the whole message; lines end in CRLF, dots not yet stuffed. Beside it, the files as they were written.
+///
+/// There is one copy of a file in memory at a time besides the message itself: what is kept elsewhere is read, packed and encoded
+/// piece by piece, right where it belongs.
 pub(crate) fn message_bytes(
     envelope: &Envelope<'_>,
     rendered: &Rendered,
-    attachments: &[Attachment],
-) -> Result<Vec<u8>, ComposeFault> {
+    pieces: &[Piece<'_>],
+) -> Result<(Vec<u8>, Vec<ComposedFile>), ComposeFault> {
     let text = Part::of_text("text/plain", &rendered.text);
     let words = match &rendered.html {
         None => text,
@@ -63,17 +80,104 @@ pub(crate) fn message_bytes(
             Part::of_parts("alternative", &format!("=_{}", envelope.key), &[text, html])
         }
     };
-    let whole = if attachments.is_empty() {
-        words
-    } else {
-        let parts: Vec<Part> = iter::once(words).chain(attachments.iter().map(Part::of_file)).collect();
-        Part::of_parts("mixed", &format!("=_m{}", envelope.key), &parts)
-    };
     let headers = headers(envelope, &rendered.subject)?;
-    let mut bytes = Vec::with_capacity(HEAD_OCTETS + whole.octets());
+    let octets: usize = pieces.iter().map(|piece| encoded_octets(piece.byte_count()) + HEAD_OCTETS).sum();
+    let mut bytes = Vec::with_capacity(HEAD_OCTETS + words.octets() + octets);
     headers.write(&mut bytes);
-    whole.write(&mut bytes);
-    Ok(bytes)
+    if pieces.is_empty() {
+        words.write(&mut bytes);
+        return Ok((bytes, Vec::new()));
+    }
+    // Source: RFC 2046 §5.1; how a boundary cannot occur in a part, `Part::of_parts` says.
+    let boundary = format!("=_m{}", envelope.key);
+    bytes.extend(format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n").bytes());
+    words.write(&mut bytes);
+    let mut files = Vec::new();
+    for piece in pieces {
+        bytes.extend(format!("--{boundary}\r\n").bytes());
+        let written = write_piece(piece, envelope, &mut bytes);
+        let unreadable = |error: io::Error| ComposeFault::AttachmentUnusable { fault: format!("`{}`: {error}", piece.name()) };
+        files.extend(written.map_err(unreadable)?);
+    }
+    bytes.extend(format!("--{boundary}--\r\n").bytes());
+    Ok((bytes, files))
+}
+
+/// Writes a file as a part, always in base64: no relay may touch it. Returns it, and those it holds.
+fn write_piece(piece: &Piece<'_>, envelope: &Envelope<'_>, bytes: &mut Vec<u8>) -> io::Result<Vec<ComposedFile>> {
+    let content_type = match piece {
+        Piece::File(file) => &file.content_type,
+        Piece::Pack { .. } => ZIP_TYPE,
+    };
+    bytes.extend(file_head(piece.name(), content_type).bytes());
+    bytes.extend(b"\r\n");
+    let mut encoded = Base64Lines::new(bytes);
+    let packed_in = match piece {
+        Piece::File(_) => None,
+        Piece::Pack { name, .. } => Some(name.clone()),
+    };
+    let as_written = piece.files().iter().map(|file| ComposedFile {
+        name: file.name.clone(),
+        packed_in: packed_in.clone(),
+        content_type: file.content_type.clone(),
+        byte_count: file.contents.byte_count(),
+        hash: file.contents.hash(),
+        customer: file.customer.clone(),
+    });
+    let mut files: Vec<ComposedFile> = Vec::new();
+    match piece {
+        Piece::File(file) => file.contents.write_to(&mut encoded)?,
+        Piece::Pack { name, files: held, password } => {
+            let packing = Packing { password: *password, key: envelope.key, date: envelope.date };
+            let mut counted = Counted { sink: &mut encoded, hash: Sha256::new(), byte_count: 0 };
+            pack(held, &packing, &mut counted)?;
+            let Counted { hash, byte_count, .. } = counted;
+            files.push(ComposedFile {
+                name: name.clone(),
+                packed_in: None,
+                content_type: ZIP_TYPE.to_owned(),
+                byte_count,
+                hash: hash.finalize().into(),
+                customer: None,
+            });
+        }
+    }
+    encoded.finish();
+    bytes.extend(b"\r\n");
+    files.extend(as_written);
+    Ok(files)
+}
+
+/// Hands bytes on, and knows how many there were and their hash.
+struct Counted<W> {
+    sink: W,
+    hash: Sha256,
+    byte_count: usize,
+}
+
+impl<W: io::Write> io::Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.sink.write(bytes)?;
+        self.hash.update(&bytes[..taken]);
+        self.byte_count += taken;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+/// Returns the headers of a file's part. What it is called and its type hold nothing that could break out (`attachment_fault`).
+fn file_head(name: &str, content_type: &str) -> String {
+    let mut head =
+        format!("Content-Type: {content_type}\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment;");
+    let mut writer = EmailWriter::new(&mut head, "Content-Disposition: attachment;".len(), 0, false);
+    writer.space();
+    rfc2231::encode("filename", name, &mut writer).expect("a string takes what is written to it");
+    drop(writer);
+    head.push_str("\r\n");
+    head
 }
 
 /// Returns the HTML with the images it shows as one part. Source: RFC 2387 §3.
@@ -118,21 +222,6 @@ impl Part {
         }
         let encoding = if is_safe { "7bit" } else { "quoted-printable" };
         Self { head: format!("Content-Type: {kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"), body }
-    }
-
-    /// A file, always in base64: no relay may touch it. What it is called and its type hold nothing that could break out
-    /// (`attachment_fault`).
-    fn of_file(file: &Attachment) -> Self {
-        let mut head = format!(
-            "Content-Type: {}\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment;",
-            file.content_type
-        );
-        let mut name = EmailWriter::new(&mut head, "Content-Disposition: attachment;".len(), 0, false);
-        name.space();
-        rfc2231::encode("filename", &file.name, &mut name).expect("a string takes what is written to it");
-        drop(name);
-        head.push_str("\r\n");
-        Self { head, body: base64_lines(&file.contents) }
     }
 
     /// An image within the HTML. Its id and name hold nothing that could break out (`Album`, `image_fault`).

@@ -5,10 +5,13 @@
 
 mod annex;
 mod attachment;
+mod base64_lines;
 mod compose;
+mod contents;
 mod context;
 mod copy;
 mod figure;
+mod file_kind;
 mod mime;
 mod paper;
 mod pay;
@@ -18,11 +21,15 @@ mod test_mail;
 mod variables;
 
 pub use crate::message::annex::Annex;
-pub use crate::message::attachment::{ATTACHMENTS_BYTES_MAX, Attachment, FILE_NAME_CHARACTERS_MAX, attachment_fault};
-pub use crate::message::compose::{
-    ComposeFault, Composed, Content, Letter, RECIPIENTS_MAX, REFERENCES_MAX, compose, compose_with, files,
+pub use crate::message::attachment::{
+    ATTACHMENTS_BYTES_MAX, Attachment, FILE_NAME_CHARACTERS_MAX, attachment_fault, attachment_name,
 };
+pub use crate::message::compose::{
+    ComposeFault, Composed, ComposedFile, Content, Letter, RECIPIENTS_MAX, REFERENCES_MAX, compose, compose_with, files,
+};
+pub use crate::message::contents::{Contents, KeptBytes};
 pub use crate::message::copy::copy;
+pub use crate::message::file_kind::{document_type, ending_of};
 pub use crate::message::paper::paper;
 pub use crate::message::plain::{PlainMail, plain_mail};
 pub use crate::message::test_mail::test_mail;

@@ -27,5 +27,10 @@ pub fn paper(letter: &Letter<'_>, layout: &Layout, templates: &Templates) -> Res
     let values = context(letter, voice.reader(), voice.language(), None);
     let imprint = Imprint { id: letter.message_id, date: letter.as_of, author: &letter.sender.name };
     let made = layout.make(&voice, &values, &imprint)?;
-    Ok(Attachment { name: file_name(&made.name, ENDING), content_type: PDF.to_owned(), contents: made.bytes })
+    Ok(Attachment {
+        name: file_name(&made.name, ENDING),
+        content_type: PDF.to_owned(),
+        contents: made.bytes.into(),
+        customer: None,
+    })
 }

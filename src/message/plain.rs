@@ -35,7 +35,7 @@ pub fn plain_mail(mail: &PlainMail<'_>) -> Result<Composed, ComposeFault> {
     let subject = mail.subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let rendered =
         Rendered { subject, html: None, text: mail.text.to_owned(), images: Vec::new(), language: Language::new("en") };
-    let bytes = message_bytes(&envelope, &rendered, &[])?;
+    let (bytes, _) = message_bytes(&envelope, &rendered, &[])?;
     Ok(Composed::new(envelope, rendered, bytes))
 }
 

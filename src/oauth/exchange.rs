@@ -17,9 +17,9 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
+use crate::net::address::WebAddress;
 use crate::net::connect::connect;
 use crate::net::trust::{tls_error, tls_meaning};
-use crate::oauth::settings::TokenUrl;
 use crate::port::TokenFault;
 
 /// The longest answer taken, in bytes.
@@ -46,7 +46,7 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
 }
 
 /// Sends `form` to `url` and returns the answer, whatever its status.
-pub(crate) async fn post(url: &TokenUrl, tls: Arc<ClientConfig>, form: String, within: Duration) -> Result<Answer, TokenFault> {
+pub(crate) async fn post(url: &WebAddress, tls: Arc<ClientConfig>, form: String, within: Duration) -> Result<Answer, TokenFault> {
     let endpoint = format!("{}:{}", url.host(), url.port());
     let exchange = async {
         let tcp = connect(url.host(), url.port(), within, &mut |_| {}).await;
@@ -68,7 +68,7 @@ pub(crate) async fn post(url: &TokenUrl, tls: Arc<ClientConfig>, form: String, w
     tokio::time::timeout(within, exchange).await.unwrap_or_else(|_| Err(late()))
 }
 
-async fn converse<S>(url: &TokenUrl, endpoint: &str, stream: S, form: String) -> Result<Answer, TokenFault>
+async fn converse<S>(url: &WebAddress, endpoint: &str, stream: S, form: String) -> Result<Answer, TokenFault>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

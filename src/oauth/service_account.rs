@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::domain::secret::Secret;
+use crate::net::address::{WebAddress, WebAddressFault};
 use crate::oauth::assertion::{KeyFault, SigningKey};
-use crate::oauth::settings::{TokenUrl, TokenUrlFault};
 
 /// What the file says.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct KeyFile {
     /// The key.
     pub key: SigningKey,
     /// Where its tokens are given out.
-    pub token_url: TokenUrl,
+    pub token_url: WebAddress,
 }
 
 /// Why a file cannot be used; without a word of what it holds.
@@ -36,7 +36,7 @@ pub enum KeyFileFault {
     Key(KeyFault),
     /// Its address is none.
     #[error("has a `token_uri` that {0}")]
-    TokenUri(TokenUrlFault),
+    TokenUri(WebAddressFault),
 }
 
 impl KeyFile {
@@ -61,7 +61,7 @@ impl KeyFile {
             email: part("client_email")?.to_owned(),
             key_id: part("private_key_id")?.to_owned(),
             key: SigningKey::from_pem(&Secret::new(part("private_key")?)).map_err(KeyFileFault::Key)?,
-            token_url: TokenUrl::parse(part("token_uri")?).map_err(KeyFileFault::TokenUri)?,
+            token_url: WebAddress::parse(part("token_uri")?).map_err(KeyFileFault::TokenUri)?,
         })
     }
 }

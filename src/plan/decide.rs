@@ -244,8 +244,7 @@ impl<'a> Planner<'a> {
         };
         let customer = self.ledger.customer(account.customer());
         let unreachable = unreachable(rule, level, choice.as_deref(), customer, &self.plan.suppressions);
-        let blocked = unreachable.or(rule.attaches.then_some(BlockReason::DocumentMissing));
-        Gathered::Message { blocked, choice }
+        Gathered::Message { blocked: unreachable, choice }
     }
 
     /// Writes a message down, and with it the one decision of its subject.

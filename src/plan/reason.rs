@@ -11,6 +11,8 @@ pub enum BlockReason {
     SenderUnknown,
     /// A paper to attach is missing or not ready.
     DocumentMissing,
+    /// A paper to attach is another customer's.
+    DocumentForeign,
     /// Its template failed.
     TemplateError,
     /// Its `where` or script failed.
@@ -21,11 +23,12 @@ pub enum BlockReason {
 
 impl BlockReason {
     /// Every reason, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RecipientMissing,
         Self::Suppressed,
         Self::SenderUnknown,
         Self::DocumentMissing,
+        Self::DocumentForeign,
         Self::TemplateError,
         Self::ScriptError,
         Self::Unbalanced,
@@ -38,6 +41,7 @@ impl BlockReason {
             Self::Suppressed => "suppressed",
             Self::SenderUnknown => "sender_unknown",
             Self::DocumentMissing => "document_missing",
+            Self::DocumentForeign => "document_foreign",
             Self::TemplateError => "template_error",
             Self::ScriptError => "script_error",
             Self::Unbalanced => "unbalanced",
@@ -51,6 +55,7 @@ impl BlockReason {
             Self::Suppressed => "every address it would go to is suppressed",
             Self::SenderUnknown => "the sender is not in config.yaml",
             Self::DocumentMissing => "a document to attach is missing",
+            Self::DocumentForeign => "a document to attach is another customer's",
             Self::TemplateError => "its template failed",
             Self::ScriptError => "its script failed",
             Self::Unbalanced => "its lines, age columns and balance are not the same sum, or its mail does not show it",

@@ -591,14 +591,3 @@ fn a_plan_for_one_subject_decides_as_the_whole_plan_does_and_about_nothing_else(
     assert_eq!(mails, [(0, Decimal::new(2000, 2))], "the other invoice of the customer is in no mail, nor another rule's");
     assert_eq!(plan.declined_count(), 1);
 }
-
-#[test]
-fn a_rule_that_attaches_is_blocked_rather_than_sent_bare() {
-    check(&Case {
-        rules: &[("a", "attach: [{ document: invoice }]")],
-        ledger: "customer C1 ap@c1.example
-                 invoice 1 C1 EUR 10.00 10",
-        expected: &["a C1 EUR: 1 first#0 = 10.00 to [ap@c1.example] blocked by document_missing"],
-        ..Case::default()
-    });
-}

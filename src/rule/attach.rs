@@ -7,10 +7,10 @@ use crate::domain::problem::Problem;
 use crate::rule::check::Known;
 use crate::rule::file::look_up;
 use crate::rule::keys::{REMINDER, STATEMENT};
-use crate::template::pattern_problems;
-use crate::yaml::{self, Fields, Node, Problems, Span, Value};
+use crate::template::{KnownName, NameKind, pattern_problems};
+use crate::yaml::{self, Fields, Node, Problems, Value};
 
-/// The most members that `attach` may have.
+/// The most members that `attach` may have, those in a ZIP included.
 pub const ENCLOSURES_MAX: usize = 20;
 
 /// One member of `attach`.
@@ -20,6 +20,8 @@ pub struct Enclosure {
     pub what: Enclosed,
     /// How its file is called, in the language of templates; `None`: as whoever makes it calls it.
     pub name: Option<String>,
+    /// Whether mails to several customers may carry the same file, as terms and conditions are.
+    pub is_shared: bool,
 }
 
 /// What a member of `attach` asks for.
@@ -27,18 +29,27 @@ pub struct Enclosure {
 pub enum Enclosed {
     /// The files that the program of this plugin makes.
     Plugin(String),
+    /// A document of config.yaml.
+    Document(String),
     /// A list of what the mail is about, made from the letter.
     Items(ItemsForm),
     /// A paper in the layout of this name, made from the letter.
     Paper(String),
+    /// Others, packed into one ZIP.
+    Zip {
+        /// What is in it; no ZIP of its own.
+        holds: Vec<Enclosure>,
+        /// The column of the customers' file that holds the password; `None`: it is not encrypted.
+        password: Option<String>,
+    },
 }
 
-impl Enclosed {
-    /// Returns whether it must be there before the mail is composed, since it does not come from the letter itself.
-    pub fn is_fetched(&self) -> bool {
-        match self {
-            Self::Plugin(_) => true,
-            Self::Items(_) | Self::Paper(_) => false,
+impl Enclosure {
+    /// Returns what is in the end attached: itself, or what its ZIP holds.
+    pub fn members(&self) -> &[Self] {
+        match &self.what {
+            Enclosed::Zip { holds, .. } => holds,
+            _ => std::slice::from_ref(self),
         }
     }
 }
@@ -46,60 +57,75 @@ impl Enclosed {
 /// How a list of items is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemsForm {
-    /// CSV as the reader's Excel opens it: their delimiter, decimal mark and dates, with a byte order mark.
+    /// CSV as the reader's Excel opens it: their delimiter and decimal mark, with a byte order mark.
     Csv,
     /// CSV for programs: commas, points, ISO dates, UTF-8 without a mark.
     PlainCsv,
+    /// An Excel workbook.
+    Xlsx,
 }
 
 impl ItemsForm {
     /// The words of a rule, in the order of the documentation.
-    pub const WORDS: [(&str, Self); 2] = [("csv", Self::Csv), ("plain_csv", Self::PlainCsv)];
+    pub const WORDS: [(&str, Self); 3] = [("csv", Self::Csv), ("plain_csv", Self::PlainCsv), ("xlsx", Self::Xlsx)];
 }
 
 /// The keys of which each member has one: what is attached.
-const WHATS: [&str; 4] = ["plugin", "items", STATEMENT, REMINDER];
+const WHATS: [&str; 6] = ["plugin", "document", "items", STATEMENT, REMINDER, "zip"];
 /// The word for a paper.
 const PDF: &str = "pdf";
 
-/// What `attach` says.
-#[derive(Debug, Default)]
-pub(crate) struct Attach {
-    pub(crate) enclosures: Vec<Enclosure>,
-    /// Where it asks for a document that cannot be made.
-    pub(crate) unknown: Option<Span>,
-}
+/// What the name of a document's file may use besides what templates may.
+const DOCUMENT_NAMES: [KnownName; 9] = [
+    KnownName { path: "document", kind: NameKind::Plain },
+    KnownName { path: "document.number", kind: NameKind::Plain },
+    KnownName { path: "document.issued_on", kind: NameKind::Date },
+    KnownName { path: "document.due_on", kind: NameKind::Date },
+    KnownName { path: "document.total", kind: NameKind::Money },
+    KnownName { path: "document.open", kind: NameKind::Money },
+    KnownName { path: "document.days_overdue", kind: NameKind::Plain },
+    KnownName { path: "document.disputed", kind: NameKind::Plain },
+    KnownName { path: "document.attributes.*", kind: NameKind::Plain },
+];
 
 /// Reads `attach`: one member, or a list of them.
-pub(crate) fn attach(node: &Node, kind: &str, known: &Known, problems: &mut Problems<'_>) -> Attach {
-    let members = match &node.value {
-        Value::List(members) => members.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    if members.len() > ENCLOSURES_MAX {
-        problems.error(node.span, format!("{} attachments are named; at most {ENCLOSURES_MAX} are read", members.len()));
-    }
-    let mut found = Attach::default();
-    for member in members {
-        if let Value::Map(entries) = &member.value
-            && let [entry] = entries.as_slice()
-            && entry.key == "document"
-        {
-            found.unknown = found.unknown.or(Some(node.span));
-            continue;
-        }
-        let Some(enclosure) = enclosure(member, kind, known, problems) else { continue };
-        if found.enclosures.contains(&enclosure) {
-            problems.error(member.span, "The same is attached twice");
-        }
-        found.enclosures.push(enclosure);
+pub(crate) fn attach(node: &Node, kind: &str, known: &Known, problems: &mut Problems<'_>) -> Vec<Enclosure> {
+    let found = members(node, Packing::Allowed, kind, known, problems);
+    let count: usize = found.iter().map(|enclosure| enclosure.members().len()).sum();
+    if count > ENCLOSURES_MAX {
+        problems.error(node.span, format!("{count} attachments are named; at most {ENCLOSURES_MAX} are read"));
     }
     found
 }
 
-fn enclosure(node: &Node, kind: &str, known: &Known, problems: &mut Problems<'_>) -> Option<Enclosure> {
+/// Whether a ZIP may stand here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packing {
+    Allowed,
+    Refused,
+}
+
+fn members(node: &Node, packing: Packing, kind: &str, known: &Known, problems: &mut Problems<'_>) -> Vec<Enclosure> {
+    let members = match &node.value {
+        Value::List(members) => members.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let mut found: Vec<Enclosure> = Vec::new();
+    for member in members {
+        let Some(enclosure) = enclosure(member, packing, kind, known, problems) else { continue };
+        if found.iter().any(|other| other.what == enclosure.what) {
+            problems.error(member.span, "The same is attached twice");
+        }
+        found.push(enclosure);
+    }
+    found
+}
+
+fn enclosure(node: &Node, packing: Packing, kind: &str, known: &Known, problems: &mut Problems<'_>) -> Option<Enclosure> {
     let mut fields = Fields::open(node, "an attachment", problems)?;
     let plugin = fields.optional("plugin", problems, |node, problems| plugin(node, known, problems)).map(Enclosed::Plugin);
+    let document =
+        fields.optional("document", problems, |node, problems| document(node, known, problems)).map(Enclosed::Document);
     let forms = ItemsForm::WORDS.iter().map(|(word, form)| (*word, Some(*form))).chain([(PDF, None)]);
     let items = fields.optional("items", problems, yaml::choice(&forms.collect::<Vec<_>>()));
     let papers = [STATEMENT, REMINDER].map(|what| {
@@ -112,9 +138,30 @@ fn enclosure(node: &Node, kind: &str, known: &Known, problems: &mut Problems<'_>
     });
     let paper = papers.into_iter().flatten().next().or(items.filter(Option::is_none).map(|_| "items"));
     let layout = fields.optional("layout", problems, |node, problems| Some((yaml::text(node, problems)?, node.span)));
-    let name = fields.optional("name", problems, |node, problems| name(node, known, problems));
+    let holds = match (fields.node("zip"), packing) {
+        (None, _) => None,
+        (Some(node), Packing::Allowed) => {
+            let holds = members(node, Packing::Refused, kind, known, problems);
+            if holds.is_empty() {
+                problems.error_hint(node.span, "The ZIP holds nothing", "write `zip: [{ document: invoice }, { items: csv }]`");
+            }
+            Some(holds)
+        }
+        (Some(node), Packing::Refused) => {
+            problems.error_hint(node.span, "A ZIP holds no other ZIP", "name both in `attach`");
+            None
+        }
+    };
+    let password = fields.optional("password", problems, |node, problems| password(node, known, problems));
+    let name_of = match document {
+        Some(_) => known.template_names.iter().chain(&DOCUMENT_NAMES).copied().collect(),
+        None => known.template_names.clone(),
+    };
+    let name = fields.optional("name", problems, |node, problems| name(node, &name_of, problems));
+    let is_shared = fields.optional("shared", problems, yaml::boolean).unwrap_or(false);
     let written = WHATS.iter().filter(|what| fields.key_span(what).is_some()).count();
-    let (span, name_span) = (fields.span(), fields.key_span("name"));
+    let (span, name_span, shared_span) = (fields.span(), fields.key_span("name"), fields.key_span("shared"));
+    let password_span = fields.key_span("password");
     fields.close(problems);
     if written != 1 {
         let message = format!("An attachment has one of {}", WHATS.map(|what| format!("`{what}`")).join(", "));
@@ -126,15 +173,28 @@ fn enclosure(node: &Node, kind: &str, known: &Known, problems: &mut Problems<'_>
     if let Some((_, span)) = layout.as_ref().filter(|_| paper.is_none()) {
         problems.error_hint(*span, "Only a paper has a layout", "write `pdf`, or remove `layout`");
     }
+    if let Some(span) = shared_span.filter(|_| plugin.is_none() && document.is_none() && written == 1) {
+        problems.error_hint(span, "What is made for a mail is nobody else's", "`shared` goes with `document` and `plugin`");
+    }
+    if let Some(span) = password_span.filter(|_| holds.is_none()) {
+        problems.error_hint(span, "Only a ZIP has a password", "write `zip: […]` beside it");
+    }
+    if password_span.is_some() && password.is_none() {
+        // Read without it, the mail would go unprotected.
+        return None;
+    }
     let what = match paper {
         Some(usual) => {
             let (name, span) = layout.unwrap_or_else(|| (usual.to_owned(), span));
             let names = || known.layouts.iter().map(String::as_str);
             look_up(&name, "layout of papers", "rules/papers", names, span, problems).then_some(Enclosed::Paper(name))
         }
-        None => plugin.or(items.flatten().map(Enclosed::Items)),
+        None => {
+            let zip = holds.map(|holds| Enclosed::Zip { holds, password });
+            plugin.or(document).or(items.flatten().map(Enclosed::Items)).or(zip)
+        }
     };
-    Some(Enclosure { what: what?, name })
+    Some(Enclosure { what: what?, name, is_shared })
 }
 
 fn plugin(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<String> {
@@ -143,10 +203,36 @@ fn plugin(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<Str
     look_up(&name, "plugin for attachments", "plugins/", names, node.span, problems).then_some(name)
 }
 
+fn document(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<String> {
+    let name = yaml::text(node, problems)?;
+    let Some(documents) = &known.documents else { return Some(name) };
+    if documents.is_empty() {
+        let hint = format!("add `documents: {{ {name}: {{ path: \"documents/{{number}}.pdf\" }} }}` to config.yaml");
+        problems.error_hint(node.span, format!("There is no document `{name}`"), hint);
+        return None;
+    }
+    let names = || documents.iter().map(String::as_str);
+    look_up(&name, "document", "`documents` in config.yaml", names, node.span, problems).then_some(name)
+}
+
+/// Reads where a password comes from: a further column of the customers' file.
+fn password(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<String> {
+    let written = yaml::text(node, problems)?;
+    let Some(column) = written.strip_prefix("customer.attributes.").filter(|column| !column.is_empty()) else {
+        // What stands here may be a password, which no message shows.
+        let hint = "write `password: customer.attributes.zip_password`, with a column of the customers' file";
+        problems.error_hint(node.span, "A password comes from a column of the customers' file", hint);
+        return None;
+    };
+    let Some(columns) = &known.customer_attributes else { return Some(column.to_owned()) };
+    let names = || columns.iter().map(String::as_str);
+    look_up(column, "column", "the customers' file", names, node.span, problems).then(|| column.to_owned())
+}
+
 /// Reads the name of a file, which templates' variables may stand in.
-fn name(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<String> {
+fn name(node: &Node, names: &[KnownName], problems: &mut Problems<'_>) -> Option<String> {
     let pattern = yaml::text(node, problems)?;
-    let found = pattern_problems(&pattern, &known.template_names);
+    let found = pattern_problems(&pattern, names);
     let is_right = found.is_empty();
     for problem in found {
         let place = Some(problems.place(node.span));

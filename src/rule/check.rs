@@ -57,6 +57,8 @@ pub struct Known {
     pub attachment_plugins: Vec<String>,
     /// The layouts of papers, by name.
     pub layouts: Vec<String>,
+    /// The documents of config.yaml; `None`: not known, any is accepted.
+    pub documents: Option<Vec<String>>,
     /// What templates may use, and names of files with them.
     pub template_names: Vec<KnownName>,
 }
@@ -120,7 +122,6 @@ impl<'f> Sheet<'f> {
             let script = script.as_ref().and_then(|(script, _)| script.as_ref());
             check_disputed(draft.condition.as_ref(), script, draft.id.span, known, &mut problems);
         }
-        check_attach(draft.attach.unknown, &mut problems);
         let (Some(addressing), Some(body), Some((script, script_text)), false) =
             (draft.addressing, draft.body, script, problems.has_errors())
         else {
@@ -141,8 +142,7 @@ impl<'f> Sheet<'f> {
             headers: draft.headers,
             variables: draft.variables,
             script,
-            attaches: draft.attach.unknown.is_some(),
-            attach: draft.attach.enclosures,
+            attach: draft.attach,
             approve: draft.approve,
             give_up_after: draft.give_up_after,
             kind: match body {
@@ -250,13 +250,6 @@ fn check_disputed(
             None => (id, "add `where: \"!invoice.disputed\"`"),
         };
         problems.warning_hint(span, "Disputed invoices would be reminded too", hint);
-    }
-}
-
-fn check_attach(attach: Option<Span>, problems: &mut Problems<'_>) {
-    if let Some(span) = attach {
-        let message = "Such a document cannot be made yet: every mail of this rule stays blocked as `document_missing`";
-        problems.warning_hint(span, message, "write `{ items: pdf }` or `{ plugin: name }`, or remove `attach` to send without");
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::domain::header::ExtraHeader;
 use crate::domain::id::{RuleId, SenderId, TemplateName};
 use crate::domain::problem::{Place, nearest};
-use crate::rule::attach::{Attach, attach};
+use crate::rule::Enclosure;
+use crate::rule::attach::attach;
 use crate::rule::check::Known;
 use crate::rule::headers::headers;
 use crate::rule::keys::{KINDS, REMINDER};
@@ -37,7 +38,7 @@ pub(crate) struct Draft {
     pub(crate) script: Option<At<String>>,
     /// The plugins' pickers that compute variables.
     pub(crate) variables: Vec<Picker>,
-    pub(crate) attach: Attach,
+    pub(crate) attach: Vec<Enclosure>,
     pub(crate) headers: Vec<ExtraHeader>,
     pub(crate) approve: bool,
     pub(crate) give_up_after: Option<Duration>,
@@ -88,8 +89,7 @@ pub(crate) fn read(file: &str, source: &str, known: &Known, problems: &mut Probl
     let picker = |node: &Node, problems: &mut Problems<'_>| variables(node, known, problems);
     let variables = fields.optional("variables", problems, yaml::one_or_list(picker)).unwrap_or_default();
     let script = fields.optional("script", problems, at(yaml::text));
-    let attach =
-        fields.node("attach").map_or_else(Attach::default, |node| attach(node, kind.unwrap_or(REMINDER), known, problems));
+    let attach = fields.node("attach").map_or_else(Vec::new, |node| attach(node, kind.unwrap_or(REMINDER), known, problems));
     let headers = fields.optional("headers", problems, headers).unwrap_or_default();
     fields.close(problems);
     kind?;

@@ -335,12 +335,21 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         Owner::Attach,
+        "document",
+        ALL,
+        "a document",
+        "one of the first keys must be given",
+        "A document of config.yaml (`documents`), such as the invoice's own PDF: of each item, or one for the mail. One that is missing, empty, not \
+         whole, too large or another customer's blocks the mail.",
+    ),
+    key(
+        Owner::Attach,
         "items",
         ALL,
-        "`csv`, `plain_csv` or `pdf`",
+        "`csv`, `plain_csv`, `xlsx` or `pdf`",
         "one of the first keys must be given",
         "A list of what the mail is about: its items, or the lines of a statement. `csv` opens with a double click in the reader's Excel, with headings in \
-         the mail's language and the sum; `plain_csv` is for programs: fields' names, commas and points. Texts that a spreadsheet would take for a formula \
+         the mail's language and the sum; `plain_csv` is for programs: fields' names, commas and points; `xlsx` is a workbook with real numbers and dates. Texts that a spreadsheet would take for a formula \
          get a `'` in front. `pdf` is a paper; see ../papers.md.",
     ),
     key(Owner::Attach, "statement", &[STATEMENT], "`pdf`", "one of the first keys must be given", "The statement as a paper."),
@@ -353,14 +362,33 @@ pub(crate) const KEYS: &[Key] = &[
         "`statement`, `reminder` or `items`, as what is attached",
         "Of a paper: its layout, `rules/papers/<name>.yaml`; see papers.md.",
     ),
+    key(Owner::Attach, "zip", ALL, "attachments, or one", "one of the first keys must be given", "Others, packed into one ZIP."),
+    key(
+        Owner::Attach,
+        "password",
+        ALL,
+        "`customer.attributes.zip_password`",
+        "not encrypted",
+        "Of a `zip`: the column of the customers' file that holds the password it is encrypted with (AES-256), of at least 8 characters. A customer \
+         without one gets no mail, and so does one in whose mail it could be read.",
+    ),
+    key(
+        Owner::Attach,
+        "shared",
+        ALL,
+        "`true` or `false`",
+        "`false`",
+        "Of a `document` or `plugin`: whether the same file may go to several customers, as terms and conditions do. Otherwise a file that another \
+         customer's mail carries or has carried blocks the mail (`document_foreign`).",
+    ),
     key(
         Owner::Attach,
         "name",
         ALL,
         "a pattern: `\"{{ customer.id }} {{ as_of.iso }}\"`",
         "a name in the mail's language with its day",
-        "How the file is called, with the variables of templates. What a name cannot hold becomes `-`, and the ending is added. The program of a \
-         plugin names its files itself.",
+        "How the file is called, with the variables of templates. What a name cannot hold becomes `-`, and the ending is added. A `document` has \
+         its fields in `document` besides: `{{ document.number }}`. The program of a plugin names its files itself.",
     ),
 ];
 

@@ -230,8 +230,6 @@ pub struct Rule {
     pub variables: Vec<crate::script::Picker>,
     /// The rule's script, where it has one.
     pub script: Option<Arc<crate::script::Script>>,
-    /// Whether it asks for documents that this release cannot make: its mails are blocked, never sent bare.
-    pub attaches: bool,
     /// What goes with its mails, in this order.
     pub attach: Vec<Enclosure>,
     /// Whether its runs wait for a person.
@@ -246,6 +244,14 @@ impl Rule {
     /// Returns whether `id` is its id, or was.
     pub fn is_known_as(&self, id: &RuleId) -> bool {
         self.id == *id || self.formerly.contains(id)
+    }
+
+    /// Returns the columns of the customers' file that hold passwords of its ZIPs.
+    pub fn password_columns(&self) -> impl Iterator<Item = &str> {
+        self.attach.iter().filter_map(|enclosure| match &enclosure.what {
+            Enclosed::Zip { password, .. } => password.as_deref(),
+            _ => None,
+        })
     }
 
     /// Returns its reminder part, if it is a reminder rule.

@@ -86,12 +86,31 @@ const SECRET_ELSEWHERE: Shape = Shape::Pattern("^[$][{](env|file|credential):.+[
 /// A member of `attach`.
 const ATTACHMENT: Shape = Shape::Keys(&[
     ("plugin", Shape::Name),
-    ("items", Shape::Words(&["csv", "plain_csv", "pdf"])),
+    ("document", Shape::Name),
+    ("items", Shape::Words(ITEMS)),
     ("statement", Shape::Words(&["pdf"])),
     ("reminder", Shape::Words(&["pdf"])),
     ("layout", Shape::Name),
+    ("zip", Shape::OneOrMany(&PACKED)),
+    ("password", Shape::Pattern(COLUMN)),
+    ("shared", Shape::Truth),
     ("name", Shape::Text),
 ]);
+/// An attachment in a ZIP.
+const PACKED: Shape = Shape::Keys(&[
+    ("plugin", Shape::Name),
+    ("document", Shape::Name),
+    ("items", Shape::Words(ITEMS)),
+    ("statement", Shape::Words(&["pdf"])),
+    ("reminder", Shape::Words(&["pdf"])),
+    ("layout", Shape::Name),
+    ("shared", Shape::Truth),
+    ("name", Shape::Text),
+]);
+/// How a list of items is written.
+const ITEMS: &[&str] = &["csv", "plain_csv", "xlsx", "pdf"];
+/// A column of the customers' file.
+const COLUMN: &str = "^customer[.]attributes[.].+$";
 /// The time a statement covers.
 const PERIOD: Shape = Shape::Pattern("^ *(previous (month|week|quarter|year)|(month|year) to date|[0-9]+ days?) *$");
 
@@ -102,6 +121,13 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`terms()`, or a list", Shape::OneOrMany(&PICKER)),
     ("attachments, or one", Shape::OneOrMany(&ATTACHMENT)),
     ("a layout of papers", Shape::Name),
+    ("a document", Shape::Name),
+    ("`customer.attributes.zip_password`", Shape::Pattern(COLUMN)),
+    ("a path with gaps: `documents/{number}.pdf`", Shape::Name),
+    ("an address with gaps: `https://dms.example.com/{number}`", Shape::Name),
+    ("a name of a header", Shape::Word("^[A-Za-z0-9-]{1,64}$")),
+    ("`10 MB`, at most 100 MB", Shape::Pattern("^[0-9]+ *(B|kB|MB) *$")),
+    ("`35 MB`", Shape::Pattern("^[0-9]+ *(B|kB|MB) *$")),
     ("a pattern: `\"{{ customer.id }} {{ as_of.iso }}\"`", Shape::Text),
     ("an address", ADDRESS),
     ("an address, or a list", Shape::OneOrMany(&ADDRESS)),

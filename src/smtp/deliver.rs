@@ -16,7 +16,7 @@ use crate::smtp::command::{self, CommandFault, MailParameters};
 use crate::smtp::extension::{Extensions, SizeOffer};
 use crate::smtp::reply::{Class, class};
 use crate::smtp::session::{Condition, Ending, Session};
-use crate::smtp::stuffing::{FINAL_DOT, stuffed};
+use crate::smtp::stuffing::{FINAL_DOT, Stuffed, stuffed};
 use crate::smtp::verdict::verdict;
 use crate::smtp::wire::WireFault;
 
@@ -183,7 +183,7 @@ struct Dialogue<'a> {
 }
 
 impl Dialogue<'_> {
-    async fn run(mut self, gate: &dyn Gate, content: Vec<u8>, next: &mut dyn Next) -> Result<Ending, Ending> {
+    async fn run(mut self, gate: &dyn Gate, content: Stuffed<'_>, next: &mut dyn Next) -> Result<Ending, Ending> {
         let refused = self.offer_envelope().await?;
         if let Err(closed) = gate.before_dot().await {
             // The server waits for a message that must not leave: only closing the connection says so.
@@ -317,13 +317,13 @@ impl Dialogue<'_> {
         }
     }
 
-    async fn hand_over(&mut self, mut content: Vec<u8>, next: &mut dyn Next) -> Ending {
-        let content_bytes = content.len();
+    async fn hand_over(&mut self, mut content: Stuffed<'_>, next: &mut dyn Next) -> Ending {
+        let content_bytes = content.byte_count();
         let within = self.session.settings.deadlines.content(content_bytes);
         let until = tokio::time::Instant::now() + within;
         let ahead = self.envelope_ahead(next);
-        content.extend(ahead.iter().flat_map(|envelope| &envelope.bytes));
-        if let Err(unwritten) = self.session.wire.send_counted(&content, within).await {
+        ahead.iter().for_each(|envelope| content.extend(&envelope.bytes));
+        if let Err(unwritten) = self.session.wire.send_counted(content.pieces(), within).await {
             // As long as no byte of the final dot was handed to the connection, no server can have taken the message.
             if unwritten.written <= content_bytes - FINAL_DOT.len() {
                 return self.parting_word(Stage::Content, unwritten.fault).await;

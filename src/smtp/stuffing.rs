@@ -11,17 +11,49 @@ pub const FINAL_DOT: &[u8] = b".\r\n";
 #[error("The message holds a lone CR or LF, which no server may be sent")]
 pub struct LoneLineEnd;
 
+/// From how many bytes on a message is sent from where it is, not from a copy: a copy costs less than many small writes.
+const LARGE_BYTES: usize = 1 << 20;
+
+/// A message as it goes over the wire after DATA: pieces of it where it is large, else a copy.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stuffed<'m> {
+    pieces: Vec<&'m [u8]>,
+    last: Vec<u8>,
+}
+
+impl Stuffed<'_> {
+    /// Returns how many bytes there are.
+    pub fn byte_count(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.len()).sum::<usize>() + self.last.len()
+    }
+
+    /// Adds what goes with the final dot.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.last.extend_from_slice(bytes);
+    }
+
+    /// Returns the bytes, piece by piece.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.iter().copied().chain([self.last.as_slice()])
+    }
+}
+
 /// Returns `message` with every leading dot doubled, a CRLF at its end where it lacks one, and the final dot.
 ///
 /// Source: RFC 5321 §4.5.2.
 ///
 /// # Errors
 /// [`LoneLineEnd`].
-pub fn stuffed(message: &[u8]) -> Result<Vec<u8>, LoneLineEnd> {
-    let mut out = Vec::with_capacity(message.len() + message.len() / 64 + 16);
+pub fn stuffed<'m>(message: &'m [u8]) -> Result<Stuffed<'m>, LoneLineEnd> {
+    let is_large = message.len() >= LARGE_BYTES;
+    let mut stuffed = Stuffed { pieces: Vec::new(), last: Vec::new() };
+    if !is_large {
+        stuffed.last.reserve(message.len() + message.len() / 64 + 16);
+    }
+    let mut add = |piece: &'m [u8]| if is_large { stuffed.pieces.push(piece) } else { stuffed.last.extend_from_slice(piece) };
     let (mut copied, mut line_ends) = (0, 0);
     if message.first() == Some(&b'.') {
-        out.push(b'.');
+        add(b".");
     }
     for at in memchr::memchr_iter(b'\n', message) {
         if at == 0 || message[at - 1] != b'\r' {
@@ -29,8 +61,8 @@ pub fn stuffed(message: &[u8]) -> Result<Vec<u8>, LoneLineEnd> {
         }
         line_ends += 1;
         if message.get(at + 1) == Some(&b'.') {
-            out.extend_from_slice(&message[copied..=at]);
-            out.push(b'.');
+            // The first dot of the line goes twice: as the end of this piece and as the start of the next.
+            add(&message[copied..=at + 1]);
             copied = at + 1;
         }
     }
@@ -38,12 +70,12 @@ pub fn stuffed(message: &[u8]) -> Result<Vec<u8>, LoneLineEnd> {
     if memchr::memchr_iter(b'\r', message).count() != line_ends {
         return Err(LoneLineEnd);
     }
-    out.extend_from_slice(&message[copied..]);
+    add(&message[copied..]);
     if !message.is_empty() && !message.ends_with(b"\r\n") {
-        out.extend_from_slice(b"\r\n");
+        stuffed.extend(b"\r\n");
     }
-    out.extend_from_slice(FINAL_DOT);
-    Ok(out)
+    stuffed.extend(FINAL_DOT);
+    Ok(stuffed)
 }
 
 /// Returns the message that `content` carries: the doubled dots single again. `content` has no final dot any more.
@@ -63,6 +95,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn whole(message: &[u8]) -> Vec<u8> {
+        let stuffed = stuffed(message).unwrap();
+        let whole: Vec<u8> = stuffed.pieces().collect::<Vec<_>>().concat();
+        assert_eq!(whole.len(), stuffed.byte_count());
+        whole
+    }
+
+    #[test]
+    fn a_large_message_goes_from_where_it_is() {
+        let line = format!(".{}\r\n", "x".repeat(60));
+        let message = line.repeat(LARGE_BYTES / line.len() + 1);
+        let expected = format!(".{}.\r\n", message.replace("\r\n.", "\r\n.."));
+        assert_eq!(String::from_utf8(whole(message.as_bytes())).unwrap(), expected);
+        assert!(stuffed(message.as_bytes()).unwrap().last.len() < 10, "it was copied");
+    }
+
     #[test]
     fn leading_dots_are_doubled_and_the_end_is_there() {
         for (message, expected) in [
@@ -75,7 +123,7 @@ mod tests {
             ("a\r\n..b\r\n.c.d\r\n", "a\r\n...b\r\n..c.d\r\n.\r\n"),
             ("\r\n\r\n.", "\r\n\r\n..\r\n.\r\n"),
         ] {
-            assert_eq!(String::from_utf8(stuffed(message.as_bytes()).unwrap()).unwrap(), expected, "{message:?}");
+            assert_eq!(String::from_utf8(whole(message.as_bytes())).unwrap(), expected, "{message:?}");
         }
     }
 
@@ -90,7 +138,7 @@ mod tests {
         #[test]
         fn stuffing_comes_undone_and_hides_every_end(lines in prop::collection::vec("[.a]{0,3}", 0..12)) {
             let message: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-            let sent = stuffed(message.as_bytes()).unwrap();
+            let sent = whole(message.as_bytes());
             let content = sent.strip_suffix(FINAL_DOT).unwrap();
             prop_assert_eq!(unstuffed(content), message.as_bytes());
             let framed = [b"\r\n", &*sent].concat();

@@ -149,18 +149,24 @@ impl Wire {
 
     /// Sends `bytes` whole.
     pub(crate) async fn send(&mut self, bytes: &[u8], within: Duration) -> Result<(), WireFault> {
-        self.send_counted(bytes, within).await.map_err(|unwritten| unwritten.fault)
+        self.send_counted([bytes].into_iter(), within).await.map_err(|unwritten| unwritten.fault)
     }
 
-    /// Sends `bytes` whole, or tells how many of them may have left.
-    pub(crate) async fn send_counted(&mut self, bytes: &[u8], within: Duration) -> Result<(), Unwritten> {
+    /// Sends all pieces whole, or tells how many of their bytes may have left.
+    pub(crate) async fn send_counted<'b>(
+        &mut self,
+        pieces: impl Iterator<Item = &'b [u8]>,
+        within: Duration,
+    ) -> Result<(), Unwritten> {
         let mut written = 0;
         let stream = &mut self.stream;
         let sending = async {
-            while written < bytes.len() {
-                match stream.write(&bytes[written..]).await? {
-                    0 => return Err(WireFault::Closed),
-                    count => written += count,
+            for mut piece in pieces {
+                while !piece.is_empty() {
+                    match stream.write(piece).await? {
+                        0 => return Err(WireFault::Closed),
+                        count => (written, piece) = (written + count, &piece[count..]),
+                    }
                 }
             }
             Ok(stream.flush().await?)

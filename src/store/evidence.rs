@@ -26,6 +26,8 @@ pub struct Evidence {
     pub recipients: Vec<Value>,
     /// Its items.
     pub items: Vec<Value>,
+    /// The files it carries, with their SHA-256 in hex and whose papers they are.
+    pub files: Vec<Value>,
     /// The decisions it came of.
     pub decisions: Vec<Value>,
     /// Its run's row.
@@ -132,6 +134,12 @@ pub fn evidence(reader: &Connection, id: i64, archive: &[PathBuf]) -> Result<Opt
         database_id: view.query_row("select database_id from home", (), |row| row.get(0))?,
         recipients: all(&view, "select role, address from message_recipient where message_id = ?1 order by position", (id,))?,
         items: all(&view, "select document, level_id, level_repeat, open from message_item where message_id = ?1", (id,))?,
+        files: all(
+            &view,
+            "select name, packed_in, content_type, byte_count, lower(hex(hash)) as sha256, customer_id from message_file
+                where message_id = ?1 order by position",
+            (id,),
+        )?,
         decisions,
         firing: one(&view, "select * from firing where run_id = ?1", run_id)?,
         run,

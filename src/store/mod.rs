@@ -10,12 +10,14 @@ pub mod alerts;
 mod archive;
 pub mod archived;
 pub mod backup;
+mod bodies;
 mod chain;
 pub mod check;
 pub mod decisions;
 mod digest;
 pub mod evidence;
 mod file_system;
+mod files;
 pub mod firings;
 pub mod guards;
 mod history;
@@ -50,6 +52,7 @@ use crate::domain::date::Timestamp;
 use crate::store::home::Difference;
 
 pub use crate::store::digest::Body;
+pub use crate::store::files::{FileOwner, FileRow, files};
 pub use crate::store::history::{Queue, history, history_before};
 pub use crate::store::runs::{DecisionRow, ItemRow, MessageRow, RunRow, RunTransaction};
 pub use crate::store::writer::Store;
@@ -71,6 +74,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_copies.sql"),
     include_str!("migrations/0011_traces.sql"),
     include_str!("migrations/0012_chain.sql"),
+    include_str!("migrations/0013_attachments.sql"),
     include_str!("migrations/0014_matches.sql"),
 ];
 

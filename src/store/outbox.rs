@@ -1,6 +1,5 @@
 //! The outbox on its way to the servers: what is to be sent, and what became of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
@@ -13,6 +12,7 @@ use crate::outbox::attempt::Attempt;
 use crate::outbox::retry::{Entry, Next};
 use crate::outbox::state::State;
 use crate::port::Outgoing;
+use crate::store::bodies;
 use crate::store::digest::{self, AttemptFacts};
 use crate::store::history::date;
 use crate::store::runs::ItemRow;
@@ -343,12 +343,13 @@ pub(crate) fn recipients(connection: &Connection, id: i64) -> Result<Vec<Recipie
 /// # Errors
 /// Why the database could not be read.
 pub fn outgoing(connection: &Connection, id: i64) -> Result<Option<Outgoing>, StoreError> {
-    let select = "select envelope_from, bytes from message join message_body on message_id = id where id = ?1";
-    let head: Option<(Option<String>, Vec<u8>)> =
-        connection.prepare_cached(select)?.query_row((id,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((envelope_from, bytes)) = head else { return Ok(None) };
+    let Some(bytes) = bodies::bytes(connection, id)? else { return Ok(None) };
+    let select = "select envelope_from from message where id = ?1";
+    let envelope_from: Option<Option<String>> =
+        connection.prepare_cached(select)?.query_row((id,), |row| row.get(0)).optional()?;
+    let Some(envelope_from) = envelope_from else { return Ok(None) };
     let envelope_from = CompactString::new(envelope_from.unwrap_or_default());
-    Ok(Some(Outgoing { envelope_from, recipients: recipients(connection, id)?, bytes: Arc::from(bytes) }))
+    Ok(Some(Outgoing { envelope_from, recipients: recipients(connection, id)?, bytes }))
 }
 
 /// A message that a server was handed, as far as rates count it.

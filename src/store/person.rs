@@ -215,6 +215,8 @@ fn copy(connection: &Connection, id: i64, now: Timestamp) -> Result<i64, StoreEr
             select ?2, position, role, address from message_recipient where message_id = ?1",
         "insert into message_item (message_id, document, mode, rule_id, level_id, level_repeat, open, claimed)
             select ?2, document, mode, rule_id, level_id, level_repeat, open, 0 from message_item where message_id = ?1",
+        "insert into message_file (message_id, position, name, packed_in, content_type, byte_count, hash, customer_id)
+            select ?2, position, name, packed_in, content_type, byte_count, hash, customer_id from message_file where message_id = ?1",
     ] {
         connection.prepare_cached(insert)?.execute((id, copied))?;
     }

@@ -54,5 +54,6 @@ pub(crate) fn message(key: &str, document: &str, state: State) -> MessageRow {
         items: vec![ItemRow { document: document.into(), level_id: "first".into(), level_repeat: 0, open: "5.00".into() }],
         body: Some(Body::new(b"Subject: S\r\n\r\nHello\r\n".to_vec(), Some("{}".into()))),
         give_up_after: None,
+        files: Vec::new(),
     }
 }

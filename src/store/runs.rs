@@ -10,9 +10,11 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::mailbox::{Recipient, RecipientRole};
 use crate::outbox::state::State;
+use crate::store::bodies;
 use crate::store::chain::{OpenLink, RunPart, add_link};
 use crate::store::decisions::trace_id;
 use crate::store::digest::{Body, DecisionFacts, Hash, ItemFacts, MessageFacts, decision, message, read_run};
+use crate::store::files::{self, FileOwner, FileRow};
 use crate::store::texts::{GenerationText, keep};
 use crate::store::thread::thread;
 use crate::store::{Store, StoreError};
@@ -103,6 +105,8 @@ pub struct MessageRow {
     pub body: Option<Body>,
     /// How long after it was queued it is given up; `None`: as config.yaml says.
     pub give_up_after: Option<Duration>,
+    /// The files it carries.
+    pub files: Vec<FileRow>,
 }
 
 /// The decision about one subject.
@@ -221,6 +225,20 @@ impl RunTransaction<'_> {
         thread(self.connection, mode, documents)
     }
 
+    /// Returns the other customer whose paper a file of this message is by what earlier messages carried, these of this run included.
+    ///
+    /// # Errors
+    /// Why the database could not be read.
+    pub(crate) fn other_owner(&self, row: &MessageRow) -> Result<Option<(FileRow, FileOwner)>, StoreError> {
+        for file in &row.files {
+            let Some(customer) = &file.customer_id else { continue };
+            if let Some(owner) = files::other_owner(self.connection, self.row.mode, &file.hash, customer)? {
+                return Ok(Some((file.clone(), owner)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns the connection it is written through.
     pub(crate) fn connection(&self) -> &Connection {
         self.connection
@@ -322,7 +340,7 @@ impl RunTransaction<'_> {
                 select run_id, id, digest from message where id = ?1 and run_id <> ?2 and digest is not null
                 on conflict do nothing";
             self.connection.prepare_cached(insert)?.execute((id, self.run_id))?;
-            for table in ["message_body", "message_recipient", "message_item"] {
+            for table in ["message_body", "message_recipient", "message_item", "message_file"] {
                 self.connection.prepare_cached(&format!("delete from {table} where message_id = ?1"))?.execute((id,))?;
             }
         }
@@ -376,9 +394,9 @@ impl RunTransaction<'_> {
         let id = known.map_or_else(|| self.connection.last_insert_rowid(), |(id, _)| id);
         self.digests.insert(id, digest);
         if let Some(body) = &row.body {
-            let insert = "insert into message_body (message_id, bytes, input) values (?1, ?2, ?3)";
-            self.connection.prepare_cached(insert)?.execute((id, body.bytes(), body.input()))?;
+            bodies::add(self.connection, id, body)?;
         }
+        files::add(self.connection, id, &row.files)?;
         for (position, recipient) in row.recipients.iter().enumerate() {
             let insert = "insert into message_recipient (message_id, position, role, address) values (?1, ?2, ?3, ?4)";
             let values = (id, position as i64, role_word(recipient.role), recipient.address.as_str());

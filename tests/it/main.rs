@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helper may panic")]
 
 mod alerts;
+mod attachments;
 mod care;
 mod control;
 mod daemon;

@@ -166,7 +166,7 @@ fn whatever_a_program_does_the_run_ends_and_no_mail_goes_bare() {
         let server = Server::willing();
         let workspace = workspace(server.port, 3, "attachment: { command: [sh, ./make.sh], timeout: 2 s, bytes_max: 1 kB }\n");
         workspace.write("plugins/p/make.sh", &maker(bad));
-        workspace.edit("rules/overdue.yaml", "to: [billing]\n", "to: [billing]\nattach: [{ plugin: p }]\n");
+        workspace.edit("rules/overdue.yaml", "to: [billing]\n", "to: [billing]\nattach: [{ plugin: p, shared: true }]\n");
         let ran = workspace.dunlin(&["run", "--as-of", AS_OF, "--json"]);
         let expected: Vec<(String, String)> = ["C0001", "C0002", "C0003"]
             .map(|id| (id.to_owned(), if blocked.contains(&id) { "blockeddocument_missing" } else { "accepted" }.to_owned()))

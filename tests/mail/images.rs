@@ -67,7 +67,8 @@ fn files_and_images_of_one_mail_stand_apart() {
     let attachment = dunlin::message::Attachment {
         name: "INV-1.pdf".into(),
         content_type: "application/pdf".into(),
-        contents: b"%PDF".as_slice().into(),
+        contents: b"%PDF".to_vec().into(),
+        customer: None,
     };
     let templates = templates("<img src=\"{{ image('logo.png') }}\" alt=\"\">x<img src=\"{{ image('spare.gif') }}\" alt=\"\">");
     let composed = Setting::new("C-1", "a").compose_with(&[dunlin::message::Annex::File(attachment)], &templates).unwrap();

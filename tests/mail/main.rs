@@ -314,7 +314,8 @@ fn files_go_along_byte_for_byte_under_their_names() {
     let file = |name: &str, content_type: &str, contents: &[u8]| Attachment {
         name: name.into(),
         content_type: content_type.into(),
-        contents: contents.into(),
+        contents: contents.to_vec().into(),
+        customer: None,
     };
     let all_bytes: Vec<u8> = (0..=255).collect();
     let files = [
@@ -332,7 +333,8 @@ fn files_go_along_byte_for_byte_under_their_names() {
         .map(|part| {
             let kind = part.content_type().unwrap();
             let content_type = format!("{}/{}", kind.ctype(), kind.subtype().unwrap());
-            Attachment { name: part.attachment_name().unwrap().into(), content_type, contents: part.contents().into() }
+            let contents = part.contents().to_vec().into();
+            Attachment { name: part.attachment_name().unwrap().into(), content_type, contents, customer: None }
         })
         .collect();
     assert_eq!(read, files);
@@ -345,7 +347,10 @@ fn files_go_along_byte_for_byte_under_their_names() {
             file("../x", "text/plain", b"x"),
             "A file cannot be attached: \"../x\" is no name of a file: use letters, digits, spaces and -_.,()+",
         ),
-        (file("x", "text/plain", &vec![0; ATTACHMENTS_BYTES_MAX + 1]), "The attachments have 25000001 bytes, more than 25000000"),
+        (
+            file("x", "text/plain", &vec![0; ATTACHMENTS_BYTES_MAX + 1]),
+            "The attachments have 110000001 bytes, more than 110000000",
+        ),
     ] {
         assert_eq!(setting.compose_with(&[Annex::File(wrong)], &shipped()).unwrap_err().to_string(), expected);
     }
@@ -381,6 +386,51 @@ fn a_list_of_the_items_goes_along_in_the_words_of_the_mail() {
         missing.unwrap_err().to_string(),
         "The name of an attachment cannot be made: `vars.project` is not defined; a column that may be missing is asked for with `is defined`"
     );
+}
+
+#[test]
+fn a_zip_has_the_same_bytes_for_the_same_letter_and_others_for_another() {
+    let setting = Setting::new("C-1", "first");
+    let paper = |words: &[u8]| Attachment {
+        name: "Beleg März.pdf".into(),
+        content_type: "application/pdf".into(),
+        contents: words.to_vec().into(),
+        customer: None,
+    };
+    let zip = |setting: &Setting, words: &[u8], password| {
+        let holds = vec![Annex::File(paper(words)), Annex::Items { form: ItemsForm::Csv, name: None }];
+        let composed = setting.compose_with(&[Annex::Zip { holds, name: None, password }], &shipped())?;
+        let message = MessageParser::new().parse(&composed.bytes).unwrap();
+        let part = message.attachments().next().unwrap();
+        assert_eq!(part.attachment_name(), Some("Documents 2027-04-05.zip"));
+        let names: Vec<(&str, Option<&str>)> =
+            composed.files.iter().map(|file| (file.name.as_str(), file.packed_in.as_deref())).collect();
+        let zip = Some("Documents 2027-04-05.zip");
+        assert_eq!(names, [("Documents 2027-04-05.zip", None), ("Beleg März.pdf", zip), ("Open items 2027-04-05.csv", zip)]);
+        assert_eq!(composed.files[0].byte_count, part.contents().len());
+        Ok::<Vec<u8>, ComposeFault>(part.contents().to_vec())
+    };
+    for password in [None, Some("correct horse")] {
+        let first = zip(&setting, b"%PDF", password).unwrap();
+        assert_eq!(zip(&setting, b"%PDF", password).unwrap(), first);
+        assert_ne!(zip(&setting, b"%PDG", password).unwrap(), first);
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(first)).unwrap();
+        let mut file = match password {
+            Some(password) => archive.by_name_decrypt("Beleg März.pdf", password.as_bytes()).unwrap(),
+            None => archive.by_name("Beleg März.pdf").unwrap(),
+        };
+        assert_eq!(file.last_modified().map(|time| time.to_string()), Some("2027-04-05 09:00:00".into()));
+        let mut contents = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut contents).unwrap();
+        assert_eq!(contents, b"%PDF");
+    }
+    // Another mail, another stream of the cipher: the same contents under the same password look different.
+    let other = Setting { key: "another-key", ..Setting::new("C-1", "first") };
+    let tail = |bytes: Vec<u8>| bytes[30..90].to_vec();
+    let passworded = |setting| tail(zip(setting, b"%PDF", Some("correct horse")).unwrap());
+    assert_ne!(passworded(&setting), passworded(&other));
+    let shown = zip(&setting, b"%PDF", Some("Harbour & Sons"));
+    assert_eq!(shown.unwrap_err().to_string(), "The password of the ZIP can be read in the text of the same mail");
 }
 
 #[test]

@@ -10,8 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dunlin::domain::date::Timestamp;
 use dunlin::domain::id::ServerId;
 use dunlin::domain::secret::Secret;
+use dunlin::net::address::WebAddress;
 use dunlin::oauth::assertion::{Certificate, SigningKey};
-use dunlin::oauth::settings::{Account, Client, ClientProof, Grant, TokenUrl};
+use dunlin::oauth::settings::{Account, Client, ClientProof, Grant};
 use dunlin::oauth::source::AccountTokens;
 use dunlin::outbox::attempt::Outcome::{Accepted, Deferred, ServerFault};
 use dunlin::outbox::attempt::{Outcome, Stage};
@@ -52,7 +53,7 @@ impl Clock for StoppedClock {
 fn account(url: &str, grant: Grant) -> Account {
     Account {
         server: ServerId::new("primary"),
-        token_url: TokenUrl::parse(url).unwrap(),
+        token_url: WebAddress::parse(url).unwrap(),
         scope: Some("mail.send".to_owned()),
         grant,
         ca_pem: None,

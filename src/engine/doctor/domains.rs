@@ -272,6 +272,7 @@ mod tests {
             ca_file: None,
             hello_name: None,
             pipelining: true,
+            size: 35_000_000,
             reuse: crate::smtp::settings::Reuse::default(),
             replaces: vec![],
         }

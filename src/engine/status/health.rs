@@ -444,7 +444,7 @@ pub(crate) fn reasons(status: &Status, waits: &Waits, unread: Option<String>) ->
         let mails = wait(open.count, &format!(" of {}", open.rule_id));
         let (kind, words) = match (open.state, open.reason.as_deref()) {
             (State::Blocked, Some("document_missing")) => {
-                (ReasonKind::PluginFailed, format!("{mails} blocked, since no plugin made their document"))
+                (ReasonKind::PluginFailed, format!("{mails} blocked, since a document of theirs is missing"))
             }
             (State::Blocked, _) => (ReasonKind::BlockedWaits, format!("{mails} blocked until what is missing is there")),
             _ => (ReasonKind::GaveUp, format!("{mails} for the next run, given up by this one")),

@@ -323,7 +323,7 @@ fn all_that_needs_a_person_in_the_outbox_is_a_reason_about_its_run_or_rule() {
     assert_eq!(
         told,
         [
-            (ReasonKind::PluginFailed, "overdue", "1 mail of overdue waits blocked, since no plugin made their document"),
+            (ReasonKind::PluginFailed, "overdue", "1 mail of overdue waits blocked, since a document of theirs is missing"),
             (ReasonKind::RunStopped, "4", "1 mail of run 4 waits, since the run was stopped"),
             (ReasonKind::RunStopped, "5", "1 mail of run 5 waits, since too many of the run were refused"),
             (ReasonKind::ApprovalWaits, "3", "2 mails of run 3 wait for a person to let them go"),

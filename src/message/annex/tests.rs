@@ -65,6 +65,44 @@ fn a_list_for_programs_has_names_of_fields_points_and_no_sum() {
     assert_eq!(numbers, ["R-1", "'=HYPERLINK(\"http://x.example\",\"pay\")", "'-7;a"]);
 }
 
+/// Returns a file of a workbook.
+fn of_workbook(bytes: &[u8], name: &str) -> String {
+    let mut archive = ::zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+    std::io::read_to_string(archive.by_name(name).unwrap()).unwrap()
+}
+
+#[test]
+fn a_workbook_has_numbers_and_days_that_are_such_and_no_formula() {
+    let words = Words::of(&Language::new("de"));
+    let made = || xlsx::workbook(&table(), words, words.items, date(2027, 4, 5)).unwrap();
+    let (first, second) = (made(), made());
+    assert_eq!(first, second, "the same table gives the same bytes");
+    let (sheet, texts) = (of_workbook(&first, "xl/worksheets/sheet1.xml"), of_workbook(&first, "xl/sharedStrings.xml"));
+    // 1 March 2027 is day 46447 of Excel.
+    for cell in ["<v>1190</v>", "<v>690.5</v>", "<v>-40</v>", "<v>738</v>", "<v>46447</v>", "<v>21</v>"] {
+        assert!(sheet.contains(cell), "{cell}: {sheet}");
+    }
+    assert!(!sheet.contains("<f>") && !sheet.contains("<hyperlink"), "{sheet}");
+    assert!(texts.contains("Tage überfällig") && texts.contains("=HYPERLINK("), "{texts}");
+    assert!(of_workbook(&first, "docProps/core.xml").contains("2027-04-05T00:00:00Z"));
+    assert!(of_workbook(&first, "xl/styles.xml").contains("#,##0.00"));
+    // An amount that a float cannot hold is written as it is.
+    let exact = "12345678901234567.89".parse().unwrap();
+    let large = Table { rows: vec![row("R-1", exact, exact)], open: Some(exact), ..table() };
+    let texts = of_workbook(&xlsx::workbook(&large, words, "x", date(2027, 4, 5)).unwrap(), "xl/sharedStrings.xml");
+    assert!(texts.contains("12345678901234567.89"), "{texts}");
+}
+
+#[test]
+fn a_password_is_found_however_a_mail_writes_it() {
+    for text in ["your pin: Secret&1234", "secret&amp;1234", "secret&\r\n1234", "SECRET&1234", "x-secret&1234.pdf"] {
+        assert!(is_shown("Secret&1234", text), "{text}");
+    }
+    for (password, text) in [("Secret&1234", "Secret & more"), ("", "anything"), ("abcdefgh", "abc")] {
+        assert!(!is_shown(password, text), "{text}");
+    }
+}
+
 #[test]
 fn every_sign_that_begins_a_formula_is_disarmed() {
     for text in ["=1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "＝1"] {

@@ -12,6 +12,8 @@ pub(crate) struct Words {
     pub(crate) items: &'static str,
     /// How a list of a statement's lines is called.
     pub(crate) statement: &'static str,
+    /// How a ZIP of papers is called.
+    pub(crate) papers: &'static str,
     /// The word before the sums.
     pub(crate) total: &'static str,
     columns: [&'static str; Column::ALL.len()],
@@ -24,6 +26,7 @@ const ALL: [Words; 4] = [
         language: "en",
         items: "Open items",
         statement: "Statement",
+        papers: "Documents",
         total: "Total",
         columns: ["Document", "Number", "Date", "Due on", "Days overdue", "Currency", "Amount", "Open"],
         kinds: ["Invoice", "Credit note", "Payment", "Settlement"],
@@ -32,6 +35,7 @@ const ALL: [Words; 4] = [
         language: "de",
         items: "Offene Posten",
         statement: "Kontoauszug",
+        papers: "Unterlagen",
         total: "Summe",
         columns: ["Beleg", "Nummer", "Datum", "Fällig am", "Tage überfällig", "Währung", "Betrag", "Offen"],
         kinds: ["Rechnung", "Gutschrift", "Zahlung", "Ausgleich"],
@@ -40,6 +44,7 @@ const ALL: [Words; 4] = [
         language: "fr",
         items: "Factures ouvertes",
         statement: "Relevé de compte",
+        papers: "Documents",
         total: "Total",
         columns: ["Pièce", "Numéro", "Date", "Échéance", "Jours de retard", "Devise", "Montant", "Solde"],
         kinds: ["Facture", "Avoir", "Paiement", "Règlement"],
@@ -48,6 +53,7 @@ const ALL: [Words; 4] = [
         language: "es",
         items: "Partidas abiertas",
         statement: "Estado de cuenta",
+        papers: "Documentos",
         total: "Total",
         columns: ["Documento", "Número", "Fecha", "Vencimiento", "Días de retraso", "Moneda", "Importe", "Pendiente"],
         kinds: ["Factura", "Nota de crédito", "Pago", "Liquidación"],

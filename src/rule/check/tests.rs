@@ -82,7 +82,7 @@ fn the_least_rule_has_the_written_defaults() {
     assert_eq!((&rule.minimum, &rule.levels), (&vec![], &vec![level("first", 7)]));
     let rule = &set.rules[0];
     assert_eq!((&rule.to, &rule.cc, &rule.bcc), (&vec![key("billing")], &vec![], &vec![]));
-    assert!(rule.condition.is_none() && rule.script.is_none() && !rule.attaches && !rule.approve);
+    assert!(rule.condition.is_none() && rule.script.is_none() && rule.attach.is_empty() && !rule.approve);
     assert_eq!(set.limits.contact_gap, Days::new(3).unwrap().into());
 }
 
@@ -327,13 +327,6 @@ fn what_probably_is_not_meant_is_a_warning_and_the_rule_stays() {
             vec!["rules/a.yaml:6:8: Disputed invoices would be reminded too; add `&& !invoice.disputed` to `where`"],
         ),
         ("script: s.rhai\n", vec![]),
-        (
-            "where: \"!invoice.disputed\"\nattach: [{ document: invoice }]\n",
-            vec![
-                "rules/a.yaml:7:9: Such a document cannot be made yet: every mail of this rule stays blocked as `document_missing`; \
-                 write `{ items: pdf }` or `{ plugin: name }`, or remove `attach` to send without",
-            ],
-        ),
         ("where: \"!invoice.disputed\"\nattach: []\napprove: true\n", vec![]),
     ] {
         let text = format!("{LEAST}{more}");
@@ -341,7 +334,6 @@ fn what_probably_is_not_meant_is_a_warning_and_the_rule_stays() {
         problems.retain(|problem| !problem.contains("No rule uses"));
         assert_eq!(problems, expected, "{more}");
         assert_eq!(ids(&set), ["a"], "{more}");
-        assert_eq!(set.rules[0].attaches, problems.iter().any(|problem| problem.contains("Such a document")));
     }
 }
 
@@ -350,32 +342,35 @@ fn what_is_attached_is_one_thing_each_under_a_name_that_can_be_made() {
     let known = Known {
         attachment_plugins: vec!["papers".into()],
         layouts: vec!["statement".into(), "items".into(), "reminder".into()],
+        documents: Some(vec!["invoice".into()]),
+        customer_attributes: Some(vec!["pin".into()]),
         template_names: vec![crate::template::KnownName { path: "customer.id", kind: crate::template::NameKind::Plain }],
         ..known()
     };
     let found = |attach: &str| load_texts(&[("rules/a.yaml", &format!("{LEAST}attach: {attach}\n"))], &[], &known);
     let (set, problems) = found("[{ items: csv, name: \"{{ customer.id }}\" }, { plugin: papers }, { items: plain_csv }]");
     assert_eq!(problems, [""; 0]);
-    let items = |form, name: Option<&str>| Enclosure { what: Enclosed::Items(form), name: name.map(str::to_owned) };
+    let items =
+        |form, name: Option<&str>| Enclosure { what: Enclosed::Items(form), name: name.map(str::to_owned), is_shared: false };
     let expected = [
         items(ItemsForm::Csv, Some("{{ customer.id }}")),
-        Enclosure { what: Enclosed::Plugin("papers".into()), name: None },
+        Enclosure { what: Enclosed::Plugin("papers".into()), name: None, is_shared: false },
         items(ItemsForm::PlainCsv, None),
     ];
     assert_eq!(set.rules[0].attach, expected);
     assert_eq!(found("{ items: csv }").1, [""; 0]);
     for (attach, expected) in [
-        ("[{ items: xls }]", vec!["6:19: `xls` is not known here; write one of: csv, plain_csv, pdf"]),
+        ("[{ items: xls }]", vec!["6:19: `xls` is not known here; did you mean `xlsx`?"]),
         (
             "[{ items: csv, plugin: papers }]",
             vec![
-                "6:10: An attachment has one of `plugin`, `items`, `statement`, `reminder`; write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`",
+                "6:10: An attachment has one of `plugin`, `document`, `items`, `statement`, `reminder`, `zip`; write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`",
             ],
         ),
         (
             "[{ name: x }]",
             vec![
-                "6:10: An attachment has one of `plugin`, `items`, `statement`, `reminder`; write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`",
+                "6:10: An attachment has one of `plugin`, `document`, `items`, `statement`, `reminder`, `zip`; write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`",
             ],
         ),
         ("[{ items: csv }, { items: csv }]", vec!["6:26: The same is attached twice"]),
@@ -388,6 +383,29 @@ fn what_is_attached_is_one_thing_each_under_a_name_that_can_be_made() {
             vec!["6:30: Unknown name `customer.idd`; did you mean `customer.id`?"],
         ),
         ("[{ plugin: papers, name: x }]", vec!["6:28: The program of a plugin names its files itself; remove `name`"]),
+        ("[{ document: invoise }]", vec!["6:22: There is no document `invoise`; did you mean `invoice`?"]),
+        (
+            "[{ items: csv, shared: true }]",
+            vec!["6:24: What is made for a mail is nobody else's; `shared` goes with `document` and `plugin`"],
+        ),
+        ("[{ zip: [] }]", vec!["6:17: The ZIP holds nothing; write `zip: [{ document: invoice }, { items: csv }]`"]),
+        (
+            "[{ zip: { zip: { items: csv } } }]",
+            vec![
+                "6:17: The ZIP holds nothing; write `zip: [{ document: invoice }, { items: csv }]`",
+                "6:24: A ZIP holds no other ZIP; name both in `attach`",
+            ],
+        ),
+        (
+            "[{ items: csv, password: customer.attributes.pin }]",
+            vec!["6:24: Only a ZIP has a password; write `zip: […]` beside it"],
+        ),
+        (
+            "[{ zip: { items: csv }, password: hunter2 }]",
+            vec![
+                "6:43: A password comes from a column of the customers' file; write `password: customer.attributes.zip_password`, with a column of the customers' file",
+            ],
+        ),
         ("[{ plugin: paper }]", vec!["6:20: There is no plugin for attachments `paper`; did you mean `papers`?"]),
     ] {
         let expected: Vec<String> = expected.iter().map(|problem| format!("rules/a.yaml:{problem}")).collect();
