@@ -80,6 +80,8 @@ Instead of `base64` a file may have `path`, a file in the folder that the enviro
 says that there is none. What is missing, late, too large, misnamed, or an answer to nobody's question, blocks the mails
 concerned as `document_missing`, and the run goes on. A file's name is letters, digits, spaces and `-_.,()+`; its content type is
 like `application/pdf`, and never `message/…` or `multipart/…`.
+The same bytes for two customers, in one run or in two, block the mails as `document_foreign`; a file that is meant for everybody is
+attached with `shared: true`. See ../attachments.md.
 ";
 
 #[cfg(test)]
