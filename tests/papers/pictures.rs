@@ -9,10 +9,10 @@ use std::process::Command;
 const DOTS: &str = "60";
 /// By how much a pixel may differ, of 255: fonts are smoothed a little otherwise by other releases.
 const SHADE_MAX: u8 = 64;
-/// How many pixels of a page may differ by more, in hundredths of a per cent.
+/// How many shades of a page may differ by more, in hundredths of a per cent.
 const PIXELS_MAX: usize = 20;
 
-/// A picture in shades of grey.
+/// A picture, its pixels in red, green and blue.
 #[derive(PartialEq, Eq)]
 pub struct Picture {
     width: usize,
@@ -24,12 +24,12 @@ impl Picture {
         let mut reader = png::Decoder::new(BufReader::new(File::open(path).ok()?)).read_info().ok()?;
         let mut shades = vec![0; reader.output_buffer_size()?];
         let info = reader.next_frame(&mut shades).ok()?;
-        assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Grayscale, png::BitDepth::Eight));
+        assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
         shades.truncate(info.buffer_size());
         Some(Self { width: info.width as usize, shades })
     }
 
-    /// Returns how many pixels look otherwise, of ten thousand; all where the sizes differ.
+    /// Returns how many shades are otherwise, of ten thousand; all where the sizes differ.
     fn differing(&self, other: &Self) -> usize {
         if self.width != other.width || self.shades.len() != other.shades.len() {
             return 10_000;
@@ -43,7 +43,7 @@ impl Picture {
 fn drawn(pdf: &[u8], name: &str, folder: &Path) -> Vec<PathBuf> {
     let file = folder.join("paper.pdf");
     fs::write(&file, pdf).unwrap();
-    let status = Command::new("pdftoppm").args(["-r", DOTS, "-gray", "-png"]).arg(&file).arg(folder.join(name)).status();
+    let status = Command::new("pdftoppm").args(["-r", DOTS, "-png"]).arg(&file).arg(folder.join(name)).status();
     assert!(status.expect("pdftoppm of poppler-utils").success());
     let mut pictures: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     pictures.retain(|path| path.extension().is_some_and(|ending| ending == "png"));
