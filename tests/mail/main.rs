@@ -8,6 +8,7 @@
 mod dkim;
 mod headers;
 mod images;
+mod shipped;
 mod verifier;
 
 use std::collections::BTreeMap;
@@ -115,13 +116,15 @@ fn invoice(number: &str, customer: CustomerIndex, issued_on: Date, total: Decima
 /// Two customers; each with two invoices to be reminded of (one partly paid), one younger, one in dollars, one credit.
 fn ledger() -> Ledger {
     let names = |name: &str| vec![CompactString::new(name)];
-    let mut builder = LedgerBuilder::new(names("region"), names("order"), vec![]);
+    let mut builder = LedgerBuilder::new([names("region"), names("PortalLink")].concat(), names("order"), vec![]);
     for (id, name, language, prefix) in [
         ("C-1", "Harbour & Sons Ltd", Some("en"), "R"),
         ("C-2", "Müller Bäckerei GmbH", Some("de-de"), "D"),
         ("C-3", "X", None, "X"),
     ] {
-        let owner = builder.add_customer(customer(id, name, language), ["North"].into_iter()).unwrap();
+        let owner = builder
+            .add_customer(customer(id, name, language), ["North", "https://portal.acme.example/i/7f3k"].into_iter())
+            .unwrap();
         let mut add = |document: Document| builder.add_invoice(document, ["PO 7781"].into_iter()).unwrap();
         let first = add(invoice(&format!("{prefix}-2027-0042"), owner, date(2027, 2, 26), dec!(1190)));
         add(invoice(&format!("{prefix}-2027-0057"), owner, date(2027, 3, 1), dec!(87.5)));
@@ -177,6 +180,8 @@ struct Setting {
     tells: Tells,
     /// How a statement is laid out.
     layout: StatementLayout,
+    /// The language to write in instead of the customer's.
+    language: Option<&'static str>,
 }
 
 /// Who is owed, with an account in euros.
@@ -247,6 +252,7 @@ impl Setting {
             issued_before: date(2027, 3, 10),
             tells: Tells::Reminder,
             layout: StatementLayout::default(),
+            language: None,
         }
     }
 
@@ -277,6 +283,7 @@ impl Setting {
         if let Tells::Statement(off) = self.tells {
             statement.accounts[0].sum += off;
         }
+        let language = self.language.map(Language::new);
         let letter = Letter {
             ledger: &ledger,
             as_of: self.as_of,
@@ -302,7 +309,7 @@ impl Setting {
             message_id: self.key,
             thread: &self.thread,
             headers: &self.headers,
-            language: None,
+            language: language.as_ref(),
             date: date(2027, 4, 5).at(9, 0, 0, 0).in_tz("Europe/Berlin").unwrap(),
         };
         compose_with(&letter, annexes, templates)
@@ -355,6 +362,9 @@ fn files_go_along_byte_for_byte_under_their_names() {
         assert_eq!(setting.compose_with(&[Annex::File(wrong)], &shipped()).unwrap_err().to_string(), expected);
     }
 }
+
+/// The customers of the committed mails, each with the language they are written in.
+const LANGUAGES: [(&str, &str); 4] = [("C-1", "en"), ("C-2", "de"), ("C-1", "fr"), ("C-1", "es")];
 
 #[test]
 fn a_list_of_the_items_goes_along_in_the_words_of_the_mail() {
@@ -439,8 +449,8 @@ fn the_shipped_mails_are_as_committed() {
     for (name, template) in
         [("upcoming", "upcoming"), ("first", "first"), ("second", "second"), ("final", "final"), ("final-with-upcoming", "final")]
     {
-        for (customer, language) in [("C-1", "en"), ("C-2", "de")] {
-            let mut setting = Setting::new(customer, template);
+        for (customer, language) in LANGUAGES {
+            let mut setting = Setting { language: Some(language), ..Setting::new(customer, template) };
             if name == "final-with-upcoming" {
                 // The youngest invoice is payable by the next day.
                 (setting.as_of, setting.issued_before) = (date(2027, 3, 31), date(2027, 3, 20));
@@ -462,9 +472,15 @@ fn the_shipped_mails_are_as_committed() {
 #[test]
 fn the_shipped_statements_and_notices_are_as_committed() {
     let templates = shipped();
-    for (name, tells) in [("statement", Tells::Statement(dec!(0))), ("receipt", Tells::Receipt), ("invoice", Tells::Invoice)] {
-        for (customer, language) in [("C-1", "en"), ("C-2", "de")] {
-            let mut setting = Setting { tells, variables: BTreeMap::new(), ..Setting::statement(customer, name) };
+    for (name, tells) in [
+        ("statement", Tells::Statement(dec!(0))),
+        ("receipt", Tells::Receipt),
+        ("invoice", Tells::Invoice),
+        ("portal", Tells::Invoice),
+    ] {
+        for (customer, language) in LANGUAGES {
+            let mut setting =
+                Setting { tells, language: Some(language), variables: BTreeMap::new(), ..Setting::statement(customer, name) };
             if name != "statement" {
                 (setting.as_of, setting.items_max) = (AS_OF, 1);
             }
@@ -484,14 +500,15 @@ fn the_shipped_statement_in_each_form_is_as_committed_alone_and_for_a_group() {
     for ((word, form), scope) in
         StatementForm::WORDS.into_iter().flat_map(|form| [AccountScope::Customer, AccountScope::Group].map(|scope| (form, scope)))
     {
-        for (customer, language) in [("C-1", "en"), ("C-2", "de")] {
+        for (customer, language) in LANGUAGES {
             let is_alone = scope == AccountScope::Customer;
             // The open items of one customer are the mail above; only the first customer has branches.
             if (form == StatementForm::OpenItem && is_alone) || (!is_alone && language == "de") {
                 continue;
             }
             let layout = StatementLayout { form, scope, ..StatementLayout::default() };
-            let setting = Setting { layout, variables: BTreeMap::new(), ..Setting::statement(customer, "statement") };
+            let own = Setting::statement(customer, "statement");
+            let setting = Setting { layout, language: Some(language), variables: BTreeMap::new(), ..own };
             let composed = setting.compose(&templates).unwrap();
             let name = format!("statement-{}{}.{language}", word.replace('_', "-"), if is_alone { "" } else { "-group" });
             assert_committed(&format!("tests/mails/{name}.txt"), composed.text.as_bytes());

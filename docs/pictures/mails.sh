@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Makes the pictures of the shipped mails that docs/templates.md shows: docs/pictures/mails-*.png. Needs cargo and chromium.
+#
+# The mails are those of the tests (tests/mail), in four languages: wide and narrow, light and dark.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+DUNLIN_HTML="$work" cargo test -q --test mail shipped > /dev/null
+
+# One mail in an iframe: file, width, height, `light` or `dark`.
+frame() {
+    local width=$2 height=$3 scheme=$4
+    printf '<div style="width:%dpx;height:%dpx"><iframe src="%s" width="%d" height="%d" style="color-scheme:%s"></iframe></div>\n' \
+        $((width / 2)) $((height / 2)) "$1" "$width" "$height" "$scheme"
+}
+
+# One picture: template, height of the mails.
+sheet() {
+    local name=$1 height=$2
+    {
+        echo '<!doctype html><meta charset="utf-8"><style>body{margin:0;display:flex;gap:8px;padding:8px;background:#888}'
+        echo 'div{overflow:hidden;flex:none}iframe{border:0;transform:scale(.5);transform-origin:0 0}</style>'
+        frame "$name.en.html" 640 "$height" light
+        frame "$name.de.html" 360 "$height" light
+        frame "$name.fr.html" 640 "$height" dark
+        frame "$name.es.html" 360 "$height" dark
+    } > "$work/$name.sheet.html"
+    chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
+        --disable-component-update --disable-sync --hide-scrollbars --user-data-dir="$work/browser" --allow-file-access-from-files \
+        --window-size=1040,$((height / 2 + 16)) --screenshot="$PWD/docs/pictures/mails-$name.png" "file://$work/$name.sheet.html" 2> /dev/null
+}
+
+sheet upcoming 900
+sheet first 1100
+sheet second 1100
+sheet final 1200
+sheet statement 1250
+sheet invoice 760
+sheet receipt 760
+sheet portal 800
