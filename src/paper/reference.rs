@@ -16,6 +16,7 @@ pub fn schema() -> Value {
 pub fn papers_page() -> String {
     let mut page = String::from(INTRODUCTION);
     for Key { path, value, default, meaning } in KEYS {
+        let meaning = meaning.replace('|', "\\|");
         writeln!(page, "| `{path}` | {value} | {default} | {meaning} |").expect("writing to a string cannot fail");
     }
     page

@@ -167,7 +167,7 @@ body:
         "rules/papers/p.yaml:13:13: `itms` is not a list of mails; did you mean `items`?",
         "rules/papers/p.yaml:14:16: The table has 0 columns",
         "rules/papers/p.yaml:18:9: The columns want 210 mm at least, and the page has 165 mm between its margins",
-        "rules/papers/p.yaml:18:35: Unknown name `row.numbr`; did you mean `row.number`?",
+        "rules/papers/p.yaml:18:34: Unknown name `row.numbr`; did you mean `row.number`?",
         "rules/papers/p.yaml:19:",
         "rules/papers/p.yaml:20:5: A part of the body has one key, this one has 2; begin a new part with `-`",
     ];
