@@ -38,6 +38,8 @@ pub mod plan;
 pub mod paper;
 pub mod plugin;
 pub mod rule;
+// What a customer's bank has to be told (pure).
+pub mod payment;
 // Four small languages (pure), and what tells editors of the files written in them.
 pub mod schedule;
 pub mod schema;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Bottom floor first. Modules on one line are neighbours and may not import each other.
 const FLOORS: &[&[&str]] = &[
     &["domain"],
-    &["yaml", "script", "schedule", "schema", "template"],
+    &["yaml", "script", "schedule", "schema", "template", "payment"],
     &["plugin", "paper"],
     &["rule"],
     &["plan", "matching", "message", "outbox"],
@@ -25,8 +25,8 @@ const FLOORS: &[&[&str]] = &[
 
 /// Floors that may not touch the outside world: no clock, file, socket, database, environment, randomness or `async`.
 const PURE: &[&str] = &[
-    "domain", "yaml", "script", "schedule", "schema", "template", "plugin", "paper", "rule", "plan", "matching", "message",
-    "outbox", "ruletest",
+    "domain", "yaml", "script", "schedule", "schema", "template", "payment", "plugin", "paper", "rule", "plan", "matching",
+    "message", "outbox", "ruletest",
 ];
 
 /// What a pure floor may not say.

@@ -41,6 +41,7 @@ mod session;
 mod smtp;
 mod store;
 mod suppress;
+mod template;
 mod test;
 mod verify;
 
@@ -168,6 +169,8 @@ enum Verb {
     Verify(verify::VerifyArgs),
     /// Write, list, check and test plugins
     Plugin(plugin::PluginArgs),
+    /// Turn templates of another system into ours
+    Template(template::TemplateArgs),
     /// Print the JSON Schema of config.yaml or of rules, by which editors complete and check
     Schema(schema::SchemaArgs),
     /// Print the completions for a shell
@@ -210,6 +213,7 @@ pub fn main() -> ExitCode {
         Verb::Evidence(args) => evidence::evidence(common, &args),
         Verb::Verify(args) => verify::verify(common, &args),
         Verb::Plugin(args) => plugin::plugin(common, &args),
+        Verb::Template(args) => template::template(common, &args),
         Verb::Schema(args) => schema::schema(common, &args),
         Verb::Completions(args) => manual::completions(common, &args),
         Verb::Man(args) => manual::man(common, &args),
@@ -232,7 +236,7 @@ mod tests {
     use super::*;
 
     /// Every command, with the arguments it cannot do without.
-    const LINES: [&str; 55] = [
+    const LINES: [&str; 57] = [
         "demo",
         "init somewhere",
         "check",
@@ -285,6 +289,8 @@ mod tests {
         "store prune",
         "evidence 1",
         "verify",
+        "template",
+        "template import a",
         "schema",
         "completions bash",
         "man",

@@ -5,6 +5,7 @@ use crate::domain::company::{BankAccount, Company};
 use crate::domain::iban::{Bic, Iban};
 use crate::domain::money::Currency;
 use crate::domain::pay_url::PayUrl;
+use crate::payment::creditor_fault;
 use crate::yaml::{Entry, Fields, Node, Problems, Span, map, text};
 
 /// The longest name of an account's holder. Source: EPC069-12 (name of the beneficiary), Swiss QR-bill 2.3 §4.3.1.
@@ -34,11 +35,14 @@ pub(crate) fn company(node: &Node, problems: &mut Problems<'_>) -> Option<Compan
     let management = plain("management", problems);
     let country_code = fields.optional("country_code", problems, country_code).unwrap_or_default();
     let email = fields.optional("email", problems, address).unwrap_or_default();
+    let logon_url = fields.optional("logon_url", problems, website).unwrap_or_default();
     let website = fields.optional("website", problems, website).unwrap_or_default();
     let pay_url = fields.optional("pay_url", problems, pay_url);
+    let payment_reference = fields.optional("payment_reference", problems, line).unwrap_or_default();
     let accounts = fields.optional("bank_accounts", problems, |node, problems| bank_accounts(node, name.as_deref(), problems));
+    let accounts_span = fields.key_span("bank_accounts").unwrap_or(node.span);
     fields.close(problems);
-    Some(Company {
+    let company = Company {
         name: name?,
         street,
         city,
@@ -49,13 +53,24 @@ pub(crate) fn company(node: &Node, problems: &mut Problems<'_>) -> Option<Compan
         email: email.into(),
         phone,
         website,
+        logon_url,
         tax_number,
         vat_id,
         registration,
         management,
         pay_url,
+        payment_reference,
         bank_accounts: accounts.unwrap_or_default(),
-    })
+    };
+    for account in &company.bank_accounts {
+        if let Some(fault) = creditor_fault(&company, account) {
+            let message = format!("No Swiss QR code can be made for {}: {fault}", account.currency);
+            let hint =
+                "the code names the company with its address: write `postal_code`, `city` and `country_code`, in Latin letters";
+            problems.warning_hint(accounts_span, message, hint);
+        }
+    }
+    Some(company)
 }
 
 fn bank_accounts(node: &Node, company: Option<&str>, problems: &mut Problems<'_>) -> Option<Vec<BankAccount>> {

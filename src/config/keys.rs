@@ -384,6 +384,7 @@ pub const KEYS: &[Key] = &[
     key("ledger.payments.columns.currency", "a heading", "`currency`", "The currency of the amount"),
     key("ledger.payments.columns.received_on", "a heading", "`received_on`", "The day it counts from"),
     key("ledger.payments.columns.reference", "a heading", "`reference`", "The source's own number for it"),
+    key("ledger.payments.columns.method", "a heading", "`method`", "How it was paid: by transfer, card, direct debit"),
     key("company", "keys", "none", "Who is owed: what mails and papers say of your company; templates have it as `company`"),
     key("company.name", "a text", "required", "The full name, with its legal form"),
     key("company.street", "a text", "empty", "Street and number"),
@@ -400,6 +401,7 @@ pub const KEYS: &[Key] = &[
     key("company.email", "an address", "empty", "Where customers write to"),
     key("company.phone", "a text", "empty", "The telephone number"),
     key("company.website", "a page: `https://www.example.com`", "empty", "The home page"),
+    key("company.logon_url", "a page: `https://www.example.com`", "empty", "Where customers sign in to their account"),
     key("company.tax_number", "a text", "empty", "The number at the tax office"),
     key("company.vat_id", "a text", "empty", "The number for value added tax"),
     key("company.registration", "a text", "empty", "Where the company is registered, and under which number"),
@@ -409,6 +411,12 @@ pub const KEYS: &[Key] = &[
         "a page at `https://` with placeholders",
         "none",
         "Where customers pay on the web: `payment_link` in templates. The placeholders are `{customer_id}`, `{amount}`, `{currency}`, `{invoice_numbers}` (all, with a comma between them) and `{invoice_number}`; with this last one there is a link for one invoice alone. Values are percent-encoded, and none can stand in the host's name",
+    ),
+    key(
+        "company.payment_reference",
+        "a heading",
+        "none",
+        "The column of the invoices that holds the reference printed on them; it stands in the payment code of a mail about one invoice: a creditor reference (`RF18…`), a Swiss QR reference (27 digits), or any other text. The column must not be one of `ledger.invoices.columns`",
     ),
     key(
         "company.bank_accounts",

@@ -27,6 +27,8 @@ pub struct Company {
     pub phone: String,
     /// The home page.
     pub website: String,
+    /// Where customers sign in to their account.
+    pub logon_url: String,
     /// The number at the tax office.
     pub tax_number: String,
     /// The number for value added tax.
@@ -37,6 +39,8 @@ pub struct Company {
     pub management: String,
     /// Where customers pay on the web.
     pub pay_url: Option<PayUrl>,
+    /// The column of the invoices that holds what the books know a payment by.
+    pub payment_reference: String,
     /// The accounts it is paid on, one a currency, in the order of the file.
     pub bank_accounts: Vec<BankAccount>,
 }

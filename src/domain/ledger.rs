@@ -116,6 +116,8 @@ pub struct Ledger {
     /// Where each customer's documents start; one longer than `customers`.
     document_starts: Vec<u32>,
     payments: Vec<Payment>,
+    /// How each payment was made; empty where the books say of none.
+    payment_methods: Vec<CompactString>,
     /// Where each customer's payments start; one longer than `customers`.
     payment_starts: Vec<u32>,
     /// Which payments the books do not have yet, in order.
@@ -185,6 +187,11 @@ impl Ledger {
     /// Returns the payment at `index`, which must come from this ledger.
     pub fn payment(&self, index: PaymentIndex) -> &Payment {
         &self.payments[index.0 as usize]
+    }
+
+    /// Returns how a payment was made, in the books' words; empty where they do not say.
+    pub fn payment_method(&self, index: PaymentIndex) -> &str {
+        self.payment_methods.get(index.0 as usize).map_or("", CompactString::as_str)
     }
 
     /// Returns every currency in which a customer has a document or a payment, each once, sorted.

@@ -6,7 +6,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::domain::customer::Customer;
 use crate::domain::date::Date;
-use crate::domain::document::{Document, DocumentKind, Payment};
+use crate::domain::document::{Document, DocumentKind};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, PaymentIndex};
 use crate::domain::money::{Currency, plain};
 
@@ -71,6 +71,8 @@ struct PaymentRow<'a> {
     amount: String,
     currency: &'a str,
     document: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    method: &'a str,
 }
 
 /// A customer's addresses, by their role.
@@ -146,7 +148,7 @@ pub(crate) fn input(
             }),
         },
         documents: documents.iter().map(|index| document_row(ledger, customer, *index, as_of)).collect(),
-        payments: payments.iter().map(|index| payment_row(ledger, customer, ledger.payment(*index))).collect(),
+        payments: payments.iter().map(|index| payment_row(ledger, customer, *index)).collect(),
     };
     serde_json::to_string(&input).expect("maps with text keys, lists, texts and truth values")
 }
@@ -179,7 +181,8 @@ fn branch(ledger: &Ledger, mailed: CustomerIndex, owner: CustomerIndex) -> Optio
     (owner != mailed).then(|| ledger.customer(owner).id.as_str())
 }
 
-fn payment_row<'a>(ledger: &'a Ledger, mailed: CustomerIndex, payment: &'a Payment) -> PaymentRow<'a> {
+fn payment_row(ledger: &Ledger, mailed: CustomerIndex, index: PaymentIndex) -> PaymentRow<'_> {
+    let payment = ledger.payment(index);
     PaymentRow {
         reference: &payment.reference,
         customer: branch(ledger, mailed, payment.customer),
@@ -187,6 +190,7 @@ fn payment_row<'a>(ledger: &'a Ledger, mailed: CustomerIndex, payment: &'a Payme
         amount: plain(payment.amount, payment.currency),
         currency: payment.currency.as_str(),
         document: payment.document.map(|index| ledger.document(index).number.as_str()),
+        method: ledger.payment_method(index),
     }
 }
 
@@ -197,6 +201,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::document::Payment;
     use crate::domain::id::DocumentNumber;
     use crate::domain::ledger::LedgerBuilder;
     use crate::domain::period::Interval;

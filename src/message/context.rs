@@ -12,9 +12,12 @@ use crate::domain::id::Language;
 use crate::domain::ledger::{AccountScope, DocumentIndex, PaymentIndex};
 use crate::domain::money::{Currency, Money};
 use crate::message::compose::{Content, Letter};
-use crate::message::pay::{payment_link, sum_of, sum_of_item};
+use crate::message::pay::{Payable, payment_link, sum_of, sum_of_item};
 use crate::message::statement::statement_values;
-use crate::template::{Album, IMAGE_FUNCTION, Reader, date_value, money_value, variable_value};
+use crate::template::{Album, IMAGE_FUNCTION, Reader, date_value, money_value, text_value, variable_value};
+
+/// The column of the customers' file that has first names.
+const FIRST_NAME: &str = "first_name";
 
 /// Returns what the templates of `letter` may use, for a reader of `language`; images where there is an album for them.
 pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Language, album: Option<&Album>) -> Value {
@@ -23,22 +26,29 @@ pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Lang
     let customer = letter.ledger.customer(letter.customer);
     let language = language.as_str();
     let own_language = customer.language.as_ref().map_or(language, |own| own.as_str());
+    let first_name = letter.ledger.customer_attribute(letter.customer, FIRST_NAME).filter(|name| !name.is_empty());
+    let first_name = first_name.unwrap_or(&customer.name);
     let attributes = letter.ledger.customer_attribute_names().filter_map(|name| {
-        letter.ledger.customer_attribute(letter.customer, name).map(|value| (name.to_owned(), Value::from(value)))
+        letter.ledger.customer_attribute(letter.customer, name).map(|value| (name.to_owned(), text_value(value)))
     });
     let items: Vec<Value> =
         letter.items.iter().map(|(document, level)| item(letter, *document, Some(level.as_str()), reader)).collect();
     let (due_items, upcoming_items) = split(letter, &items);
     let other_items = figures.other_items.iter().map(|document| item(letter, *document, None, reader));
     let company = letter.company.map(|company| ("company", company_values(company, letter.currency)));
-    let link = sum_of(letter).and_then(|sum| payment_link(letter, &sum)).map(|link| ("payment_link", Value::from(link)));
+    let owed = sum_of(letter);
+    let link = owed.as_ref().and_then(|owed| payment_link(letter, owed)).map(|link| ("payment_link", Value::from(link)));
+    let payable = owed.as_ref().and_then(|owed| Some((owed.money, Payable::of(letter, owed, reader)?)));
+    let code = payable.as_ref().and_then(|(money, payable)| payable.code(*money)).map(|code| ("payment_code", code));
+    let code_for = payable.map(|(_, payable)| ("payment_code_for", payable.function()));
     let variables = letter.variables.iter().map(|(name, value)| (name.clone(), variable_value(value, reader)));
     let every = [
         (
             "customer",
             map([
                 ("id", customer.id.as_str().into()),
-                ("name", customer.name.as_str().into()),
+                ("name", text_value(&customer.name)),
+                ("first_name", text_value(first_name)),
                 ("language", own_language.into()),
                 ("tags", customer.tags.iter().map(|tag| tag.as_str()).collect()),
                 ("attributes", Value::from_pairs(attributes)),
@@ -57,11 +67,11 @@ pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Lang
                 ("repeat", letter.level.repeat.into()),
             ]),
         ),
-        ("rule", map([("id", letter.rule_id.as_str().into()), ("description", letter.rule_description.into())])),
+        ("rule", map([("id", letter.rule_id.as_str().into()), ("description", text_value(letter.rule_description))])),
         (
             "sender",
             map([
-                ("name", letter.sender.name.as_str().into()),
+                ("name", text_value(&letter.sender.name)),
                 ("address", letter.sender.address.as_str().into()),
                 ("reply_to", letter.sender.reply_to.as_ref().unwrap_or(&letter.sender.address).as_str().into()),
             ]),
@@ -72,6 +82,8 @@ pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Lang
     ];
     let sums = [
         ("total", figures.total),
+        ("invoiced_total", figures.invoiced_total),
+        ("paid_total", figures.invoiced_total - figures.total),
         ("due_total", figures.due_total),
         ("upcoming_total", figures.total - figures.due_total),
         ("other_total", figures.other_total),
@@ -88,19 +100,20 @@ pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Lang
         Content::Notice(Some(index)) => vec![("payment", payment(letter, index, reader))],
     };
     let images = album.map(|album| (IMAGE_FUNCTION, album.value()));
-    Value::from_pairs(every.into_iter().chain(images).chain(sums).chain(company).chain(link).chain(own))
+    let asked = company.into_iter().chain(link).chain(code).chain(code_for);
+    Value::from_pairs(every.into_iter().chain(images).chain(sums).chain(asked).chain(own))
 }
 
 /// Returns the company that is owed; `currency` is that of the account it names.
 fn company_values(company: &Company, currency: Currency) -> Value {
-    let text = |text: &String| Value::from(text.as_str());
+    let text = |text: &String| text_value(text);
     let account = |account: &BankAccount| {
         map([
             ("currency", account.currency.as_str().into()),
             ("holder", text(&account.holder)),
             ("bank", text(&account.bank)),
-            ("iban", account.iban.as_ref().map_or_else(String::new, ToString::to_string).into()),
-            ("bic", account.bic.as_ref().map_or("", |bic| bic.as_str()).into()),
+            ("iban", text(&account.iban.as_ref().map_or_else(String::new, ToString::to_string))),
+            ("bic", text_value(account.bic.as_ref().map_or("", |bic| bic.as_str()))),
             ("account_number", text(&account.account_number)),
             ("routing_number", text(&account.routing_number)),
         ])
@@ -117,6 +130,7 @@ fn company_values(company: &Company, currency: Currency) -> Value {
         ("email", text(&company.email)),
         ("phone", text(&company.phone)),
         ("website", text(&company.website)),
+        ("logon_url", text(&company.logon_url)),
         ("tax_number", text(&company.tax_number)),
         ("vat_id", text(&company.vat_id)),
         ("registration", text(&company.registration)),
@@ -133,7 +147,8 @@ fn payment(letter: &Letter<'_>, index: PaymentIndex, reader: &Arc<Reader>) -> Va
     let fixed = [
         ("received_on", date_value(payment.received_on, reader)),
         ("amount", money_value(Money { amount: payment.amount, currency: payment.currency }, reader)),
-        ("reference", payment.reference.as_str().into()),
+        ("reference", text_value(&payment.reference)),
+        ("method", text_value(letter.ledger.payment_method(index))),
     ];
     Value::from_pairs(fixed.into_iter().chain(invoice))
 }
@@ -142,6 +157,7 @@ fn payment(letter: &Letter<'_>, index: PaymentIndex, reader: &Arc<Reader>) -> Va
 struct Figures {
     other_items: Vec<DocumentIndex>,
     total: Decimal,
+    invoiced_total: Decimal,
     due_total: Decimal,
     other_total: Decimal,
     credit_total: Decimal,
@@ -160,6 +176,7 @@ impl Figures {
         let mut figures = Self {
             other_items: vec![],
             total: documents().map(open_on).sum(),
+            invoiced_total: documents().map(|document| letter.ledger.document(document).total).sum(),
             due_total: documents().filter(|document| is_due(letter, *document)).map(open_on).sum(),
             other_total: Decimal::ZERO,
             credit_total: members().map(|own| letter.ledger.unapplied_on(own, letter.currency, letter.as_of)).sum(),
@@ -200,7 +217,7 @@ pub(crate) fn item(letter: &Letter<'_>, index: DocumentIndex, level: Option<&str
     let attributes = letter
         .ledger
         .document_attribute_names()
-        .filter_map(|name| letter.ledger.document_attribute(index, name).map(|value| (name.to_owned(), Value::from(value))));
+        .filter_map(|name| letter.ledger.document_attribute(index, name).map(|value| (name.to_owned(), text_value(value))));
     let due_on = document.due_on.map(|due_on| ("due_on", date_value(due_on, reader)));
     let level = level.map(|level| ("level", Value::from(level)));
     let fixed = [
@@ -208,6 +225,7 @@ pub(crate) fn item(letter: &Letter<'_>, index: DocumentIndex, level: Option<&str
         ("issued_on", date_value(document.issued_on, reader)),
         ("total", money(document.total)),
         ("open", money(letter.ledger.open_on(index, letter.as_of))),
+        ("paid", money(document.total - letter.ledger.open_on(index, letter.as_of))),
         ("days_overdue", document.days_overdue(letter.as_of).into()),
         ("disputed", is_disputed(letter, index).into()),
         ("attributes", Value::from_pairs(attributes)),

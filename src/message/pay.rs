@@ -1,12 +1,19 @@
-//! What a letter asks to be paid: the sum, the invoices it is of, and the page where it is paid.
+//! What a letter asks to be paid: the sum, the invoices it is of, the page where it is paid, and the code that a bank reads.
 
+use std::sync::Arc;
+
+use minijinja::{Error, ErrorKind, Value};
 use rust_decimal::Decimal;
 
+use crate::domain::company::Company;
+use crate::domain::date::ISO;
 use crate::domain::document::DocumentKind;
 use crate::domain::ledger::DocumentIndex;
-use crate::domain::money::Money;
+use crate::domain::money::{Money, plain};
 use crate::domain::pay_url::PaySum;
 use crate::message::compose::{Content, Letter};
+use crate::payment::{PaymentCode, Reference, Transfer};
+use crate::template::{Reader, image_value, money_of_value};
 
 /// A sum that is owed, and the invoices it is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,4 +53,68 @@ pub(crate) fn payment_link(letter: &Letter<'_>, owed: &Owed) -> Option<String> {
     let numbers: Vec<&str> = owed.invoices.iter().map(|index| letter.ledger.document(*index).number.as_str()).collect();
     let customer_id = letter.ledger.customer(letter.customer).id.as_str();
     pay_url.fill(&PaySum { customer_id, invoice_numbers: &numbers, money: owed.money })
+}
+
+/// What the payment codes of one letter have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Payable {
+    company: Company,
+    reference: Reference,
+    messages: Vec<String>,
+    reader: Arc<Reader>,
+}
+
+impl Payable {
+    /// Returns what the codes of a letter have in common; `None` where no account is paid on in its currency.
+    pub(crate) fn of(letter: &Letter<'_>, owed: &Owed, reader: &Arc<Reader>) -> Option<Self> {
+        let company = letter.company?;
+        company.bank_account(letter.currency)?;
+        let column = company.payment_reference.as_str();
+        let reference = match owed.invoices.as_slice() {
+            [only] if !column.is_empty() => letter.ledger.document_attribute(*only, column).map(Reference::parse),
+            _ => None,
+        };
+        let reference = reference.unwrap_or_default();
+        Some(Self { company: company.clone(), reference, messages: messages(letter, owed), reader: Arc::clone(reader) })
+    }
+
+    /// Returns the code for a sum as templates see it, `None` where there can be none.
+    pub(crate) fn code(&self, money: Money) -> Option<Value> {
+        let account = self.company.bank_account(money.currency)?;
+        let (reference, messages) = (self.reference.clone(), self.messages.clone());
+        let code = PaymentCode::of(&Transfer { company: &self.company, account, money, reference, messages })?;
+        let iban = account.iban.as_ref().map_or_else(String::new, ToString::to_string);
+        let said = match &self.reference {
+            Reference::None => self.messages.first().cloned().unwrap_or_default(),
+            known => known.printed(),
+        };
+        // No words, so that it is right in every language.
+        let alternative = format!("QR: {}, {}, {iban}, {said}", self.reader.money(money), account.holder);
+        // A mail may show codes for several sums; each is an image of its own.
+        let name = format!("payment-{}-{}.png", money.currency, plain(money.amount, money.currency));
+        Some(image_value(&name, alternative, move || code.png().into()))
+    }
+
+    /// Returns the function by which a template asks for the code of another sum than the letter's own.
+    pub(crate) fn function(self) -> Value {
+        Value::from_function(move |sum: Value| {
+            let fault = |message| Err(Error::new(ErrorKind::InvalidOperation, message));
+            match money_of_value(&sum) {
+                Some(money) => Ok(self.code(money).unwrap_or(Value::UNDEFINED)),
+                None => fault(format!("`{sum}` is not an amount with its currency")),
+            }
+        })
+    }
+}
+
+/// Returns what a transfer can say it is for, the best first: the invoices' numbers and the customer, the numbers alone, or,
+/// where they are too many, the customer and the day.
+fn messages(letter: &Letter<'_>, owed: &Owed) -> Vec<String> {
+    let numbers: Vec<&str> = owed.invoices.iter().map(|index| letter.ledger.document(*index).number.as_str()).collect();
+    let customer = letter.ledger.customer(letter.customer).id.as_str();
+    let day = format!("{customer} {}", letter.as_of.strftime(ISO));
+    match numbers.join(", ") {
+        none if none.is_empty() => vec![day],
+        numbers => vec![format!("{numbers} / {customer}"), numbers, day],
+    }
 }

@@ -1,6 +1,6 @@
 //! The one table of what a template may use; the reference page and the check of templates are made from it.
 
-use crate::template::{KnownName, NameKind, helper_reference};
+use crate::template::{KnownName, NameKind, hash_table, helper_reference};
 
 /// A template variable.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,11 @@ pub const VARIABLES: &[TemplateVariable] = &[
     plain("customer", "The customer the mail is for", ""),
     plain("customer.id", "The number in the books", "C-1042"),
     plain("customer.name", "The name to address; the id where the books have none", "Harbour Coffee Ltd"),
+    plain(
+        "customer.first_name",
+        "The first name: the column `first_name` of the customers' file; the name where there is none",
+        "Ada",
+    ),
     plain("customer.language", "The customer's language tag, or the mail's where none is known", "en"),
     plain("customer.tags", "A list of labels; `customer.tags|join(\", \")` prints them", "['vip', 'net30']"),
     plain("customer.attributes.*", "Any further column of the customers' file, as text", "North"),
@@ -54,6 +59,7 @@ pub const VARIABLES: &[TemplateVariable] = &[
     date("items[].due_on", "The last day of payment in time; not defined where the books have none", "22 March 2027"),
     money("items[].total", "The whole amount", "€1,190.00"),
     money("items[].open", "The amount still open", "€690.00"),
+    money("items[].paid", "What is paid of it or credited, up to the day of the figures", "€500.00"),
     plain("items[].days_overdue", "Whole days since the due date; 0 or less before the day after it", "14"),
     plain("items[].disputed", "Whether the books or a hold mark it disputed", "False"),
     date(
@@ -72,6 +78,8 @@ pub const VARIABLES: &[TemplateVariable] = &[
     plain("upcoming_items", "The rest of `items`, not yet due, which a mail of a higher level carries along", ""),
     plain("other_items", "The customer's other open invoices of the same currency; as `items`, but without `level`", ""),
     money("total", "The sum of what is open of `items`", "€690.00"),
+    money("invoiced_total", "The sum of the whole amounts of `items`", "€1,190.00"),
+    money("paid_total", "What is paid of `items` or credited: `invoiced_total` less `total`", "€500.00"),
     money("due_total", "The sum of what is open of `due_items`", "€690.00"),
     money("upcoming_total", "The sum of what is open of `upcoming_items`", "€0.00"),
     money("other_total", "The sum of what is open of `other_items`", "€250.00"),
@@ -101,6 +109,7 @@ pub const VARIABLES: &[TemplateVariable] = &[
     plain("company.email", "Where customers write to", "billing@acme.example"),
     plain("company.phone", "The telephone number", "+49 40 555 0100"),
     plain("company.website", "The home page", "https://www.acme.example"),
+    plain("company.logon_url", "Where customers sign in", "https://portal.acme.example"),
     plain("company.tax_number", "The number at the tax office", "12/345/67890"),
     plain("company.vat_id", "The number for value added tax", "DE123456789"),
     plain("company.registration", "Where it is registered, and under which number", "Amtsgericht Hamburg, HRB 12345"),
@@ -123,6 +132,19 @@ pub const VARIABLES: &[TemplateVariable] = &[
         "The page where the sum of the mail is paid: `total`, or a statement's balance, where one is owed; not defined without \
          `pay_url` in config.yaml, nor where that names one invoice and the mail has several",
         "https://pay.acme.example/?amount=690.00",
+    ),
+    plain(
+        "payment_code",
+        "The QR code for a transfer of that sum, as an image: `<img src=\"{{ image(payment_code) }}\" alt=\"{{ payment_code.alt }}\">`; \
+         not defined where no bank account of config.yaml has one for the currency, or nothing is owed",
+        "QR: €690.00, ACME GmbH, DE89 3704 0044 0532 0130 00, R-2027-0042 / C-1042",
+    ),
+    plain("payment_code.alt", "What it says, for those who do not see it", ""),
+    plain(
+        "payment_code_for",
+        "The same for another sum, as a function: `payment_code_for(account_total)`; not defined where there is no account for the \
+         currency or nothing is owed",
+        "",
     ),
     date("as_of", "The day the figures are of", "5 April 2027"),
     plain("language", "The language tag of the template in use", "en"),
@@ -276,11 +298,19 @@ pub const VARIABLES: &[TemplateVariable] = &[
     only(RECEIPTS, date("payment.received_on", "The day it counts from", "30 March 2027")),
     only(RECEIPTS, money("payment.amount", "How much", "€500.00")),
     only(RECEIPTS, plain("payment.reference", "The books' own reference; may be empty", "TR-7")),
+    only(RECEIPTS, plain("payment.method", "How it was paid, as the books say; may be empty", "Bank transfer")),
     only(
         RECEIPTS,
         plain("payment.invoice", "The number of the invoice it settles; not defined where it is not matched yet", "R-2027-0042"),
     ),
 ];
+
+const HASH_SECTION: &str = "
+## Templates that are written with `#name#`
+
+A template whose first line is `<!-- syntax: hash -->` or `{# syntax: hash #}` uses these names instead; see [Templates of another system](../template-import.md).
+
+";
 
 /// Returns the table in the form templates are checked against.
 pub fn known_names() -> Vec<KnownName> {
@@ -293,7 +323,8 @@ pub fn reference() -> String {
         "# Template variables\n\n\
         What templates may use. This page is made from the program's own table; a test compares them.\n\n\
         A name that is not here is an error, when the templates load or at the latest when a mail is composed: no mail goes\n\
-        out with an empty place. Ask for a column that may be missing with `is defined`.\n\n\
+        out with an empty place. Nor does one where a variable is printed that is empty: ask for it with `{% if customer.attributes.region %}`,\n\
+        or write `{{ customer.attributes.region|default(\"\") }}` where nothing may stand. Ask for a column that may be missing with `is defined`.\n\n\
         An amount prints with its currency and a date in full, both the way the reader's language writes them. An amount has\n\
         `amount` (plain digits), `currency`, `is_zero` and `is_negative`; a date has `iso`, `year`, `month` and `day`.\n\
         Amounts and dates are compared with the tests at the end of this page, not with `>` and `==`. Beside the filters and\n\
@@ -314,6 +345,8 @@ pub fn reference() -> String {
             page.push_str(&format!("| `{path}` | {meaning}. | {example} |\n"));
         }
     }
+    page.push_str(HASH_SECTION);
+    page.push_str(&hash_table());
     page.push('\n');
     page.push_str(&helper_reference());
     page.truncate(page.trim_end().len());

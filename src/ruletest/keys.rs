@@ -150,6 +150,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(Owner::Payment, "received_on", DAY, REQUIRED, "The day it counts from."),
     key(Owner::Payment, "currency", CURRENCY, "the invoice's", "The currency of the amount."),
     key(Owner::Payment, "reference", "a text", "empty", "The source's own id or text."),
+    key(Owner::Payment, "method", "a text", "empty", "How it was paid."),
     key(Owner::Csv, "customers", "a path", "made from the invoices", "The file of customers, from the workspace."),
     key(Owner::Csv, "invoices", "a path", REQUIRED, "The file of invoices."),
     key(Owner::Csv, "credit_notes", "a path", "none", "The file of credit notes."),

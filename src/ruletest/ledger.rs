@@ -70,6 +70,8 @@ pub struct PaymentRow {
     pub received_on: Date,
     /// The source's own id or text.
     pub reference: String,
+    /// How it was paid.
+    pub method: String,
 }
 
 /// The further columns that the workspace's files have, which every row of a case has too, empty where it says nothing.
@@ -148,6 +150,7 @@ impl Rows {
                 received_on: row.received_on,
                 reference: row.reference.as_str().into(),
             })?;
+            builder.note_payment_method(&row.method);
         }
         Ok(builder.finish())
     }
@@ -182,13 +185,17 @@ impl Rows {
                     }
                 }
             }
-            rows.payments.extend(ledger.payments_of(index).iter().map(|payment| PaymentRow {
-                owner: customer.id.clone(),
-                invoice: payment.document.map(|document| ledger.document(document).number.clone()),
-                amount: payment.amount,
-                currency: payment.currency,
-                received_on: payment.received_on,
-                reference: payment.reference.to_string(),
+            rows.payments.extend(ledger.payment_indexes_of(index).map(|place| {
+                let payment = ledger.payment(place);
+                PaymentRow {
+                    owner: customer.id.clone(),
+                    invoice: payment.document.map(|document| ledger.document(document).number.clone()),
+                    amount: payment.amount,
+                    currency: payment.currency,
+                    received_on: payment.received_on,
+                    reference: payment.reference.to_string(),
+                    method: ledger.payment_method(place).to_owned(),
+                }
             }));
         }
         rows
@@ -520,9 +527,10 @@ impl<'k> RowReader<'k> {
         let currency = fields.optional("currency", problems, yaml::currency);
         let received_on = fields.required("received_on", problems, self.days.reader());
         let reference = fields.optional("reference", problems, yaml::text).unwrap_or_default();
+        let method = fields.optional("method", problems, yaml::text).unwrap_or_default();
         fields.close(problems);
         let currency = currency.or(settled.map(|(_, currency)| currency)).unwrap_or(self.known.currency);
-        Some(PaymentRow { owner: owner?, invoice, amount: amount?, currency, received_on: received_on?, reference })
+        Some(PaymentRow { owner: owner?, invoice, amount: amount?, currency, received_on: received_on?, reference, method })
     }
 }
 

@@ -164,6 +164,9 @@ impl Draft {
         if !row.reference.is_empty() {
             keys.push(format!("reference: {}", scalar(&row.reference)));
         }
+        if !row.method.is_empty() {
+            keys.push(format!("method: {}", scalar(&row.method)));
+        }
         keys.join(", ")
     }
 

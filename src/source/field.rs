@@ -100,6 +100,7 @@ const PAYMENTS: &[FieldSpec] = &[
     optional("currency", "The ISO 4217 code; `ledger.currency` where empty."),
     needed("received_on", "The day it counts from."),
     optional("reference", "The source's own id or text."),
+    optional("method", "How it was paid: by transfer, card, direct debit."),
 ];
 
 const BANK_LINES: &[FieldSpec] = &[

@@ -10,7 +10,8 @@ use crate::domain::variable::Variable;
 use crate::template::plural::{PLURAL, plural};
 use crate::template::reader::Reader;
 use crate::template::value::{
-    DateObject, MoneyObject, VALUE_DEPTH_MAX, date_value, exact_date, exact_number, variable_of, variable_value,
+    DateObject, MoneyObject, VALUE_DEPTH_MAX, date_value, exact_date, exact_number, is_empty_variable, variable_of,
+    variable_value,
 };
 
 /// A filter or test, as the reference page shows it. A test of this module runs every example.
@@ -255,6 +256,7 @@ pub(crate) fn add_helpers(environment: &mut Environment<'static>, reader: &Arc<R
     let own = Arc::clone(reader);
     environment.add_filter("date", move |value: Value| match exact_date(&value) {
         Some(date) => Ok(date_value(date, &own)),
+        None if value.is_undefined() => Err(ErrorKind::UndefinedError.into()),
         None => Err(not_a_date(&value)),
     });
     let own = Arc::clone(reader);
@@ -264,6 +266,13 @@ pub(crate) fn add_helpers(environment: &mut Environment<'static>, reader: &Arc<R
     });
     let own = Arc::clone(reader);
     environment.add_filter(PLURAL, move |value: Value, forms: Kwargs| plural(&own, &value, &forms));
+    // MiniJinja's own leaves an empty text as it is; here an empty variable counts as one that is not there.
+    for name in ["default", "d"] {
+        environment.add_filter(name, |value: Value, other: Option<Value>, is_lax: Option<bool>| {
+            let is_missing = value.is_undefined() || is_empty_variable(&value) || is_lax == Some(true) && !value.is_true();
+            if is_missing { other.unwrap_or_else(|| Value::from("")) } else { value }
+        });
+    }
     environment.add_test("above", |value: Value, other: Value| Ok::<_, Error>(compare_numbers(&value, &other)?.is_gt()));
     environment.add_test("below", |value: Value, other: Value| Ok::<_, Error>(compare_numbers(&value, &other)?.is_lt()));
     environment.add_test("after", |value: Value, other: Value| Ok::<_, Error>(compare_dates(&value, &other)?.is_gt()));

@@ -92,14 +92,24 @@ pub fn image_fault(name: &str, bytes: &[u8]) -> Option<String> {
     (!begins.iter().any(|start| bytes.starts_with(start))).then(|| format!("`{name}` is no {kind} file"))
 }
 
-/// Returns an image that was made for a mail, as templates see it: `image(…)` shows it, `.alt` says what it is.
-pub fn image_value(image: Image) -> Value {
-    Value::from_object(MadeImage(image))
+/// Returns an image that is made for a mail, as templates see it: `image(…)` shows it, `.alt` says what it is. `make` gives its
+/// bytes, the same each time, once a template shows it.
+pub fn image_value(name: &str, alternative: String, make: impl Fn() -> Arc<[u8]> + Send + Sync + 'static) -> Value {
+    Value::from_object(MadeImage { name: name.to_owned(), alternative, make: Box::new(make) })
 }
 
 /// An image as a value of a template.
-#[derive(Debug)]
-struct MadeImage(Image);
+struct MadeImage {
+    name: String,
+    alternative: String,
+    make: Box<dyn Fn() -> Arc<[u8]> + Send + Sync>,
+}
+
+impl fmt::Debug for MadeImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MadeImage({})", self.name)
+    }
+}
 
 impl Object for MadeImage {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -108,14 +118,14 @@ impl Object for MadeImage {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
-            "alt" => Some(Value::from(self.0.alternative.as_str())),
-            "name" => Some(Value::from(self.0.name.as_str())),
+            "alt" => Some(Value::from(self.alternative.as_str())),
+            "name" => Some(Value::from(self.name.as_str())),
             _ => None,
         }
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.alternative)
+        f.write_str(&self.alternative)
     }
 }
 
@@ -184,10 +194,11 @@ impl Object for Pages {
         let [wanted] = arguments else {
             return Err(wrong("`image` takes one image: `image(\"logo.png\")`".to_owned()));
         };
-        if let Some(MadeImage(image)) = wanted.downcast_object_ref::<MadeImage>() {
+        if let Some(MadeImage { name, alternative, make }) = wanted.downcast_object_ref::<MadeImage>() {
+            let image = Image { name: name.clone(), bytes: make(), alternative: alternative.clone() };
             return match image_fault(&image.name, &image.bytes) {
                 Some(fault) => Err(wrong(fault)),
-                None => self.show(image).map(Value::from),
+                None => self.show(&image).map(Value::from),
             };
         }
         let name = wanted.as_str().ok_or_else(|| wrong(format!("`{wanted}` is no image")))?;

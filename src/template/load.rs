@@ -14,10 +14,12 @@ use crate::template::cover::{Covered, CoveredFile, Made};
 use crate::template::css::{has_rules, inlined_ahead};
 use crate::template::file::{FileKind, MJML, Part, TemplateFile, file_name, kind_of};
 use crate::template::filter::{LentFilter, add_helpers, add_lent};
+use crate::template::hash::{Translated, declaration, translate};
 use crate::template::image::{IMAGE_FILES_MAX, Image, ImageFile, image_fault};
 use crate::template::mjml;
 use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
 use crate::template::render::{Choice, FUEL_MAX, Office, RECURSION_MAX, TemplateFault, fault_of};
+use crate::template::value::print_value;
 
 /// How many bytes a template file may have: 1 MiB.
 pub const TEMPLATE_BYTES_MAX: usize = 1024 * 1024;
@@ -75,6 +77,7 @@ impl Default for Templates {
             true => AutoEscape::Html,
             false => default_auto_escape_callback(name),
         });
+        environment.set_formatter(print_value);
         // A line with nothing but a tag on it leaves no empty line in the mail.
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.expect("the standard signs are valid"));
@@ -224,6 +227,13 @@ impl Templates {
         if let Some(first) = self.sources.get(&name) {
             let message = format!("`{name}` is there twice; the other is `{}`", first.path);
             return problems.push(Problem::error(message).at(place));
+        }
+        let mut file = file;
+        if declaration(&file.text).is_some() {
+            // From here on it is a template like any other; what is no name in it keeps it from being one.
+            let Translated { text, problems: unknown, .. } = translate(&file.path, &file.text);
+            problems.extend(unknown);
+            file.text = text;
         }
         let source = Source { path: file.path.as_str().into(), text: file.text.as_str().into(), made: None };
         self.sources.insert(name.clone(), source);

@@ -11,6 +11,7 @@ mod cover;
 mod css;
 mod file;
 mod filter;
+mod hash;
 mod image;
 mod load;
 mod mention;
@@ -25,6 +26,7 @@ mod value;
 pub use crate::template::check::{KnownName, NameKind, pattern_problems};
 pub use crate::template::file::TemplateFile;
 pub use crate::template::filter::{FILTERS, Helper, LentCall, LentFilter, TESTS, helper_reference, is_filter};
+pub use crate::template::hash::{HASH_NAMES, HashChange, HashName, Translated, hash_table, translate};
 pub use crate::template::image::{
     Album, IMAGE_BYTES_MAX, IMAGE_ENDINGS, IMAGE_FILES_MAX, IMAGE_FUNCTION, IMAGES_BYTES_MAX, IMAGES_MAX, Image, ImageFile,
     ShownImage, image_fault, image_value,
@@ -35,7 +37,7 @@ pub use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
 pub use crate::template::render::{
     Choice, FUEL_MAX, OUTPUT_BYTES_MAX, RECURSION_MAX, Rendered, SUBJECT_CHARACTERS_MAX, TemplateFault,
 };
-pub use crate::template::value::{date_value, decimal_value, money_value, variable_value};
+pub use crate::template::value::{date_value, decimal_value, money_of_value, money_value, text_value, variable_value};
 
 #[cfg(test)]
 mod mjml_tests;

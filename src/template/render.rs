@@ -18,6 +18,7 @@ use crate::template::image::{Album, Image, ShownImage};
 use crate::template::load::{Source, Sources, Variant};
 use crate::template::reader::Reader;
 use crate::template::text::text_of;
+use crate::template::value::EMPTY;
 
 /// How many steps one part of a mail may take; a table row takes about forty, so this is enough for 50,000 invoices.
 pub const FUEL_MAX: u64 = 2_000_000;
@@ -260,6 +261,14 @@ pub(crate) fn fault_of(error: &Error, sources: &Sources) -> TemplateFault {
     };
     let detail = innermost.detail().map(str::to_owned);
     let (message, hint) = match innermost.kind() {
+        ErrorKind::InvalidOperation if detail.as_deref() == Some(EMPTY) => {
+            let message = match code.filter(|code| code.len() <= 80) {
+                Some(code) => format!("`{code}` is empty, and the template prints it"),
+                None => "The template prints a variable that is empty".to_owned(),
+            };
+            let hint = "fill it in; or write `{% if … %}` around it, or `|default(\"\")` behind it, where nothing may stand";
+            (message, Some(hint.to_owned()))
+        }
         ErrorKind::UndefinedError => {
             let message = match code.filter(|code| code.len() <= 80) {
                 Some(code) => format!("`{code}` is not defined"),

@@ -1,5 +1,7 @@
 //! Templates as their authors meet them: what loading complains of, what filling prints, what stops them.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::domain::id::{Language, TemplateName};
 use crate::domain::money::{Currency, Money};
@@ -431,8 +433,8 @@ fn an_image_that_is_missing_or_says_nothing_is_told_when_templates_load() {
 #[test]
 fn an_image_is_shown_once_however_often_it_is_named_and_within_limits() {
     let made = |name: &str, bytes: usize| {
-        let bytes = [b"GIF89a".as_slice(), &vec![0; bytes]].concat();
-        image_value(Image { name: name.into(), bytes: bytes.into(), alternative: "Pay <b>now</b>".into() })
+        let bytes: Arc<[u8]> = [b"GIF89a".as_slice(), &vec![0; bytes]].concat().into();
+        image_value(name, "Pay <b>now</b>".into(), move || Arc::clone(&bytes))
     };
     let html =
         "{% macro m() %}{{ image('logo.png') }}{% endmacro %}{{ image(made) }} {{ m() }} {{ image('logo.png') }} {{ made.alt }}";

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use minijinja::value::{DynObject, Object, ObjectRepr, Value, ValueKind};
+use minijinja::{Error, ErrorKind, Output, State, escape_formatter};
 use rust_decimal::Decimal;
 
 use crate::domain::date::{Date, ISO};
@@ -105,9 +106,62 @@ impl Object for DecimalObject {
     }
 }
 
+/// A text with nothing in it: false where it is asked for, nothing to print. Printing it is a fault ([`print_value`]), so that no
+/// mail goes out with an empty place where its author counted on a name.
+#[derive(Debug)]
+struct EmptyText;
+
+impl Object for EmptyText {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        false
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
+        other.downcast_ref::<Self>().map(|_| Ordering::Equal)
+    }
+
+    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// Returns a text of the books, of config.yaml or of a script as templates see it.
+pub fn text_value(text: &str) -> Value {
+    match text.trim().is_empty() {
+        true => Value::from_object(EmptyText),
+        false => Value::from(text),
+    }
+}
+
+/// Returns whether there is nothing in a value that a template could print: an empty text of a variable, or nothing at all.
+pub(crate) fn is_empty_variable(value: &Value) -> bool {
+    value.is_none() || value.downcast_object_ref::<EmptyText>().is_some()
+}
+
+/// The detail of the fault of a variable that is printed and empty; `render::fault_of` turns it into words.
+pub(crate) const EMPTY: &str = "an empty variable is printed";
+
+/// Prints a value as MiniJinja does, but an empty variable is a fault. A text that the template itself says to be empty, such as
+/// `{{ "s" if many else "" }}` or `|default("")`, is none.
+pub(crate) fn print_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    match is_empty_variable(value) {
+        true => Err(Error::new(ErrorKind::InvalidOperation, EMPTY)),
+        false => escape_formatter(out, state, value),
+    }
+}
+
 /// Returns an amount as templates see it.
 pub fn money_value(money: Money, reader: &Arc<Reader>) -> Value {
     Value::from_object(MoneyObject { money, reader: Arc::clone(reader) })
+}
+
+/// Returns the amount in a template's value, `None` where it is no amount with its currency.
+pub fn money_of_value(value: &Value) -> Option<Money> {
+    value.downcast_object_ref::<MoneyObject>().map(|object| object.money)
 }
 
 /// Returns a date as templates see it.
@@ -129,7 +183,7 @@ pub fn variable_value(variable: &Variable, reader: &Arc<Reader>) -> Value {
         Variable::Decimal(number) => decimal_value(*number, reader),
         Variable::Money(money) => money_value(*money, reader),
         Variable::Date(date) => date_value(*date, reader),
-        Variable::Text(text) => Value::from(text.as_str()),
+        Variable::Text(text) => text_value(text),
         Variable::List(list) => list.iter().map(|own| variable_value(own, reader)).collect(),
         Variable::Map(map) => Value::from_pairs(map.iter().map(|(name, own)| (name.as_str(), variable_value(own, reader)))),
     }
@@ -151,6 +205,9 @@ pub(crate) fn variable_of(value: &Value, depth: usize) -> Result<Variable, Strin
     }
     if let Some(object) = value.downcast_object_ref::<DecimalObject>() {
         return Ok(Variable::Decimal(object.number));
+    }
+    if value.downcast_object_ref::<EmptyText>().is_some() {
+        return Ok(Variable::Text(String::new()));
     }
     let deeper = || depth.checked_sub(1).ok_or_else(|| "a list or map that is nested too deep".to_owned());
     match value.kind() {

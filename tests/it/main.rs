@@ -5,6 +5,7 @@
 mod alerts;
 mod attachments;
 mod care;
+mod cdr2cloud;
 mod control;
 mod daemon;
 mod dns;

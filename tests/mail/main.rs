@@ -8,6 +8,7 @@
 mod dkim;
 mod headers;
 mod images;
+mod payment;
 mod shipped;
 mod verifier;
 
@@ -146,6 +147,7 @@ fn ledger() -> Ledger {
             reference: "TR-7".into(),
         };
         builder.add_payment(payment).unwrap();
+        builder.note_payment_method("Bank transfer");
     }
     // A branch of the first, which has paid more than it owes.
     let parent = builder.find_customer("C-1").unwrap();
@@ -672,7 +674,16 @@ fn every_variable_of_the_table_is_there_and_no_other() {
             "due_items" => "{{ due_items[1].number }}".to_owned(),
             "upcoming_items" => "{{ upcoming_items }}".to_owned(),
             "other_items" => "{{ other_items[0].number }}".to_owned(),
-            "customer" | "items" | "level" | "rule" | "sender" | "company" | "company.bank_account" | "company.bank_accounts" => {
+            "customer"
+            | "items"
+            | "level"
+            | "rule"
+            | "sender"
+            | "company"
+            | "company.bank_account"
+            | "company.bank_accounts"
+            | "payment_code"
+            | "payment_code_for" => {
                 continue;
             }
             // Empty, since nothing is known of them.
@@ -683,12 +694,13 @@ fn every_variable_of_the_table_is_there_and_no_other() {
     }
     let templates = templates(&[("a.subject.txt", "S"), ("a.txt", &body)]);
     let text = Setting::new("C-1", "a").compose(&templates).unwrap().text;
-    let expected = "C-1\nHarbour & Sons Ltd\nen\n['net30']\nNorth\nR-2027-0042\n26 February 2027\n12 March 2027\n€1,190.00\n\
-        €690.00\n24\nFalse\n9 April 2027\na\nPO 7781\n\
-        https://pay.acme.example/C-1?for=R-2027-0042&amount=690.00\nR-2027-0057\n[]\nR-2027-0071\n€777.50\n€777.50\n€0.00\n€250.00\n€1,027.50\n€40.00\n€987.50\nEUR\na\n3\n0\n\
+    let expected = "C-1\nHarbour & Sons Ltd\nHarbour & Sons Ltd\nen\n['net30']\nNorth\nR-2027-0042\n26 February 2027\n12 March 2027\n€1,190.00\n\
+        €690.00\n€500.00\n24\nFalse\n9 April 2027\na\nPO 7781\n\
+        https://pay.acme.example/C-1?for=R-2027-0042&amount=690.00\nR-2027-0057\n[]\nR-2027-0071\n€777.50\n€1,277.50\n€500.00\n€777.50\n€0.00\n€250.00\n€1,027.50\n€40.00\n€987.50\nEUR\na\n3\n0\n\
         overdue\nFriendly first, firm later\nACME Receivables\nar@acme.example\nar-team@acme.example\n\
-        ACME GmbH\nHafenstraße 12\nHamburg\n-\n20457\nGermany\nDE\n-\n-\n-\n-\n-\n-\n-\nACME GmbH\nCommerzbank\nDE89 3704 0044 0532 0130 00\n\
-        COBADEFFXXX\n-\n-\nEUR\nhttps://pay.acme.example/C-1?for=R-2027-0042%2CR-2027-0057&amount=777.50\n5 April 2027\nen\n12 April 2027";
+        ACME GmbH\nHafenstraße 12\nHamburg\n-\n20457\nGermany\nDE\n-\n-\n-\n-\n-\n-\n-\n-\nACME GmbH\nCommerzbank\nDE89 3704 0044 0532 0130 00\n\
+        COBADEFFXXX\n-\n-\nEUR\nhttps://pay.acme.example/C-1?for=R-2027-0042%2CR-2027-0057&amount=777.50\n\
+        QR: €777.50, ACME GmbH, DE89 3704 0044 0532 0130 00, R-2027-0042, R-2027-0057 / C-1\n5 April 2027\nen\n12 April 2027";
     assert_eq!(text, expected);
 }
 
@@ -746,7 +758,7 @@ fn what_only_statements_and_receipts_have_is_there_and_no_other() {
     let receipt = Setting { tells: Tells::Receipt, ..Setting::new("C-1", "a") };
     assert_eq!(
         text(receipt, &every(message::RECEIPTS, &|path| path == "payment.invoice" || !is_special(path))),
-        "30 March 2027\n€500.00\nTR-7\nR-2027-0042"
+        "30 March 2027\n€500.00\nTR-7\nBank transfer\nR-2027-0042"
     );
     let credit = "{% for line in statement.lines if line.bucket is not defined %}{{ line.kind }} {{ line.open }}{% endfor %} = {{ statement.balance }}";
     assert_eq!(text(Setting::statement("C-1", "a"), credit), "credit_note -€40.00 = €987.50");

@@ -94,6 +94,21 @@ bank_accounts:
 }
 
 #[test]
+fn an_account_that_could_have_a_swiss_code_says_what_is_missing_for_it() {
+    let account = "bank_accounts:\n  CHF: { iban: CH9300762011623852957 }\n";
+    for (lines, told) in [
+        ("postal_code: 8000\ncity: Zürich\ncountry_code: CH\n", None),
+        ("city: Zürich\n", Some("`postal_code`, `country_code` of the company is missing")),
+        ("postal_code: 8000\ncity: Ζυρίχη\ncountry_code: CH\n", Some("`city` has the letter 'Ζ', which no Swiss code can have")),
+    ] {
+        let (found, problems) = read(&format!("name: ACME AG\n{lines}{account}"));
+        assert!(found.is_some());
+        assert_eq!(problems.len(), usize::from(told.is_some()), "{problems:?}");
+        assert!(told.is_none_or(|told| problems[0].contains(told)), "{problems:?}");
+    }
+}
+
+#[test]
 fn one_currency_has_one_account_and_a_holder_that_codes_take() {
     let long = "A".repeat(71);
     let (_, problems) = read(&format!("name: {long}\nbank_accounts:\n  EUR: {{ iban: DE89370400440532013000 }}\n"));

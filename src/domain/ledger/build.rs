@@ -321,6 +321,15 @@ impl LedgerBuilder {
         self.add_applied(payment, false)
     }
 
+    /// Says how the payment that was added last was made.
+    pub fn note_payment_method(&mut self, method: &str) {
+        let count = self.ledger.payments.len();
+        if !method.is_empty() && count > 0 {
+            self.ledger.payment_methods.resize(count - 1, CompactString::default());
+            self.ledger.payment_methods.push(method.into());
+        }
+    }
+
     /// Adds a payment that has not come yet; with a document it settles that much of it too, also of what the books give as open.
     pub fn add_expected_payment(&mut self, payment: Payment) -> Result<(), LedgerError> {
         self.add_applied(payment, true)
@@ -370,6 +379,10 @@ impl LedgerBuilder {
             (payment.customer, payment.received_on)
         });
         let payment_place = if ledger.applications.is_empty() { vec![] } else { inverse(&order) };
+        if !ledger.payment_methods.is_empty() {
+            ledger.payment_methods.resize(ledger.payments.len(), CompactString::default());
+            permute(&mut ledger.payment_methods, order.clone());
+        }
         permute(&mut ledger.payments, order);
         ledger.payment_starts = starts(ledger.customers.len(), ledger.payments.iter().map(|payment| payment.customer.0));
 

@@ -360,6 +360,7 @@ impl Loader {
         let [Some(amount), Some(received_on)] = ["amount", "received_on"].map(|field| layout.column(field)) else { return };
         let [customer, invoice, currency, reference] =
             ["customer", "invoice", "currency", "reference"].map(|field| layout.column(field));
+        let method = layout.column("method");
         let Some(owner_column) = customer.or(invoice) else {
             let message = "No column is mapped to `customer` or `invoice`";
             return file.faults.file(message, "map one of them, so that it is known who paid");
@@ -383,11 +384,12 @@ impl Loader {
                 received_on: row.required_date(received_on),
                 reference: row.text(reference).into(),
             };
-            if row.is_good
-                && owner.is_some()
-                && let Err(error) = add(&mut loader.builder, payment)
-            {
-                refuse(row, invoice.unwrap_or(owner_column), &error);
+            let method = row.text(method);
+            if row.is_good && owner.is_some() {
+                match add(&mut loader.builder, payment) {
+                    Ok(()) => loader.builder.note_payment_method(method),
+                    Err(error) => refuse(row, invoice.unwrap_or(owner_column), &error),
+                }
             }
         });
     }
