@@ -141,12 +141,15 @@ struct Beside {
 
 impl IncludeLoader for Beside {
     fn resolve(&self, path: &str) -> Result<String, IncludeLoaderError> {
-        let left =
-            self.left.get().checked_sub(1).ok_or_else(|| IncludeLoaderError::new(path, std::io::ErrorKind::QuotaExceeded))?;
+        let missing = || IncludeLoaderError::not_found(path);
+        let left = self.left.get().checked_sub(1).ok_or_else(|| missing().with_message(TOO_MANY))?;
         self.left.set(left);
-        self.texts.get(path).cloned().ok_or_else(|| IncludeLoaderError::not_found(path))
+        self.texts.get(path).cloned().ok_or_else(missing)
     }
 }
+
+/// Marks the fault of an include beyond [`INCLUDES_MAX`].
+const TOO_MANY: &str = "too many";
 
 /// The files of a template, to tell places in them.
 struct Pages<'a> {
@@ -227,12 +230,10 @@ impl Pages<'_> {
             }
             Error::IncludeLoaderError { origin, position, source } => {
                 let name = &source.path;
-                let problem = match source.reason {
-                    std::io::ErrorKind::QuotaExceeded => at(origin, position, &|_| {
-                        format!("More than {INCLUDES_MAX} files are included; does `{name}` include itself?")
-                    }),
-                    _ => at(origin, position, &|_| format!("Template file `{name}` is not there")),
-                };
+                let problem = at(origin, position, &|_| match source.message {
+                    Some(TOO_MANY) => format!("More than {INCLUDES_MAX} files are included"),
+                    _ => format!("Template file `{name}` is not there"),
+                });
                 let parts = self.files.iter().skip(1).map(|file| file.name.as_str());
                 let hint = nearest(name, parts).map(|near| format!("did you mean `{near}`?"));
                 Problem {

@@ -122,6 +122,9 @@ fn every_fault_of_mjml_is_told_at_its_place_when_templates_load() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let (_, problems) = load(&[("a.mjml", &mjml("<mj-text>x</mj-text>")), ("a.html", "x")]);
     assert_eq!(problems, ["rules/templates/a.html: `a.html` and `a.mjml` are templates of one HTML; remove one of them"]);
+    let many = format!("<mjml><mj-body>{}</mj-body></mjml>", "<mj-include path=\"_head.mjml\" />".repeat(101));
+    let (_, problems) = load(&[("a.mjml", &many), ("_head.mjml", HEAD)]);
+    assert!(problems[0].contains("More than 100 files are included"), "{problems:#?}");
     let (_, problems) = load(&[
         ("a.mjml", "<mjml><mj-body><mj-include path=\"_a.mjml\" /></mj-body></mjml>"),
         ("_a.mjml", "<mj-include path=\"_a.mjml\" />"),
