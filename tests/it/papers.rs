@@ -41,7 +41,7 @@ fn a_paper_that_cannot_be_made_blocks_its_mail_and_a_wrong_layout_its_rule() {
     let ran = workspace.dunlin(&["run", "--as-of", AS_OF]);
     assert!(server.taken().is_empty(), "no mail goes without its paper");
     let told = workspace.dunlin(&["outbox", "--state", "blocked"]);
-    assert!(told.out.contains("document_missing"), "{}{}", ran.err, told.out);
+    assert!(told.out.contains("blocked: a document to attach is"), "{}{}", ran.err, told.out);
     let checked = workspace.dunlin(&["check"]);
     assert!(
         checked.err.contains("no font for '請' (U+8ACB)") || checked.out.contains("no font for '請' (U+8ACB)"),
