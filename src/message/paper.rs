@@ -1,11 +1,15 @@
 //! A letter as a paper: the same values as its mail, in a layout instead of a template.
 
+use std::sync::Arc;
+
 use crate::domain::money::plain;
 use crate::message::attachment::{Attachment, file_name};
 use crate::message::compose::{ComposeFault, Content, Letter};
 use crate::message::context::context;
-use crate::paper::{Imprint, Layout};
-use crate::template::Templates;
+use crate::message::pay::{Payable, sum_of};
+use crate::paper::{Code, Imprint, Layout};
+use crate::payment::CodeKind;
+use crate::template::{Reader, Templates};
 
 /// The content type of a paper. Source: RFC 8118.
 const PDF: &str = "application/pdf";
@@ -25,7 +29,8 @@ pub fn paper(letter: &Letter<'_>, layout: &Layout, templates: &Templates) -> Res
     let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
     let voice = templates.voice(layout.languages(), language);
     let values = context(letter, voice.reader(), voice.language(), None);
-    let imprint = Imprint { id: letter.message_id, date: letter.as_of, author: &letter.sender.name };
+    let code = payment_code(letter, voice.reader());
+    let imprint = Imprint { id: letter.message_id, date: letter.as_of, author: &letter.sender.name, code: code.as_ref() };
     let made = layout.make(&voice, &values, &imprint)?;
     Ok(Attachment {
         name: file_name(&made.name, ENDING),
@@ -33,4 +38,15 @@ pub fn paper(letter: &Letter<'_>, layout: &Layout, templates: &Templates) -> Res
         contents: made.bytes.into(),
         customer: None,
     })
+}
+
+/// Returns the code by which the sum of a letter is paid, as a slip draws it; `None` where there is none.
+fn payment_code(letter: &Letter<'_>, reader: &Arc<Reader>) -> Option<Code> {
+    let owed = sum_of(letter)?;
+    let code = Payable::of(letter, &owed, reader)?.payment_code(owed.money)?;
+    let matrix = code.matrix();
+    let size = matrix.size();
+    let modules = (0..size).flat_map(|row| (0..size).map(move |column| (column, row)));
+    let modules = modules.map(|(column, row)| matrix.is_dark(column, row)).collect();
+    Some(Code { size, modules, has_cross: code.kind() == CodeKind::Swiss })
 }

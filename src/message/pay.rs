@@ -78,11 +78,17 @@ impl Payable {
         Some(Self { company: company.clone(), reference, messages: messages(letter, owed), reader: Arc::clone(reader) })
     }
 
+    /// Returns the code for a sum, `None` where there can be none.
+    pub(crate) fn payment_code(&self, money: Money) -> Option<PaymentCode> {
+        let account = self.company.bank_account(money.currency)?;
+        let (reference, messages) = (self.reference.clone(), self.messages.clone());
+        PaymentCode::of(&Transfer { company: &self.company, account, money, reference, messages })
+    }
+
     /// Returns the code for a sum as templates see it, `None` where there can be none.
     pub(crate) fn code(&self, money: Money) -> Option<Value> {
         let account = self.company.bank_account(money.currency)?;
-        let (reference, messages) = (self.reference.clone(), self.messages.clone());
-        let code = PaymentCode::of(&Transfer { company: &self.company, account, money, reference, messages })?;
+        let code = self.payment_code(money)?;
         let iban = account.iban.as_ref().map_or_else(String::new, ToString::to_string);
         let said = match &self.reference {
             Reference::None => self.messages.first().cloned().unwrap_or_default(),

@@ -7,6 +7,7 @@ use crate::paper::flow::{Flow, Look, SetText, Stretch, line_height};
 use crate::paper::font::Weight;
 use crate::paper::layout::{Address, Ageing, Align, Block, Logo, Pair, Words};
 use crate::paper::length::{Length, POINT, millimetres};
+use crate::paper::slip::slip;
 use crate::paper::table::{list, member, table};
 
 /// How wide the window of an envelope is. Source: DIN 5008.
@@ -33,6 +34,7 @@ pub(crate) fn block(flow: &mut Flow<'_, '_>, block: &Block) -> Result<(), PaperF
         Block::Paragraph(words) => paragraph(flow, words),
         Block::Table(own) => table(flow, own),
         Block::Ageing(own) => ageing(flow, own),
+        Block::Slip(own) => slip(flow, own),
         Block::Space(height) => {
             if flow.has_room(*height) {
                 flow.y += height;

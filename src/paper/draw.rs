@@ -17,6 +17,7 @@ use crate::paper::layout::{Archive, Colour, Layout};
 use crate::paper::length::{Length, points};
 use crate::paper::line::Line;
 use crate::paper::make::Imprint;
+use crate::paper::slip::Code;
 use crate::paper::word::{Course, Shaper, Word};
 use crate::template::Voice;
 
@@ -83,6 +84,7 @@ impl<'l> Drawing<'l> {
                     surface.set_fill(Some(fill(*colour)));
                     rectangle(&mut surface, (*x, *y), (*width, *height));
                 }
+                Mark::Code { x, y, side, code } => draw_code(&mut surface, (*x, *y), *side, code),
                 Mark::Picture { x, y, logo } => {
                     let Some(size) = Size::from_wh(points(logo.width), points(logo.height)) else { continue };
                     surface.push_transform(&Transform::from_translate(points(*x), points(*y)));
@@ -120,6 +122,39 @@ fn unwritten(layout: &Layout, reason: String) -> PaperFault {
 
 fn fill(Colour(red, green, blue): Colour) -> Fill {
     Fill { paint: rgb::Color::new(red, green, blue).into(), ..Fill::default() }
+}
+
+/// How long the parts of a Swiss cross are, in tenths of a millimetre of a code of 46 mm: the white square it stands in, the black
+/// square, and length and breadth of its white bars. Source: Swiss Implementation Guidelines QR-bill 2.3 §3.5.2.
+const CROSS: [Length; 4] = [70, 60, 39, 12];
+/// How long a side of the code is that [`CROSS`] is reckoned by, in tenths of a millimetre.
+const CROSS_OF: Length = 460;
+
+/// Draws a code as black squares, in one path, and a cross over it where it has one.
+fn draw_code(surface: &mut Surface<'_>, (x, y): (Length, Length), side: Length, code: &Code) {
+    let at = |modules: usize| side * modules as Length / code.size.max(1) as Length;
+    let mut builder = PathBuilder::new();
+    for (row, column, count) in code.stretches() {
+        let (left, right, top, bottom) = (x + at(column), x + at(column + count), y + at(row), y + at(row + 1));
+        if let Some(rectangle) = Rect::from_ltrb(points(left), points(top), points(right), points(bottom)) {
+            builder.push_rect(rectangle);
+        }
+    }
+    surface.set_fill(Some(fill(Colour(0, 0, 0))));
+    if let Some(path) = builder.finish() {
+        surface.draw_path(&path);
+    }
+    if code.has_cross {
+        let [white, black, long, broad] = CROSS.map(|part| side * part / CROSS_OF);
+        let mut middle = |width: Length, height: Length, colour: Colour| {
+            surface.set_fill(Some(fill(colour)));
+            rectangle(surface, (x + (side - width) / 2, y + (side - height) / 2), (width, height));
+        };
+        middle(white, white, Colour(255, 255, 255));
+        middle(black, black, Colour(0, 0, 0));
+        middle(long, broad, Colour(255, 255, 255));
+        middle(broad, long, Colour(255, 255, 255));
+    }
 }
 
 fn rectangle(surface: &mut Surface<'_>, (x, y): (Length, Length), (width, height): (Length, Length)) {

@@ -11,6 +11,7 @@ use crate::paper::font::Weight;
 use crate::paper::layout::{Align, Colour, Layout, Logo, Words};
 use crate::paper::length::Length;
 use crate::paper::line::{Line, Setting, lines};
+use crate::paper::slip::Code;
 use crate::paper::word::{Course, Shaper};
 use crate::template::{TemplateFault, Voice};
 
@@ -23,6 +24,7 @@ pub(crate) enum Mark {
     Text { x: Length, y: Length, line: Line, size: Length, colour: Colour },
     Fill { x: Length, y: Length, width: Length, height: Length, colour: Colour },
     Picture { x: Length, y: Length, logo: Logo },
+    Code { x: Length, y: Length, side: Length, code: Code },
 }
 
 /// A page, full.
@@ -60,6 +62,8 @@ pub(crate) struct SetText {
 pub(crate) struct Filling<'f> {
     pub(crate) voice: &'f Voice,
     pub(crate) values: &'f Value,
+    /// The payment code of the mail.
+    pub(crate) code: Option<&'f Code>,
 }
 
 impl Filling<'_> {
@@ -120,7 +124,8 @@ impl<'p, 'l> Flow<'p, 'l> {
     /// Goes on with a page that is there, for what does not flow.
     pub(crate) fn around(layout: &'l Layout, shaper: &'p mut Shaper<'l>, filling: Filling<'p>, page: Page) -> Self {
         let course = course_of(filling.voice);
-        Self { layout, shaper, filling, course, y: 0, page, page_count: 1, limits: (0, layout.sheet.height), hand_over: None }
+        let limits = (0, layout.sheet.height);
+        Self { layout, shaper, filling, course, y: 0, page, page_count: 1, limits, hand_over: None }
     }
 
     /// Returns the page as it is.
@@ -216,6 +221,12 @@ impl<'p, 'l> Flow<'p, 'l> {
     pub(crate) fn picture(&mut self, logo: &Logo, x: Length, y: Length) {
         let x = self.turned(x, logo.width);
         self.page.marks.push(Mark::Picture { x, y, logo: logo.clone() });
+    }
+
+    /// Puts a payment code down.
+    pub(crate) fn code(&mut self, code: &Code, x: Length, y: Length, side: Length) {
+        let x = self.turned(x, side);
+        self.page.marks.push(Mark::Code { x, y, side, code: code.clone() });
     }
 
     /// Returns where something stands that would stand at `x` if the page were read from the left.

@@ -159,6 +159,23 @@ pub(crate) const KEYS: &[Key] = &[
         "The value; the cell is left out where it is empty once it is filled",
     ),
     key("body.[].ageing.further.[].strong", TRUTH, "`false`", "Whether it is in bold letters"),
+    key(
+        "body.[].slip",
+        "keys",
+        "none",
+        "A code by which banking programs pay the sum of the mail, and words beside it; nothing at all where the mail has no code",
+    ),
+    key("body.[].slip.title", WORDS, "none", "A line above the words"),
+    key("body.[].slip.code_size", LENGTH, "`46 mm`", "How long a side of the code is, 20 to 60 mm; the Swiss code has 46"),
+    key(
+        "body.[].slip.details",
+        "a list of labels and values",
+        "none",
+        "Who is paid, on which account, how much; what is empty is left out",
+    ),
+    key("body.[].slip.details.[].label", WORDS, REQUIRED, "What it is"),
+    key("body.[].slip.details.[].value", WORDS, REQUIRED, "The value"),
+    key("body.[].slip.details.[].strong", TRUTH, "`false`", "Whether it is in bold letters"),
     key("body.[].space", LENGTH, "none", "Nothing, so high"),
 ];
 

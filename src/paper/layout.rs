@@ -126,6 +126,7 @@ pub(crate) enum Block {
     Paragraph(Words),
     Table(Table),
     Ageing(Ageing),
+    Slip(Slip),
     Space(Length),
 }
 
@@ -181,6 +182,15 @@ pub(crate) struct Column {
     /// `None`: a share of what the others leave.
     pub(crate) width: Option<Length>,
     pub(crate) align: Align,
+}
+
+/// A payment slip: a code, and words beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Slip {
+    pub(crate) title: Option<Words>,
+    /// How long a side of the code is.
+    pub(crate) side: Length,
+    pub(crate) details: Vec<Pair>,
 }
 
 /// The age columns of a statement, side by side.

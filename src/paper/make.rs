@@ -10,6 +10,7 @@ use crate::paper::draw::Drawing;
 use crate::paper::fault::PaperFault;
 use crate::paper::flow::{Filling, Flow, Page};
 use crate::paper::layout::Layout;
+use crate::paper::slip::Code;
 use crate::paper::word::Shaper;
 use crate::template::Voice;
 
@@ -26,6 +27,8 @@ pub struct Imprint<'i> {
     pub date: Date,
     /// Who it comes from.
     pub author: &'i str,
+    /// The code by which it is paid.
+    pub code: Option<&'i Code>,
 }
 
 /// A paper.
@@ -55,7 +58,7 @@ impl Layout {
     /// # Errors
     /// The first thing that stands in the way; nothing of the paper exists then.
     pub fn make(&self, voice: &Voice, values: &Value, imprint: &Imprint<'_>) -> Result<Paper, PaperFault> {
-        let filling = Filling { voice, values };
+        let filling = Filling { voice, values, code: imprint.code };
         let (name, title) = (filling.text(&self.file)?, filling.text(&self.title)?);
         let mut shaper = Shaper::new(self, voice.language());
         let mut kept: Vec<Page> = Vec::new();

@@ -19,6 +19,7 @@ mod make;
 mod parts;
 mod read;
 mod reference;
+mod slip;
 mod table;
 mod word;
 
@@ -27,6 +28,7 @@ pub use crate::paper::layout::{Layout, Layouts};
 pub use crate::paper::make::{Imprint, Paper};
 pub use crate::paper::read::{LAYOUTS_MAX, LayoutFile, PaperFile, load};
 pub use crate::paper::reference::{papers_page, schema};
+pub use crate::paper::slip::Code;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Reads the parts of a layout's body.
 
 use crate::domain::problem::nearest;
-use crate::paper::layout::{Address, Ageing, Align, Block, Column, Logo, Pair, Sheet, Table, Words};
+use crate::paper::layout::{Address, Ageing, Align, Block, Column, Logo, Pair, Sheet, Slip, Table, Words};
 use crate::paper::length::{Length, length, millimetres};
 use crate::paper::read::Reading;
 use crate::yaml::{self, Fields, Node, Problems, Value};
@@ -46,6 +46,7 @@ fn block(reading: &mut Reading<'_>, node: &Node, sheet: &Sheet, problems: &mut P
         found.or(fields.optional("paragraph", problems, |node, problems| text(reading, node, problems).map(Block::Paragraph)));
     found = found.or(fields.optional("table", problems, |node, problems| table(reading, node, sheet, problems)));
     found = found.or(fields.optional("ageing", problems, |node, problems| ageing(reading, node, problems)));
+    found = found.or(fields.optional("slip", problems, |node, problems| slip(reading, node, problems)));
     found = found
         .or(fields.optional("space", problems, |node, problems| length(0, millimetres(200))(node, problems).map(Block::Space)));
     fields.close(problems);
@@ -186,6 +187,15 @@ fn columns(
     }
     let column = |draft: Draft| Some(Column { title: draft.title?, value: draft.value?, width: draft.width, align: draft.align });
     drafts.into_iter().map(column).collect()
+}
+
+fn slip(reading: &mut Reading<'_>, node: &Node, problems: &mut Problems<'_>) -> Option<Block> {
+    let mut fields = Fields::open(node, "a payment slip", problems)?;
+    let title = fields.optional("title", problems, |node, problems| text(reading, node, problems));
+    let side = fields.optional("code_size", problems, length(millimetres(20), millimetres(60))).unwrap_or(millimetres(46));
+    let details = pairs(reading, &mut fields, "details", problems);
+    fields.close(problems);
+    Some(Block::Slip(Slip { title, side, details }))
 }
 
 fn ageing(reading: &mut Reading<'_>, node: &Node, problems: &mut Problems<'_>) -> Option<Block> {

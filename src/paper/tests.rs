@@ -54,7 +54,7 @@ fn made(text: &str, values: &Value, language: &str) -> Result<Paper, PaperFault>
     assert_eq!(problems, [""; 0]);
     let layout = layouts.find("p").unwrap();
     let voice = templates.voice(layout.languages(), Some(&Language::new(language)));
-    layout.make(&voice, values, &Imprint { id: "k", date: date(2027, 3, 31), author: "ACME" })
+    layout.make(&voice, values, &Imprint { id: "k", date: date(2027, 3, 31), author: "ACME", code: None })
 }
 
 /// Returns the pages of a paper as they are before they are drawn.
@@ -65,7 +65,7 @@ fn pages(text: &str, values: &Value, language: &str) -> Result<Vec<Page>, PaperF
     let voice = templates.voice(layout.languages(), Some(&Language::new(language)));
     let mut shaper = Shaper::new(layout, voice.language());
     let mut all = Vec::new();
-    layout.flow(&mut shaper, Filling { voice: &voice, values }, &mut |page, _, _| {
+    layout.flow(&mut shaper, Filling { voice: &voice, values, code: None }, &mut |page, _, _| {
         all.push(page);
         Ok(())
     })?;
@@ -93,7 +93,7 @@ fn written(line: &Line) -> String {
 fn texts(page: &Page) -> Vec<(Length, Length, Length, String)> {
     let text = |mark: &Mark| match mark {
         Mark::Text { x, y, line, .. } => Some((*x, line.width, *y, written(line))),
-        Mark::Fill { .. } | Mark::Picture { .. } => None,
+        Mark::Fill { .. } | Mark::Picture { .. } | Mark::Code { .. } => None,
     };
     page.marks.iter().filter_map(text).collect()
 }

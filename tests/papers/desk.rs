@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use compact_str::CompactString;
+use dunlin::domain::company::{BankAccount, Company};
 use dunlin::domain::customer::Customer;
 use dunlin::domain::date::{Date, shifted};
 use dunlin::domain::document::{Document, DocumentKind, Payment};
 use dunlin::domain::hold::Holds;
+use dunlin::domain::iban::Iban;
 use dunlin::domain::id::{CustomerId, DocumentNumber, Language, LevelId, RuleId, SenderId, TemplateName};
 use dunlin::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, LedgerBuilder};
 use dunlin::domain::mailbox::Sender;
@@ -38,6 +40,7 @@ pub struct Desk {
     pub layouts: Vec<LayoutFile>,
     pub beside: Vec<PaperFile>,
     pub layout: StatementLayout,
+    pub company: Option<Company>,
 }
 
 fn root() -> PathBuf {
@@ -118,7 +121,38 @@ impl Desk {
             reference: "TR-7".into(),
         };
         builder.add_payment(payment).unwrap();
-        Self { ledger: builder.finish(), layouts: shipped(), beside: Vec::new(), layout: StatementLayout::default() }
+        Self {
+            ledger: builder.finish(),
+            layouts: shipped(),
+            beside: Vec::new(),
+            layout: StatementLayout::default(),
+            company: None,
+        }
+    }
+
+    /// Returns the desk of a company that is paid in euros on that account.
+    pub fn paid_on(mut self, iban: &str) -> Self {
+        let account = BankAccount {
+            currency: Currency::parse("EUR").unwrap(),
+            holder: "ACME GmbH".into(),
+            bank: "Bank".into(),
+            iban: Some(Iban::parse(iban).unwrap()),
+            qr_iban: None,
+            bic: None,
+            account_number: String::new(),
+            routing_number: String::new(),
+        };
+        self.company = Some(Company {
+            name: "ACME GmbH".into(),
+            street: "Hafenstrasse 12".into(),
+            postal_code: "20457".into(),
+            city: "Hamburg".into(),
+            country_code: iban[..2].into(),
+            vat_id: "DE123456789".into(),
+            bank_accounts: vec![account],
+            ..Company::default()
+        });
+        self
     }
 
     /// Returns the desk with one more layout.
@@ -178,7 +212,7 @@ impl Desk {
             },
             holds: &Holds::default(),
             level: &LevelFacts { id: "first".into(), number: 1, repeat: 0 },
-            company: None,
+            company: self.company.as_ref(),
             template: &TemplateName::new("first"),
             sender: &sender,
             recipients: &[],

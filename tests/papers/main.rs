@@ -13,6 +13,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use desk::{Desk, Kind};
+use dunlin::domain::company::Company;
 use dunlin::domain::statement::StatementForm;
 use pictures::assert_looks_as_before;
 
@@ -88,8 +89,22 @@ fn the_shipped_papers_look_as_they_did() {
         let paper = Desk::new("en", 8).paper(layout, kind).unwrap();
         assert_looks_as_before(layout, &paper.contents.bytes().unwrap());
     }
+    for (name, iban) in [("slip", "DE89370400440532013000"), ("slip-swiss", "CH5800791123000889012")] {
+        let paper = Desk::new("de", 5).paid_on(iban).paper("reminder", Kind::Reminder).unwrap();
+        assert_looks_as_before(name, &paper.contents.bytes().unwrap());
+    }
     let long = Desk::new("de", 70).paper("statement", Kind::Statement).unwrap();
     assert_looks_as_before("statement-long.de", &long.contents.bytes().unwrap());
+}
+
+#[test]
+fn a_slip_is_there_where_the_company_has_an_account_and_only_there() {
+    let size = |desk: Desk| desk.paper("statement", Kind::Statement).unwrap().contents.byte_count();
+    let (bare, paid) = (Desk::new("en", 5), Desk::new("en", 5).paid_on("DE89370400440532013000"));
+    let dollars =
+        Desk { company: paid.company.clone().map(|company| Company { bank_accounts: vec![], ..company }), ..Desk::new("en", 5) };
+    let (bare, dollars, paid) = (size(bare), size(dollars), size(paid));
+    assert!(paid > dollars + 1_000 && dollars.abs_diff(bare) < 1_000, "{bare} {dollars} {paid}");
 }
 
 /// Writes papers into the folder that `DUNLIN_PAPERS` names, to be looked at with other programs; `DUNLIN_FONTS` names one with
@@ -106,6 +121,9 @@ fn papers_to_look_at() {
             write(format!("{layout}.{language}.pdf"), &Desk::new(language, 19), layout, kind);
         }
         write(format!("{layout}-long.de.pdf"), &Desk::new("de", 90), layout, kind);
+    }
+    for (name, iban) in [("slip.pdf", "DE89370400440532013000"), ("slip-swiss.pdf", "CH5800791123000889012")] {
+        write(name.to_owned(), &Desk::new("de", 5).paid_on(iban), "reminder", Kind::Reminder);
     }
     let Some(fonts) = env::var_os("DUNLIN_FONTS") else { return };
     for (language, name, number, font) in [
