@@ -235,6 +235,31 @@ impl Ledger {
         self.own_applications(index).iter().map(|application| (application.on, application.amount))
     }
 
+    /// Returns what was open of a document over the days up to `as_of`: from the end of each day on, beginning with the day of
+    /// issue; empty where it was issued later.
+    ///
+    /// It goes backwards from the rest, since books may know that without the payments that led to it. A part whose day is not
+    /// known counts as paid from the beginning.
+    pub fn open_steps(&self, index: DocumentIndex, as_of: Date) -> Vec<(Date, Decimal)> {
+        let document = self.document(index);
+        if document.issued_on > as_of {
+            return Vec::new();
+        }
+        let settled_on = document.settled_on.filter(|on| *on <= as_of);
+        let last = settled_on.map_or(as_of, |on| shifted(on, -1));
+        let mut open = self.open_on(index, last);
+        let mut steps: Vec<(Date, Decimal)> = settled_on.map(|on| (on, Decimal::ZERO)).into_iter().collect();
+        let applied: Vec<(Date, Decimal)> = self.applications_of(index).filter(|(on, _)| *on <= last).collect();
+        for (on, amount) in applied.into_iter().rev() {
+            steps.push((on.max(document.issued_on), open));
+            open += amount;
+        }
+        let whole = if document.total > Decimal::ZERO { open.min(document.total) } else { open };
+        steps.push((document.issued_on, whole));
+        steps.reverse();
+        steps
+    }
+
     /// Returns the customer's payments and paybacks not applied to any document by `as_of`, in `currency`.
     pub fn unapplied_on(&self, customer: CustomerIndex, currency: Currency, as_of: Date) -> Decimal {
         self.payments_of(customer)

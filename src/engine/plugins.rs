@@ -172,7 +172,7 @@ impl Shelf {
                 let got = || outcome.as_ref().map_or_else(|fault| format!("the fault: {fault}"), words);
                 if expected.holds(&outcome) { Ok(()) } else { Err((expected.words(), got())) }
             }
-            CaseKind::Picker(case) => picked(plugin, case),
+            CaseKind::Picker(asked) => picked(plugin, asked, &case.place),
             CaseKind::Alert(case) => match &plugin.alert {
                 None => Err(("a program for alerts".into(), "none in plugin.yaml".into())),
                 Some(program) => self.alerted(plugin, program, case).await,
@@ -246,10 +246,31 @@ impl Shelf {
     }
 }
 
-fn picked(plugin: &Plugin, case: &PickerCase) -> Result<(), (String, String)> {
+/// Returns the further columns of a case's ledger, for the trial of what is said to a picker.
+fn columns_of(case: &PickerCase) -> Names {
+    let columns = |names: &mut dyn Iterator<Item = &str>| Some(names.map(str::to_owned).collect());
+    Names {
+        customer_attributes: columns(&mut case.ledger.customer_attribute_names()),
+        invoice_attributes: columns(&mut case.ledger.document_attribute_names()),
+        ..Names::default()
+    }
+}
+
+fn picked(plugin: &Plugin, case: &PickerCase, place: &Place) -> Result<(), (String, String)> {
     let Some(picker) = plugin.pickers.iter().find(|picker| picker.name() == case.picker) else {
         let known: Vec<&str> = plugin.pickers.iter().map(|picker| picker.name()).collect();
         return Err((format!("a picker `{}`", case.picker), format!("the plugin has: {}", known.join(", "))));
+    };
+    let picker = match &case.settings {
+        None => picker.clone(),
+        Some(settings) => match picker.clone().with_settings(settings.clone(), &columns_of(case), place.clone()) {
+            Ok((picker, _)) => picker,
+            Err(found) => {
+                let fault = found.into_iter().next().map_or_else(String::new, |problem| problem.message);
+                let holds = case.expected.holds(&Err(fault.clone()));
+                return if holds { Ok(()) } else { Err((case.expected.words(), format!("the fault: {fault}"))) };
+            }
+        },
     };
     let outcome = match picker.kind() {
         PickerKind::Variables => {

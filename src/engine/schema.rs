@@ -54,6 +54,12 @@ pub const SCHEMAS: &[SchemaKind] = &[
         schema: crate::plugin::plugin_schema,
     },
     SchemaKind {
+        word: "rates",
+        path: "schemas/rates.schema.json",
+        reference: "../../../schemas/rates.schema.json",
+        schema: crate::plugin::rates_schema,
+    },
+    SchemaKind {
         word: "plugin-test",
         path: "schemas/plugin-test.schema.json",
         reference: "../../schemas/plugin-test.schema.json",

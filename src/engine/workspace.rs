@@ -331,6 +331,13 @@ impl Workspace {
         Columns { customers: names(header.customers), documents: names(documents) }
     }
 
+    /// Returns the names of the ledger that scripts may use.
+    fn ledger_names(&self) -> Names {
+        let Columns { customers, documents } = self.ledger_columns();
+        let recipient_keys = self.config.recipient_keys.iter().map(|role| role.key.clone()).collect();
+        Names { recipient_keys, invoice_attributes: Some(documents), customer_attributes: Some(customers), ..Names::default() }
+    }
+
     /// Returns when each file of the ledger was last written to.
     ///
     /// # Errors
@@ -417,7 +424,15 @@ impl Workspace {
                 format!("The rule `{}` never runs by itself: the calendar leaves out every day of its schedule", rule.id);
             Problem::warning(message).at(Place::file(rule.file.clone())).hint("`cron` and `on` or `shift` must meet on some day")
         });
-        ended.chain(never).chain(self.crowding_problems(now)).collect()
+        ended.chain(never).chain(self.crowding_problems(now)).chain(self.rate_problems(today)).collect()
+    }
+
+    /// Returns a warning for every picker of a rule that needs a rate which its table does not have on `today`: it would block
+    /// every mail of the rule.
+    fn rate_problems(&self, today: Date) -> impl Iterator<Item = Problem> {
+        let names = Names { library: self.plugins.library.clone(), ..self.ledger_names() };
+        let pickers = self.rules.rules.iter().flat_map(|rule| &rule.variables);
+        pickers.flat_map(move |picker| picker.faults_on(today, &names))
     }
 
     /// Returns a warning for every rule whose statements follow each other so closely that the contact gap leaves no day for a
@@ -547,10 +562,12 @@ pub(crate) fn business_days(calendar: Option<&Calendar>) -> Arc<dyn BusinessDays
 pub(crate) fn plugin_folder(texts: &PluginTexts) -> PluginFolder {
     let text = |file: &str| texts.texts.get(file).cloned();
     let scripts = texts.texts.iter().filter(|(file, _)| file.ends_with(".rhai"));
+    let tables = texts.texts.iter().filter(|(file, _)| file.starts_with(plugin::RATES));
     PluginFolder {
         name: texts.name.clone(),
         manifest: text("plugin.yaml"),
         scripts: scripts.map(|(file, text)| (format!("plugins/{}/{file}", texts.name), text.clone())).collect(),
+        tables: tables.map(|(file, text)| (format!("plugins/{}/{file}", texts.name), text.clone())).collect(),
         tests: text("test.yaml"),
         files: texts.texts.keys().chain(texts.others.keys()).cloned().collect(),
     }

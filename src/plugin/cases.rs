@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use crate::domain::customer::{Contact, Customer};
 use crate::domain::date::Date;
-use crate::domain::document::{Document, DocumentKind};
+use crate::domain::document::{Document, DocumentKind, Payment};
 use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger, LedgerBuilder};
 use crate::domain::money::Currency;
@@ -74,6 +74,8 @@ pub struct PickerCase {
     pub currency: Currency,
     /// The level.
     pub level: LevelFacts,
+    /// What a rule says to the picker.
+    pub settings: Option<BTreeMap<String, Variable>>,
     /// The day.
     pub as_of: Date,
     /// What it picks.
@@ -204,32 +206,55 @@ fn picker_case(picker: String, fields: &mut Fields<'_>, node: &Node, problems: &
     let as_of = fields.optional("as_of", problems, yaml::day).unwrap_or_else(|| jiff::civil::date(2026, 11, 21));
     let level = fields.optional("level", problems, level);
     let level = level.unwrap_or_else(|| LevelFacts { id: "first".into(), number: 1, repeat: 0 });
-    let customer = fields.optional("customer", problems, customer).unwrap_or_else(|| invented_customer("C-1"));
-    let mut builder = LedgerBuilder::new(Vec::new(), Vec::new(), Vec::new());
-    let customer = builder.add_customer(customer, std::iter::empty::<&str>()).ok()?;
-    let mut currency = None;
-    let mut numbers = Vec::new();
-    let read = yaml::list(|node, problems: &mut Problems<'_>| {
-        let document = item(node, customer, as_of, problems)?;
-        let number = document.number.to_string();
-        currency.get_or_insert(document.currency);
-        if builder.add_invoice(document, std::iter::empty::<&str>()).is_err() {
-            problems.error_hint(node.span, format!("`{number}` is the number of another item too"), "give it one of its own");
-            return None;
-        }
-        numbers.push(number);
-        Some(())
-    });
-    let count = fields.optional("items", problems, read).map_or(0, |items| items.len());
-    if count > ITEMS_MAX {
-        problems.error(node.span, format!("The case has {count} items; at most {ITEMS_MAX} are read"));
+    let settings = fields.optional("settings", problems, settings);
+    let (customer, attributes) =
+        fields.optional("customer", problems, customer).unwrap_or_else(|| (invented_customer("C-1"), Vec::new()));
+    let items = fields.optional("items", problems, yaml::list(|node, problems| Some((item(node, as_of, problems)?, node.span))));
+    let items = items.unwrap_or_default();
+    if items.len() > ITEMS_MAX {
+        problems.error(node.span, format!("The case has {} items; at most {ITEMS_MAX} are read", items.len()));
         return None;
+    }
+    let columns = |of: &[(String, String)]| -> Vec<CompactString> { of.iter().map(|(name, _)| name.as_str().into()).collect() };
+    let mut item_columns: Vec<CompactString> = items.iter().flat_map(|(item, _)| columns(&item.attributes)).collect();
+    item_columns.sort_unstable();
+    item_columns.dedup();
+    let mut builder = LedgerBuilder::new(columns(&attributes), item_columns.clone(), Vec::new());
+    let customer = builder.add_customer(customer, attributes.iter().map(|(_, value)| value.as_str())).ok()?;
+    let currency = items.first().map(|(item, _)| item.document.currency);
+    let mut numbers = Vec::new();
+    for (item, span) in items {
+        let Item { document, payments, attributes } = item;
+        let number = document.number.to_string();
+        let currency = document.currency;
+        let value =
+            |column: &CompactString| attributes.iter().find(|(name, _)| *name == *column).map_or("", |(_, value)| value.as_str());
+        let Ok(index) = builder.add_invoice(Document { customer, ..document }, item_columns.iter().map(value)) else {
+            problems.error_hint(span, format!("`{number}` is the number of another item too"), "give it one of its own");
+            continue;
+        };
+        numbers.push(number);
+        for (received_on, amount) in payments {
+            let reference = CompactString::default();
+            let payment = Payment { customer, document: Some(index), amount, currency, received_on, reference };
+            builder.add_payment(payment).ok()?;
+        }
     }
     let ledger = builder.finish();
     let items = numbers.iter().filter_map(|number| ledger.find_document(number)).collect();
     let customer = ledger.customer_indexes().next()?;
     let currency = currency.or_else(|| Currency::parse("EUR"))?;
-    Some(PickerCase { picker, ledger, customer, items, currency, level, as_of, expected: expected? })
+    Some(PickerCase { picker, ledger, customer, items, currency, level, settings, as_of, expected: expected? })
+}
+
+fn settings(node: &Node, problems: &mut Problems<'_>) -> Option<BTreeMap<String, Variable>> {
+    match yaml::variable(node, problems)? {
+        Variable::Map(settings) => Some(settings),
+        _ => {
+            problems.error_hint(node.span, "Expected settings with names", "write `{ setting: value }`");
+            None
+        }
+    }
 }
 
 fn invented_customer(id: &str) -> Customer {
@@ -244,7 +269,8 @@ fn invented_customer(id: &str) -> Customer {
     }
 }
 
-fn customer(node: &Node, problems: &mut Problems<'_>) -> Option<Customer> {
+/// Reads a customer, and their further columns.
+fn customer(node: &Node, problems: &mut Problems<'_>) -> Option<(Customer, Vec<(String, String)>)> {
     let mut fields = Fields::open(node, "a customer", problems)?;
     let mut customer = invented_customer("C-1");
     let texts = || yaml::one_or_list(yaml::text);
@@ -261,25 +287,37 @@ fn customer(node: &Node, problems: &mut Problems<'_>) -> Option<Customer> {
     let contact =
         |key: String| Contact { addresses: Box::new([format!("{key}@customer.example").into()]), key: RecipientKey::new(key) };
     customer.contacts = contacts.into_iter().map(contact).collect();
+    let attributes = fields.optional("attributes", problems, yaml::map(variable)).unwrap_or_default();
     fields.close(problems);
-    Some(customer)
+    Some((customer, attributes))
 }
 
-fn item(node: &Node, customer: CustomerIndex, as_of: Date, problems: &mut Problems<'_>) -> Option<Document> {
+/// An item of a case.
+struct Item {
+    /// Its customer is not known yet.
+    document: Document,
+    payments: Vec<(Date, Decimal)>,
+    attributes: Vec<(String, String)>,
+}
+
+fn item(node: &Node, as_of: Date, problems: &mut Problems<'_>) -> Option<Item> {
     let mut fields = Fields::open(node, "an item", problems)?;
     let number = fields.required("number", problems, yaml::text);
     let open = fields.required("open", problems, yaml::decimal);
     let currency = fields.optional("currency", problems, yaml::currency);
     let due_on = fields.optional("due_on", problems, yaml::day);
     let disputed = fields.optional("disputed", problems, yaml::boolean).unwrap_or(false);
+    let payments = fields.optional("payments", problems, yaml::list(payment)).unwrap_or_default();
+    let attributes = fields.optional("attributes", problems, yaml::map(variable)).unwrap_or_default();
     fields.close(problems);
-    let total = open?;
-    Some(Document {
+    let total = payments.iter().try_fold(open?, |sum, (_, amount)| sum.checked_add(*amount))?;
+    let first = payments.iter().map(|(on, _)| *on).min().unwrap_or(as_of);
+    let document = Document {
         number: DocumentNumber::new(number?),
-        customer,
+        customer: CustomerIndex(0),
         kind: if total < Decimal::ZERO { DocumentKind::CreditNote } else { DocumentKind::Invoice },
         currency: currency.or_else(|| Currency::parse("EUR"))?,
-        issued_on: due_on.unwrap_or(as_of).min(as_of),
+        issued_on: due_on.unwrap_or(as_of).min(as_of).min(first),
         due_on,
         settled_on: None,
         total,
@@ -289,7 +327,16 @@ fn item(node: &Node, customer: CustomerIndex, as_of: Date, problems: &mut Proble
         hold_until: None,
         promised_on: None,
         row: 0,
-    })
+    };
+    Some(Item { document, payments, attributes })
+}
+
+fn payment(node: &Node, problems: &mut Problems<'_>) -> Option<(Date, Decimal)> {
+    let mut fields = Fields::open(node, "a payment", problems)?;
+    let received_on = fields.required("received_on", problems, yaml::day);
+    let amount = fields.required("amount", problems, yaml::decimal);
+    fields.close(problems);
+    Some((received_on?, amount?))
 }
 
 fn level(node: &Node, problems: &mut Problems<'_>) -> Option<LevelFacts> {

@@ -1,4 +1,4 @@
-//! The one list of keys that plugin.yaml and test.yaml may have: the reader is tested against it, the reference page and the
+//! The one list of keys that plugin.yaml, tables of rates and test.yaml may have: the reader is tested against it, the reference page and the
 //! schemas are made from it.
 
 use serde_json::Value;
@@ -34,6 +34,12 @@ pub(crate) const PLUGIN: &[Key] = &[
         "Functions for every rule's `where` and script, and for templates as filters. One marked `private` stays inside.",
     ),
     key(
+        "rates",
+        "a file in `rates/`, or a list",
+        "none",
+        "Dated tables of rates for `interest` and `late_payment`: `rates/ecb.yaml` is the table `ecb`, for every rule and plugin.",
+    ),
+    key(
         "recipients",
         "`{ name: function }`",
         "none",
@@ -43,7 +49,7 @@ pub(crate) const PLUGIN: &[Key] = &[
         "variables",
         "`{ name: function }`",
         "none",
-        "Pickers of variables: `function(customer, items, level)` gives a map of values, at hand in templates as `vars`. A rule names one with `variables: name()`.",
+        "Pickers of variables: `function(customer, items, level)` gives a map of values, at hand in templates as `vars`. A rule names one with `variables: name()`. A fourth parameter, `settings`, is what a rule says beside the name: `variables: { name: { setting: value } }`.",
     ),
     key("attachment", "keys", "none", "A program that makes the files a rule attaches with `attach: [{ plugin: name }]`."),
     key("alert", "keys", "none", "A program that tells a person; named in config.yaml with `alerts: { plugin: name }`."),
@@ -73,6 +79,25 @@ pub(crate) const PROGRAM: &[Key] = &[
     ),
 ];
 
+/// The keys of a table of rates.
+pub(crate) const RATES: &[Key] = &[
+    key("title", "a text", REQUIRED, "What the rates are, in a sentence."),
+    key("source", "a text", REQUIRED, "Who publishes them, and where."),
+    key(
+        "valid_to",
+        "a day",
+        REQUIRED,
+        "The last day for which the table was checked. For a later day there is no rate: that is an error, not the last one.",
+    ),
+    key("rates", "a list of rates", REQUIRED, "The rates, the oldest first. For a day before it there is no rate."),
+];
+
+/// The keys of a rate.
+pub(crate) const RATE: &[Key] = &[
+    key("from", "a day", REQUIRED, "The first day it holds."),
+    key("rate", "percent a year", REQUIRED, "The rate: `2.15`; may be negative."),
+];
+
 /// The keys of test.yaml itself.
 pub(crate) const CASES: &[Key] = &[key("cases", "a list of cases", REQUIRED, "What the plugin has to do.")];
 
@@ -92,11 +117,17 @@ pub(crate) const CASE: &[Key] = &[
     key("fails", "a text", "none", "Instead of `gives`: the fault holds this text."),
     key(
         "customer",
-        "`{ id, name, language, tags, contacts }`",
+        "`{ id, name, language, tags, contacts, attributes }`",
         "an invented one",
-        "The picker's customer; `contacts` is a list of recipient keys.",
+        "The picker's customer; `contacts` is a list of recipient keys, `attributes` the further columns.",
     ),
-    key("items", "a list of `{ number, open, currency, due_on, disputed }`", "none", "The picker's items."),
+    key(
+        "items",
+        "a list of `{ number, open, currency, due_on, disputed, payments, attributes }`",
+        "none",
+        "The picker's items; what `payments`, each with `received_on` and `amount`, have lowered is `open`.",
+    ),
+    key("settings", "`{ setting: value }`", "none", "What a rule says to the picker."),
     key("level", "`{ id, number, repeat }`", "`{ id: first, number: 1 }`", "The picker's level."),
     key("as_of", "a day", "2026-11-21", "The day the items are seen on."),
     key(
@@ -125,6 +156,15 @@ pub fn test_schema() -> Value {
     file_schema("Dunlin: the test of a plugin", &test_rows())
 }
 
+/// Returns the JSON Schema of a table of rates.
+pub fn rates_schema() -> Value {
+    file_schema("Dunlin: a table of rates", &rates_rows())
+}
+
+fn rates_rows() -> Vec<Row<'static>> {
+    RATES.iter().map(|key| row("", key)).chain(RATE.iter().map(|key| row("rates.[].", key))).collect()
+}
+
 fn plugin_rows() -> Vec<Row<'static>> {
     let programs = ["attachment.", "alert."];
     let programs = programs.iter().flat_map(|path| PROGRAM.iter().map(|key| row(path, key)));
@@ -147,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_phrase_of_the_tables_has_a_meaning() {
-        for rows in [plugin_rows(), test_rows()] {
+        for rows in [plugin_rows(), test_rows(), rates_rows()] {
             let has_keys = |row: &Row<'_>| rows.iter().any(|other| other.path.starts_with(&format!("{}.", row.path)));
             let unknown: Vec<&str> =
                 rows.iter().filter(|row| !has_keys(row) && value_schema(row.form).is_none()).map(|row| row.form).collect();

@@ -5,7 +5,9 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use crate::domain::problem::{Place, Problem, Severity, nearest};
+use crate::domain::rate_table::RateTables;
 use crate::plugin::measure::{duration, size};
+use crate::plugin::rates::{RATES, read_table};
 use crate::plugin::{ANSWER_BYTES, ANSWER_BYTES_MAX, FILES, FILES_MAX, Plugin, Plugins, Program, TIMEOUT, TIMEOUT_MAX};
 use crate::script::{BusinessDays, Library, LibraryFile, Names, Picker, PickerKind};
 use crate::template;
@@ -27,6 +29,8 @@ pub struct PluginFolder {
     pub manifest: Option<String>,
     /// The texts of the .rhai files, by path in the workspace.
     pub scripts: BTreeMap<String, String>,
+    /// The texts of the tables of rates, by path in the workspace.
+    pub tables: BTreeMap<String, String>,
     /// The text of test.yaml.
     pub tests: Option<String>,
     /// Every file of the folder, by its path in the folder.
@@ -67,12 +71,14 @@ pub fn load(folders: &[PluginFolder], names: &Names, days: Arc<dyn BusinessDays>
         problems.push(Problem::error(message).at(Place::file(folders[PLUGINS_MAX].path("plugin.yaml"))));
     }
     let mut drafts = Vec::new();
+    let mut rates = RateTables::new();
     for folder in &folders[..folders.len().min(PLUGINS_MAX)] {
-        match draft(folder) {
+        match draft(folder, &mut rates) {
             Ok(draft) => drafts.push(draft),
             Err(found) => problems.extend(found),
         }
     }
+    let rates = Arc::new(rates);
     let files = drafts.iter().flat_map(|draft| {
         draft.functions.iter().filter_map(|(path, _)| {
             let text = draft.folder.scripts.get(path)?.clone();
@@ -80,7 +86,7 @@ pub fn load(folders: &[PluginFolder], names: &Names, days: Arc<dyn BusinessDays>
         })
     });
     let files: Vec<LibraryFile> = files.collect();
-    let (mut library, found) = Library::build(&files, names, days.clone());
+    let (mut library, found) = Library::build(&files, names, days.clone(), rates.clone());
     // A filter of the same name would change what templates mean.
     let shadowing = |function: &&crate::script::LibraryFunction| template::is_filter(&function.name);
     let shadows: Vec<Problem> = library
@@ -96,7 +102,7 @@ pub fn load(folders: &[PluginFolder], names: &Names, days: Arc<dyn BusinessDays>
         let bad: BTreeSet<String> = library.functions().iter().filter(shadowing).map(|own| own.plugin.clone()).collect();
         let kept: Vec<LibraryFile> = files.iter().filter(|file| !bad.contains(&file.plugin)).cloned().collect();
         // What is wrong was told by the first build.
-        library = Library::build(&kept, names, days).0;
+        library = Library::build(&kept, names, days, rates).0;
     }
     let has_error = |name: &str, found: &[Problem]| {
         let folder = format!("plugins/{name}/");
@@ -149,7 +155,7 @@ fn checked(library: &Library, plugin: &str, draft: PickerDraft, names: &Names, p
     picker
 }
 
-fn draft(folder: &PluginFolder) -> Result<Draft<'_>, Vec<Problem>> {
+fn draft<'f>(folder: &'f PluginFolder, rates: &mut RateTables) -> Result<Draft<'f>, Vec<Problem>> {
     let path = folder.path("plugin.yaml");
     let Some(text) = &folder.manifest else {
         let problem = Problem::error(format!("The plugin `{}` has no plugin.yaml", folder.name));
@@ -169,6 +175,8 @@ fn draft(folder: &PluginFolder) -> Result<Draft<'_>, Vec<Problem>> {
     let version = fields.optional("version", &mut problems, yaml::text).unwrap_or_default();
     let script = |node: &Node, problems: &mut Problems<'_>| script(node, folder, problems);
     let functions = fields.optional("functions", &mut problems, yaml::one_or_list(script)).unwrap_or_default();
+    let table = |node: &Node, problems: &mut Problems<'_>| table(node, folder, rates, problems);
+    let tables = fields.optional("rates", &mut problems, yaml::one_or_list(table)).unwrap_or_default();
     let mut pickers = Vec::new();
     for (key, kind) in [("recipients", PickerKind::Recipients), ("variables", PickerKind::Variables)] {
         let read = yaml::map(|entry, problems: &mut Problems<'_>| picker(entry, kind, problems));
@@ -181,6 +189,10 @@ fn draft(folder: &PluginFolder) -> Result<Draft<'_>, Vec<Problem>> {
     for (path, _) in folder.scripts.iter().filter(|(path, _)| !named.contains(path.as_str())) {
         let hint = "name it under `functions`, or remove it";
         problems.push(Problem::warning("The plugin does not use this script").at(Place::file(path.as_str())).hint(hint));
+    }
+    for (path, _) in folder.tables.iter().filter(|(path, _)| !tables.contains(path)) {
+        let hint = "name it under `rates`, or remove it";
+        problems.push(Problem::warning("The plugin does not use this table").at(Place::file(path.as_str())).hint(hint));
     }
     fields.close(&mut problems);
     Ok(Draft { folder, description, version, functions, pickers, attachment, alert, problems })
@@ -218,6 +230,33 @@ fn script(node: &Node, folder: &PluginFolder, problems: &mut Problems<'_>) -> Op
     };
     problems.error_hint(node.span, format!("There is no script `{file}`"), hint);
     None
+}
+
+/// Reads the name of a table of the folder, and the table into `rates`; returns its path in the workspace.
+fn table(node: &Node, folder: &PluginFolder, rates: &mut RateTables, problems: &mut Problems<'_>) -> Option<String> {
+    let file = yaml::text(node, problems)?;
+    let path = folder.path(&file);
+    let Some(text) = folder.tables.get(&path) else {
+        let prefix = folder.path("");
+        let there: Vec<&str> = folder.tables.keys().filter_map(|path| path.strip_prefix(&prefix)).collect();
+        let hint = match nearest(&file, there.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if there.is_empty() => format!("tables lie in `{RATES}` and end in .yaml"),
+            None => format!("the folder has: {}", there.join(", ")),
+        };
+        problems.error_hint(node.span, format!("There is no table `{file}`"), hint);
+        return None;
+    };
+    match read_table(&path, text) {
+        Err(found) => found.into_iter().for_each(|problem| problems.push(problem)),
+        Ok(table) => {
+            if rates.insert(table.name.clone(), table.clone()).is_some() {
+                let message = format!("There is another table `{}`", table.name);
+                problems.error_hint(node.span, message, "give the file a name of its own");
+            }
+        }
+    }
+    Some(path)
 }
 
 fn picker(entry: &Entry, kind: PickerKind, problems: &mut Problems<'_>) -> Option<PickerDraft> {

@@ -8,6 +8,7 @@ mod cases;
 mod keys;
 mod load;
 mod measure;
+mod rates;
 mod reference;
 
 use std::time::Duration;
@@ -16,9 +17,10 @@ use crate::domain::problem::Place;
 use crate::script::{Library, LibraryFunction, Picker};
 
 pub use cases::{AttachmentCase, Case, CaseKind, Expected, HttpCase, PickerCase, ProgramCase, read_cases};
-pub use keys::{plugin_schema, test_schema};
+pub use keys::{plugin_schema, rates_schema, test_schema};
 pub use load::{PLUGINS_MAX, PluginFolder, is_name, load, names};
 pub use measure::{duration, size};
+pub use rates::{RATES, STEPS_MAX};
 pub use reference::plugins_page;
 
 /// How long an answer may take where its plugin does not say.
@@ -73,7 +75,7 @@ pub struct Plugin {
 pub struct Plugins {
     /// The plugins that are right.
     pub plugins: Vec<Plugin>,
-    /// Their functions.
+    /// Their functions, with the tables of rates.
     pub library: Library,
 }
 

@@ -2,14 +2,16 @@
 
 use std::fmt::Write;
 
-use crate::plugin::keys::{CASE, Key, PLUGIN, PROGRAM};
+use crate::plugin::keys::{CASE, Key, PLUGIN, PROGRAM, RATE, RATES};
 
 /// Returns docs/reference/plugins.md.
 pub fn plugins_page() -> String {
     let mut page = String::from(INTRODUCTION);
-    let tables: [(&str, &str, &[Key]); 3] = [
+    let tables: [(&str, &str, &[Key]); 5] = [
         ("plugin.yaml", "", PLUGIN),
         ("A program (`attachment`, `alert`)", PROGRAMS, PROGRAM),
+        ("A table of rates", TABLES, RATES),
+        ("A rate", "", RATE),
         ("A case of test.yaml", CASES, CASE),
     ];
     for (title, words, keys) in tables {
@@ -40,11 +42,25 @@ Functions are rhai, in the same sandbox as a rule's script, with the same limits
 they are given, not even `as_of`, and call the built-in functions and those of their own plugin. Every name exists once:
 a function called as a built-in one, as a template's own filter, or as that of another plugin, is an error. Templates use
 them as filters: `{{ as_of|next_business_day }}`. A function that fails blocks its one mail, never a run.
+
+A picker of variables is tried on made-up data with what each rule says to it. `throw #{ settings: \"…\" }` tells that the rule's
+words are wrong whatever the data: an error of the rule. Any other `throw` may come from the data, and is a warning there.
 ";
 
 const PROGRAMS: &str = "
 A program runs outside: in the plugin's folder, in a process group of its own, with an environment of `PATH` and the names
 listed. It never runs in a shell.
+";
+
+const TABLES: &str = "
+A file in the plugin's folder `rates/`, named in plugin.yaml. The file's name is the table's. It is watched and checked like a
+rule, and is part of the generation that a run keeps.
+
+    title: Base rate of s. 247 BGB
+    source: Deutsche Bundesbank
+    valid_to: 2026-06-30
+    rates:
+      - { from: 2025-07-01, rate: 1.27 }
 ";
 
 const CASES: &str = "

@@ -14,6 +14,7 @@ fn folder(name: &str, manifest: &str, script: &str, files: &[&str]) -> PluginFol
         name: name.into(),
         manifest: Some(manifest.into()),
         scripts: BTreeMap::from([(format!("plugins/{name}/a.rhai"), script.to_owned())]),
+        tables: BTreeMap::new(),
         tests: None,
         files: files.iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
     }
@@ -29,12 +30,14 @@ const NONE: [String; 0] = [];
 
 #[test]
 fn a_plugin_with_every_key_is_read_whole() {
-    let manifest = "name: p\ndescription: All\nversion: 1.0\nfunctions: [a.rhai]\nrecipients: { who: pick }\n\
+    let manifest = "name: p\ndescription: All\nversion: 1.0\nfunctions: [a.rhai]\nrates: rates/bank.yaml\nrecipients: { who: pick }\n\
         variables: { what: give }\n\
         alert: { command: [python3, ./alert.py], timeout: 2 min, bytes_max: 5 kB, count_max: 1, environment: [TOKEN] }\n\
         attachment: { command: ./make }\n";
     let script = "fn pick(customer, items, level) { [\"management\"] } fn give(customer, items, level) { #{ a: 1 } }";
-    let (plugins, problems) = read(&[folder("p", manifest, script, &["make", "alert.py"])]);
+    let mut whole = folder("p", manifest, script, &["make", "alert.py"]);
+    whole.tables.insert("plugins/p/rates/bank.yaml".into(), TABLE.into());
+    let (plugins, problems) = read(&[whole]);
     assert_eq!(problems, NONE);
     let plugin = plugins.find("p").unwrap();
     let program = |command: &[&str], timeout, bytes_max, count_max, environment: &[&str]| {
@@ -71,7 +74,7 @@ fn every_problem_of_plugin_yaml_is_told_at_its_place() {
             "plugins/p/plugin.yaml:2:13: There is no script `b.rhai`; did you mean `a.rhai`?",
             "plugins/p/plugin.yaml:3:15: `Who` is not a name; use small letters, digits, `-` and `_`, at most 64 characters",
             "plugins/p/plugin.yaml:4:1: Unknown field `colour`; \
-             a plugin has: name, description, version, functions, recipients, variables, attachment, alert",
+             a plugin has: name, description, version, functions, rates, recipients, variables, attachment, alert",
             "plugins/p/plugin.yaml:5:19: There is no file `gone`; put it into `plugins/p/`",
             "plugins/p/plugin.yaml:5:38: `1 h` is not a time a program may take; write `10 s`, at most 300 s",
             "plugins/p/plugin.yaml:5:54: `1 GB` is not a size of an answer; write `10 MB`, at most 25 MB",
@@ -80,6 +83,37 @@ fn every_problem_of_plugin_yaml_is_told_at_its_place() {
             "plugins/p/plugin.yaml:6:24: `rm -rf x` is one word, and no shell takes it apart; write `[rm, -rf, x]`",
         ]
     );
+}
+
+/// A table of rates that is right.
+const TABLE: &str = "title: T\nsource: S\nvalid_to: 2026-12-31\nrates: [{ from: 2026-01-01, rate: 5 }]\n";
+
+#[test]
+fn a_table_of_rates_is_named_in_plugin_yaml_and_there_once() {
+    let with = |name: &str, rates: &str, tables: &[(&str, &str)]| {
+        let manifest = format!("name: {name}\ndescription: x\nrates: {rates}\n");
+        let tables = tables.iter().map(|(file, text)| (format!("plugins/{name}/rates/{file}"), (*text).to_owned())).collect();
+        PluginFolder { manifest: Some(manifest), scripts: BTreeMap::new(), tables, ..folder(name, "", "", &[]) }
+    };
+    let (plugins, problems) = read(&[
+        with("a", "rates/bank.yaml", &[("bank.yaml", TABLE), ("spare.yaml", TABLE)]),
+        with("b", "[rates/bnak.yaml]", &[("bank2.yaml", TABLE)]),
+        with("c", "[rates/other.yaml]", &[("other.yaml", "title: T\n")]),
+        with("d", "[rates/bank.yaml]", &[("bank.yaml", TABLE)]),
+    ]);
+    assert_eq!(
+        problems,
+        [
+            "plugins/a/rates/spare.yaml: The plugin does not use this table; name it under `rates`, or remove it",
+            "plugins/b/rates/bank2.yaml: The plugin does not use this table; name it under `rates`, or remove it",
+            "plugins/b/plugin.yaml:3:9: There is no table `rates/bnak.yaml`; did you mean `rates/bank2.yaml`?",
+            "plugins/c/rates/other.yaml:1:1: A table of rates needs `source`; add `source: …`",
+            "plugins/c/rates/other.yaml:1:1: A table of rates needs `valid_to`; add `valid_to: …`",
+            "plugins/c/rates/other.yaml:1:1: A table of rates needs `rates`; add `rates: …`",
+            "plugins/d/plugin.yaml:3:9: There is another table `bank`; give the file a name of its own",
+        ]
+    );
+    assert_eq!(plugins.plugins.iter().map(|plugin| plugin.name.as_str()).collect::<Vec<_>>(), ["a"]);
 }
 
 #[test]
@@ -124,8 +158,9 @@ fn what_plugins_say_of_each_other_is_checked_and_the_others_stay() {
 fn the_cases_of_a_test_are_read_with_every_key_and_every_problem() {
     let text = "cases:\n\
         - { name: one, call: f(1), gives: [a, 1.50, true] }\n\
-        - { picker: who, customer: { id: C, name: N, language: de, tags: [vip], contacts: billing }, as_of: 2026-03-01, \
-            items: [{ number: A, open: 5.00, currency: EUR, due_on: 2026-02-01, disputed: true }], level: { id: x, number: 3 }, fails: no }\n\
+        - { picker: who, customer: { id: C, name: N, language: de, tags: [vip], contacts: billing, attributes: { Type: x } }, settings: { a: 1 }, as_of: 2026-03-01, \
+            items: [{ number: A, open: 5.00, currency: EUR, due_on: 2026-02-01, disputed: true, \
+            payments: [{ received_on: 2026-02-10, amount: 1.00 }], attributes: { Project: y } }], level: { id: x, number: 3 }, fails: no }\n\
         - { alert: { title: T }, environment: { URL: '{http}' }, http: { status: 500, receives: x }, exits: 1, prints: y }\n\
         - { attachment: { id: 7 }, gives: { name: a.txt, content_type: text/plain, contains: z } }\n";
     let (cases, problems) = read_cases("plugins/p/test.yaml", text);

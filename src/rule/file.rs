@@ -1,12 +1,14 @@
 //! Reads one rule file: every value at its place, every problem noted, nothing guessed. What only one kind of rule has
 //! is read by `kind`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::header::ExtraHeader;
 use crate::domain::id::{RuleId, SenderId, TemplateName};
 use crate::domain::problem::{Place, nearest};
+use crate::domain::variable::Variable;
 use crate::rule::Enclosure;
 use crate::rule::attach::attach;
 use crate::rule::check::Known;
@@ -238,13 +240,54 @@ fn recipient(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<
     }
 }
 
+/// Reads `name()`, or `name: { setting: value }`.
 fn variables(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<Picker> {
+    if let Value::Map(entries) = &node.value {
+        let [entry] = entries.as_slice() else {
+            problems.error_hint(node.span, "One picker at a time", "write `[{ a: { … } }, { b: { … } }]`");
+            return None;
+        };
+        let picker = picker(&entry.key, PickerKind::Variables, entry.span, known, problems)?;
+        let settings = settings(&entry.value, problems)?;
+        return tried(picker, settings, entry.span, known, problems);
+    }
     let name = yaml::text(node, problems)?;
     let Some(name) = name.strip_suffix("()") else {
         problems.error_hint(node.span, format!("`{name}` is not a picker"), format!("write `{name}()`"));
         return None;
     };
-    picker(name, PickerKind::Variables, node.span, known, problems)
+    let picker = picker(name, PickerKind::Variables, node.span, known, problems)?;
+    if !picker.takes_settings() {
+        return Some(picker);
+    }
+    tried(picker, BTreeMap::new(), node.span, known, problems)
+}
+
+/// Returns a picker with what the rule says to it, if it works on the made-up ledger.
+fn tried(
+    picker: Picker,
+    settings: BTreeMap<String, Variable>,
+    span: Span,
+    known: &Known,
+    problems: &mut Problems<'_>,
+) -> Option<Picker> {
+    let (made, found) = match picker.with_settings(settings, &names(known), problems.place(span)) {
+        Ok((made, warnings)) => (Some(made), warnings),
+        Err(found) => (None, found),
+    };
+    found.into_iter().for_each(|problem| problems.push(problem));
+    made
+}
+
+/// Reads what a rule says to a picker: named values.
+fn settings(node: &Node, problems: &mut Problems<'_>) -> Option<BTreeMap<String, Variable>> {
+    match yaml::variable(node, problems)? {
+        Variable::Map(settings) => Some(settings),
+        _ => {
+            problems.error_hint(node.span, "Expected settings with names", "write `{ name: { setting: value } }`");
+            None
+        }
+    }
 }
 
 /// Returns the plugins' picker of that name.

@@ -165,9 +165,9 @@ pub(crate) const KEYS: &[Key] = &[
         Owner::Rule,
         "variables",
         ALL,
-        "`terms()`, or a list",
+        "`terms()` or `{ terms: { setting: value } }`, or a list",
         "none",
-        "Pickers of plugins that compute variables for the template. A later one wins, and the script over all.",
+        "Pickers of plugins that compute variables for the template, with what they are to know. A later one wins, and the script over all.",
     ),
     key(
         Owner::Rule,

@@ -106,7 +106,7 @@ pub struct Texts {
 pub struct PluginTexts {
     /// The folder's name.
     pub name: String,
-    /// Its YAML files and scripts, by path in the folder.
+    /// Its YAML files and scripts, by path in the folder; of folders in it the tables in `rates/` alone.
     pub texts: BTreeMap<String, String>,
     /// The SHA-256 of every other file, by path in the folder: programs and their data.
     pub others: BTreeMap<String, [u8; 32]>,
@@ -163,6 +163,11 @@ pub fn test_paths(folder: &Path) -> Vec<String> {
     let mut paths: Vec<String> = found.files.into_iter().filter(is_test).collect();
     paths.sort();
     paths
+}
+
+/// Returns whether a file of a plugin, by its path in the folder, is a table of rates.
+fn is_table(file: &str) -> bool {
+    file.strip_prefix("rates/").is_some_and(|name| !name.contains('/') && name.ends_with(".yaml"))
 }
 
 /// Returns whether a file below `rules/` lies there without being part of what is loaded.
@@ -348,7 +353,8 @@ impl Reader {
                 .entry(folder.to_owned())
                 .or_insert_with(|| PluginTexts { name: folder.to_owned(), ..PluginTexts::default() });
             let file = file.to_owned();
-            if !file.contains('/') && [".yaml", ".rhai"].iter().any(|ending| file.ends_with(ending)) {
+            let is_of_folder = !file.contains('/') && [".yaml", ".rhai"].iter().any(|ending| file.ends_with(ending));
+            if is_of_folder || is_table(&file) {
                 if let Some(read) = self.text(path) {
                     texts.texts.insert(file, read.text);
                 }

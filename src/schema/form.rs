@@ -31,6 +31,8 @@ pub enum Shape {
     Condition,
     /// One such value, or a list of them.
     OneOrMany(&'static Shape),
+    /// One of two.
+    Either(&'static Shape, &'static Shape),
     /// A list of such values.
     List(&'static Shape),
     /// Such values by names of the given form.
@@ -41,8 +43,6 @@ pub enum Shape {
     Amount,
     /// An amount.
     Decimal,
-    /// One or the other.
-    Either(&'static Shape, &'static Shape),
     /// A map with these keys and no others.
     Keys(&'static [(&'static str, Shape)]),
 }
@@ -65,6 +65,8 @@ const TIME_ZONE: Shape = Shape::Pattern("^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-
 const CURRENCY: &str = "^[A-Za-z]{3}$";
 /// A plugin's picker, which is called as a plugin may be.
 const PICKER: Shape = Shape::Pattern("^[a-z0-9][a-z0-9_-]*[(][)]$");
+/// A picker with what it is to know.
+const SETTINGS: Shape = Shape::By("^[a-z0-9][a-z0-9_-]*$", &Shape::Each(&Shape::Anything));
 /// Five fields, or a nickname.
 const CRON: Shape = Shape::Pattern("^ *(@[a-z]+|[^ ]+( +[^ ]+){4}) *$");
 /// A date pattern with `%d`, or a word.
@@ -118,7 +120,7 @@ const PERIOD: Shape = Shape::Pattern("^ *(previous (month|week|quarter|year)|(mo
 pub const FORMS: &[(&str, Shape)] = &[
     ("a name", Shape::Word("^[A-Za-z0-9_-]{1,64}$")),
     ("a text", Shape::Text),
-    ("`terms()`, or a list", Shape::OneOrMany(&PICKER)),
+    ("`terms()` or `{ terms: { setting: value } }`, or a list", Shape::OneOrMany(&Shape::Either(&PICKER, &SETTINGS))),
     ("attachments, or one", Shape::OneOrMany(&ATTACHMENT)),
     ("a layout of papers", Shape::Name),
     ("a document", Shape::Name),
@@ -169,7 +171,6 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`14 days`", DAYS),
     ("`400 days`", DAYS),
     ("`800 days`", DAYS),
-    ("a layout of papers", Shape::Name),
     ("a pattern: `\"%d.%m.%Y\"`, or `relative`", DATES),
     (
         "`comma`, `point`, `space` or `apostrophe`",
@@ -215,6 +216,8 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("a day of the year: `12-25`", Shape::Pattern("^[0-9]{2}-[0-9]{2}$")),
     // plugin.yaml.
     ("a .rhai file of the folder, or a list", Shape::OneOrMany(&Shape::Pattern("[.]rhai$"))),
+    ("a file in `rates/`, or a list", Shape::OneOrMany(&Shape::Pattern("^rates/.+[.]yaml$"))),
+    ("percent a year", Shape::Decimal),
     ("`{ name: function }`", Shape::By("^[a-z0-9][a-z0-9_-]{0,63}$", &Shape::Name)),
     ("a word, or a list", Shape::OneOrMany(&Shape::Text)),
     ("`10 s`, at most 300 s", Shape::Pattern("^[0-9]+ *(ms|s|min) *$")),
@@ -226,24 +229,28 @@ pub const FORMS: &[(&str, Shape)] = &[
     ("`{ severity, title, detail }`", Shape::Each(&Shape::Anything)),
     ("the request", Shape::Each(&Shape::Anything)),
     ("a value, list or map", Shape::Anything),
+    ("`{ setting: value }`", Shape::Each(&Shape::Anything)),
     (
-        "`{ id, name, language, tags, contacts }`",
+        "`{ id, name, language, tags, contacts, attributes }`",
         Shape::Keys(&[
             ("id", Shape::Text),
             ("name", Shape::Text),
             ("language", Shape::Text),
             ("tags", Shape::OneOrMany(&Shape::Text)),
             ("contacts", Shape::OneOrMany(&Shape::Text)),
+            ("attributes", Shape::Each(&Shape::Text)),
         ]),
     ),
     (
-        "a list of `{ number, open, currency, due_on, disputed }`",
+        "a list of `{ number, open, currency, due_on, disputed, payments, attributes }`",
         Shape::List(&Shape::Keys(&[
             ("number", Shape::Text),
             ("open", Shape::Decimal),
             ("currency", Shape::Pattern(CURRENCY)),
             ("due_on", DAY),
             ("disputed", Shape::Truth),
+            ("payments", Shape::List(&Shape::Keys(&[("received_on", DAY), ("amount", Shape::Decimal)]))),
+            ("attributes", Shape::Each(&Shape::Text)),
         ])),
     ),
     (
@@ -327,6 +334,7 @@ fn schema(shape: &Shape) -> Map<String, Value> {
         Shape::Truth => json!({ "type": "boolean" }),
         Shape::Condition => json!({ "type": ["string", "boolean"] }),
         Shape::OneOrMany(one) => json!({ "oneOf": [inner(one), { "type": "array", "items": inner(one) }] }),
+        Shape::Either(one, other) => json!({ "oneOf": [inner(one), inner(other)] }),
         Shape::List(one) => json!({ "type": "array", "items": inner(one) }),
         Shape::By(name, one) => {
             json!({ "type": "object", "propertyNames": { "pattern": name }, "additionalProperties": inner(one) })
@@ -336,7 +344,6 @@ fn schema(shape: &Shape) -> Map<String, Value> {
         Shape::Amount => {
             json!({ "oneOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "pattern": "^[+]?[0-9_.]+$" }] })
         }
-        Shape::Either(one, other) => json!({ "oneOf": [inner(one), inner(other)] }),
         Shape::Keys(keys) => {
             let properties: Map<String, Value> = keys.iter().map(|(name, shape)| ((*name).to_owned(), inner(shape))).collect();
             json!({ "type": "object", "properties": properties, "additionalProperties": false })

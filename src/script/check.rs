@@ -11,6 +11,7 @@ use crate::domain::id::RecipientKey;
 use crate::domain::problem::{Problem, nearest};
 use crate::script::fault::Locate;
 use crate::script::functions::{FUNCTIONS, is_function};
+use crate::script::late_payment::LATE_PAYMENT;
 use crate::script::library::Library;
 use crate::script::sandbox::AS_OF;
 use crate::script::values::{FIELDS, Kind, Needs, find_field};
@@ -148,12 +149,17 @@ impl Walk<'_> {
             return;
         }
         if is_function(name) && !call.is_qualified() {
+            if name == LATE_PAYMENT {
+                self.findings.needs.payments = true;
+                self.findings.needs.attributes = true;
+                self.findings.asks_day = true;
+            }
             return;
         }
         let library = &self.names.library;
         if let Some(function) = library.function(name).filter(|_| !call.is_qualified()) {
             // What the function asks of an invoice or customer has to be there when it is called.
-            self.findings.needs = self.findings.needs.and(library.needs());
+            self.findings.needs = self.findings.needs.and(library.needs_of(function));
             self.findings.asks_disputed |= library.asks_disputed();
             // It may ask for the day by itself.
             self.findings.asks_day = true;
@@ -265,6 +271,7 @@ impl Walk<'_> {
             "overdue" => (self.findings.needs.overdue, self.findings.asks_day) = (true, true),
             "days_overdue" => self.findings.asks_day = true,
             "attributes" => self.findings.needs.attributes = true,
+            "payments" => (self.findings.needs.payments, self.findings.asks_day) = (true, true),
             "disputed" => self.findings.asks_disputed = true,
             _ => {}
         }

@@ -250,7 +250,7 @@ impl Condition {
                     About::Document(index) => sample.ledger.document(index).due_on.is_none(),
                     About::Payment(_) | About::Account => false,
                 };
-                let problem = Sample::problem(fault, blame, is_without_due_date);
+                let Some(problem) = Sample::problem(fault, blame, is_without_due_date) else { continue };
                 if !problems.iter().any(|known| known.place == problem.place) {
                     problems.push(problem);
                 }

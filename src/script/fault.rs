@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
+use rhai::{Dynamic, EvalAltResult, Map, ParseError, ParseErrorType, Position};
 
 use crate::domain::problem::{Place, Problem, nearest};
 use crate::script::functions::is_function;
@@ -102,6 +102,21 @@ pub(crate) fn syntax(error: &ParseError, known: &[&str], locate: &Locate) -> Pro
 pub(crate) enum Blame {
     Script,
     Data,
+    /// What made-up data cannot show, such as the day that it is.
+    Unproven,
+}
+
+/// What a function of ours refuses, with what is to blame; raised as the value of a runtime error.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) message: String,
+    pub(crate) blame: Blame,
+}
+
+/// Returns the text of a thrown `#{ settings: text }`: how a plugin says that what a rule says to it is wrong, whatever the data.
+fn thrown_settings(value: &Dynamic) -> Option<String> {
+    let map = value.read_lock::<Map>()?;
+    map.get("settings")?.clone().into_string().ok()
 }
 
 /// Returns the fault that a run ended with, its innermost place (`start` where rhai tells none), and what is to blame.
@@ -126,6 +141,10 @@ pub(crate) fn runtime(error: EvalAltResult, start: Position, locate: &Locate) ->
     let position = error.position();
     let place = locate.place(if position.is_none() { start } else { position }, 1);
     let blame = match &error {
+        EvalAltResult::ErrorRuntime(value, _) if value.is::<Refusal>() => {
+            value.read_lock::<Refusal>().map_or(Blame::Data, |refusal| refusal.blame)
+        }
+        EvalAltResult::ErrorRuntime(value, _) if thrown_settings(value).is_some() => Blame::Script,
         EvalAltResult::ErrorRuntime(..)
         | EvalAltResult::ErrorArithmetic(..)
         | EvalAltResult::ErrorArrayBounds(..)
@@ -152,6 +171,12 @@ fn message(mut error: EvalAltResult) -> String {
             format!("A condition is true or false, but this gave {}", kind(found))
         }
         EvalAltResult::ErrorRuntime(value, _) if value.is_string() => capital(&value.to_string()),
+        EvalAltResult::ErrorRuntime(value, _) if value.is_map() => {
+            capital(&thrown_settings(value).unwrap_or_else(|| value.to_string()))
+        }
+        EvalAltResult::ErrorRuntime(value, _) if value.is::<Refusal>() => {
+            value.read_lock::<Refusal>().map_or_else(String::new, |refusal| refusal.message.clone())
+        }
         _ => {
             // The place is told apart from the text.
             error.clear_position();

@@ -83,6 +83,24 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         r#"money(40, "EUR") == money(40.00, "eur")"#,
     ),
     function(
+        "interest",
+        "interest(money, from, to, terms) → interest",
+        "Simple interest on a sum from one day to another, both included, line by line. `terms` are below.",
+        r#"interest(money(1000, "GBP"), date("2025-03-02"), date("2025-04-20"), #{ rate: 8.5, rounding: "day" }).amount == money(11.50, "GBP")"#,
+    ),
+    function(
+        "late_payment",
+        "late_payment(items, level, terms) → claim",
+        "Interest, fixed sums and fee for one invoice or a list, up to `as_of`; `()` where nothing is late yet. `terms` are below.",
+        r#"late_payment(items, level, #{ rate: 9, mode: "claim", fixed_sum: #{ EUR: 40 } }).total == money(92.50, "EUR")"#,
+    ),
+    function(
+        "surcharge",
+        "surcharge(money, terms) → money",
+        "What paying by card costs on a sum: `percent` of it and a `fixed` part, no more than `at_most`.",
+        r#"surcharge(money(100, "EUR"), #{ percent: 2.9, fixed: 0.30 }) == money(3.20, "EUR")"#,
+    ),
+    function(
         "contains",
         "text.contains(part), list.contains(value)",
         "Whether it is in it. The same as `value in list`.",

@@ -305,7 +305,7 @@ impl Script {
             };
             let is_without_due_date = call.items.iter().any(|item| call.account.ledger.document(*item).due_on.is_none());
             for (fault, blame) in outcomes.into_iter().flatten().filter_map(Result::err) {
-                let problem = Sample::problem(fault, blame, is_without_due_date);
+                let Some(problem) = Sample::problem(fault, blame, is_without_due_date) else { continue };
                 if !problems.iter().any(|known| known.place == problem.place) {
                     problems.push(problem);
                 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rhai::{AST, Dynamic, Engine, FnAccess, Module, Scope};
 
 use crate::domain::problem::{Place, Problem, Severity};
+use crate::domain::rate_table::RateTables;
 use crate::domain::variable::Variable;
 use crate::script::business_days::{BusinessDays, WorkingWeek};
 use crate::script::check::{self, Defined, Names};
@@ -63,24 +64,30 @@ pub struct Library(Arc<Shelf>);
 struct Shelf {
     engine: Arc<Engine>,
     functions: Vec<LibraryFunction>,
-    /// What any of the functions asks of the values it is given.
-    needs: Needs,
+    /// What the functions of each plugin ask of the values they are given. They call no other plugin's.
+    needs: BTreeMap<String, Needs>,
     asks_disputed: bool,
 }
 
 impl Default for Library {
     /// Returns the sandbox without plugins, in which Monday to Friday are business days.
     fn default() -> Self {
-        Self(Arc::new(Shelf { engine: sandbox::engine(), functions: Vec::new(), needs: Needs::default(), asks_disputed: false }))
+        Self(Arc::new(Shelf { engine: sandbox::engine(), functions: Vec::new(), needs: BTreeMap::new(), asks_disputed: false }))
     }
 }
 
 impl Library {
-    /// Compiles and checks the files of all plugins. `names` tells the ledger's columns; its own library is not looked at.
+    /// Compiles and checks the files of all plugins. `names` tells the ledger's columns; its own library is not looked
+    /// at. `rates` are the plugins' tables of rates.
     ///
     /// A plugin with an error in any file is left out whole, the others stay.
-    pub fn build(files: &[LibraryFile], names: &Names, days: Arc<dyn BusinessDays>) -> (Self, Vec<Problem>) {
-        let mut engine = sandbox::build(days);
+    pub fn build(
+        files: &[LibraryFile],
+        names: &Names,
+        days: Arc<dyn BusinessDays>,
+        rates: Arc<RateTables>,
+    ) -> (Self, Vec<Problem>) {
+        let mut engine = sandbox::build(days, rates);
         let mut problems = Vec::new();
         let mut sheets: Vec<Sheet<'_>> =
             files.iter().filter_map(|file| Sheet::read(&engine, file).map_err(|found| problems.extend(found)).ok()).collect();
@@ -94,14 +101,15 @@ impl Library {
         }
         let public: Vec<(String, Vec<LibraryFunction>)> =
             sheets.iter().map(|sheet| (sheet.file.path.clone(), sheet.public.clone())).collect();
-        let (mut needs, mut asks_disputed) = (Needs::default(), false);
+        let (mut needs, mut asks_disputed) = (BTreeMap::<String, Needs>::new(), false);
         for sheet in &sheets {
             let findings = sheet.check(&public, names);
             if !findings.problems.is_empty() {
                 broken.insert(&sheet.file.plugin);
             }
             problems.extend(findings.problems);
-            needs = needs.and(findings.needs);
+            let own = needs.entry(sheet.file.plugin.clone()).or_default();
+            *own = own.and(findings.needs);
             asks_disputed |= findings.asks_disputed;
         }
         sheets.retain(|sheet| !broken.contains(sheet.file.plugin.as_str()));
@@ -195,12 +203,25 @@ impl Library {
                 None => problem.hint(format!("write `fn {function}(customer, items, level) {{ … }}` into a file of `functions`")),
             }]);
         };
-        if found.parameters.len() != 3 {
+        let is_fit = match kind {
+            PickerKind::Recipients => found.parameters.len() == 3,
+            PickerKind::Variables => matches!(found.parameters.len(), 3 | 4),
+        };
+        if !is_fit {
             let message = format!("`{function}` takes {} values; a picker is given 3", found.parameters.len());
-            let hint = format!("write `fn {function}(customer, items, level)`");
+            let hint = match kind {
+                PickerKind::Recipients => format!("write `fn {function}(customer, items, level)`"),
+                PickerKind::Variables => {
+                    format!("write `fn {function}(customer, items, level)`, and `settings` last if a rule is to say more")
+                }
+            };
             return Err(vec![Problem::error(message).at(found.place.clone()).hint(hint)]);
         }
         let picker = Picker::new(kind, name, self.clone(), found, names);
+        if picker.takes_settings() {
+            // What a rule will say is not known here: it is tried where a rule names it.
+            return Ok((picker, Vec::new()));
+        }
         let problems = picker.try_on_sample(names);
         match problems.iter().any(|problem| problem.severity == Severity::Error) {
             true => Err(problems),
@@ -212,8 +233,9 @@ impl Library {
         &self.0.engine
     }
 
-    pub(crate) fn needs(&self) -> Needs {
-        self.0.needs
+    /// Returns what a function of a plugin may ask of the values it is given.
+    pub(crate) fn needs_of(&self, function: &LibraryFunction) -> Needs {
+        self.0.needs.get(&function.plugin).copied().unwrap_or_default()
     }
 
     pub(crate) fn asks_disputed(&self) -> bool {

@@ -16,6 +16,7 @@ mod fault;
 mod functions;
 mod hooks;
 mod lasting;
+mod late_payment;
 mod library;
 mod packages;
 mod picker;

@@ -65,6 +65,8 @@ fn numbers(engine: &mut Engine) {
     engine.register_fn("min", |a: INT, b: Decimal| b.min(Decimal::from(a)));
     engine.register_fn("max", |a: INT, b: Decimal| b.max(Decimal::from(a)));
     engine.register_type_with_name::<Money>("Money");
+    engine.register_get("amount", |money: &mut Money| money.amount);
+    engine.register_get("currency", |money: &mut Money| -> rhai::ImmutableString { money.currency.as_str().into() });
     engine.register_fn("money", |amount: Decimal, currency: &str| money(amount, currency));
     engine.register_fn("money", |amount: INT, currency: &str| money(Decimal::from(amount), currency));
     engine.register_fn("to_string", |money: Money| money.to_string());

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::script::functions::FUNCTIONS;
 use crate::script::hooks::HOOKS;
+use crate::script::late_payment::{TERMS, Taker, Term};
 use crate::script::results::{RECIPIENTS_MAX, VALUE_DEPTH_MAX, VALUES_MAX};
 use crate::script::sandbox::{
     CALL_LEVELS_MAX, EXPRESSION_DEPTH_MAX, FUNCTIONS_MAX, LIST_ITEMS_MAX, MAP_ENTRIES_MAX, OPERATIONS_MAX, SOURCE_BYTES_MAX,
@@ -20,6 +21,11 @@ pub fn functions_page() -> String {
         (Kind::Customer, "A customer (`customer`)"),
         (Kind::Level, "A level (`level`)"),
         (Kind::Date, "A date (`as_of`, `invoice.due_on`)"),
+        (Kind::Money, "Money (what `money(…)` gives)"),
+        (Kind::Claim, "A claim (what `late_payment(…)` gives)"),
+        (Kind::ClaimItem, "A claim on one invoice (a member of a claim's `items`)"),
+        (Kind::Interest, "Interest (what `interest(…)` gives)"),
+        (Kind::InterestLine, "A line of interest (a member of `lines`)"),
     ] {
         line(&mut page, format_args!("\n### {title}\n\n| field | is | meaning |\n| --- | --- | --- |"));
         for field in FIELDS.iter().filter(|field| field.owner == owner) {
@@ -34,6 +40,16 @@ pub fn functions_page() -> String {
             &mut page,
             format_args!("| `{}` | {} | `{}` |", cell(function.form), cell(function.meaning), cell(function.example)),
         );
+    }
+    page.push_str(TERMS_NOTES);
+    for term in TERMS {
+        let Term { taker, name, value, default, meaning } = term;
+        let taker = match taker {
+            Taker::Interest => "`interest`, `late_payment`",
+            Taker::Claim => "`late_payment`",
+            Taker::Surcharge => "`surcharge`",
+        };
+        line(&mut page, format_args!("| {taker} | `{name}` | {value} | {default} | {meaning} |"));
     }
     page.push_str("\n## What a script may define\n\n");
     for hook in HOOKS {
@@ -89,6 +105,16 @@ any data is an error of the rule; one that depends on figures is a warning.
 const DAYS: &str = "
 Days are compared like numbers; `date + 7` and `date - 7` are days, `date - date` is a number of days. A missing
 `due_on` equals `()` and is neither before nor after any day; to compute with it, ask for `invoice.due_on != ()` first.
+";
+
+const TERMS_NOTES: &str = "
+## Terms
+
+Interest, fixed sums and fees take their choices by name: `#{ table: \"ecb\", points: 8, mode: \"claim\" }`. A misspelt name or
+value is an error when the rule loads. What comes in on a day lowers the sum from the next day on; interest never bears interest.
+
+| of | term | write | without it | meaning |
+| --- | --- | --- | --- | --- |
 ";
 
 const HOOK_NOTES: &str = "

@@ -13,13 +13,14 @@ use crate::domain::mailbox::is_address;
 use crate::domain::money::Money;
 use crate::domain::problem::nearest;
 use crate::domain::variable::Variable;
+use crate::script::late_payment::Figures;
 use crate::script::values::InvoiceValue;
 use crate::script::{RecipientChoice, RecipientName};
 
 /// The most recipients a script may name in one of `to`, `cc` and `bcc`.
 pub const RECIPIENTS_MAX: usize = 50;
 /// The most values, nested ones included, that `variables` may return.
-pub const VALUES_MAX: usize = 1_000;
+pub const VALUES_MAX: usize = 20_000;
 /// The deepest nesting of lists and maps in what `variables` returns.
 pub const VALUE_DEPTH_MAX: usize = 8;
 
@@ -132,6 +133,13 @@ pub(crate) fn variable(name: &str, value: Dynamic, depth: usize, left: &mut usiz
         value if value.is::<Decimal>() => Variable::Decimal(value.as_decimal().unwrap_or_default()),
         value if value.is::<Money>() => Variable::Money(value.cast()),
         value if value.is::<Date>() => Variable::Date(value.cast()),
+        value if value.is::<Figures>() => {
+            let figures = value.cast::<Figures>();
+            // One is counted already.
+            let more = count(figures.variable()) - 1;
+            *left = left.checked_sub(more).ok_or_else(|| format!("`variables` returned more than {VALUES_MAX} values"))?;
+            figures.variable().clone()
+        }
         value if value.is_string() || value.is_char() => Variable::Text(value.to_string()),
         value if value.is_array() => {
             let depth = deeper()?;
@@ -151,6 +159,15 @@ pub(crate) fn variable(name: &str, value: Dynamic, depth: usize, left: &mut usiz
             ));
         }
     })
+}
+
+/// Returns how many values there are in one, itself included.
+fn count(variable: &Variable) -> usize {
+    match variable {
+        Variable::List(list) => 1 + list.iter().map(count).sum::<usize>(),
+        Variable::Map(map) => 1 + map.values().map(count).sum::<usize>(),
+        _ => 1,
+    }
 }
 
 /// Returns a value as scripts see it.
@@ -182,6 +199,8 @@ pub(crate) fn kind(type_name: &str) -> &'static str {
         "InvoiceValue" | "Invoice" => "an invoice",
         "CustomerValue" | "Customer" => "the customer",
         "LevelFacts" | "Level" => "the level",
+        "Money" => "money",
+        "Figures" => "figures",
         _ => "something else",
     }
 }

@@ -13,7 +13,9 @@ use rhai::packages::{
 use rhai::{Engine, OptimizationLevel};
 
 use crate::domain::date::Date;
+use crate::domain::rate_table::RateTables;
 use crate::script::business_days::{self, BusinessDays};
+use crate::script::late_payment;
 use crate::script::library::working_week;
 use crate::script::packages;
 use crate::script::reached::{MARK, WatchedDay};
@@ -42,12 +44,12 @@ pub(crate) const AS_OF: &str = "as_of";
 
 /// Returns the engine of workspaces without plugins and calendar. It is a frozen table of functions and limits: it holds no state between two calls.
 pub(crate) fn engine() -> Arc<Engine> {
-    static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| Arc::new(build(working_week())));
+    static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| Arc::new(build(working_week(), Arc::default())));
     ENGINE.clone()
 }
 
-/// Returns an engine in which `days` tells the business days.
-pub(crate) fn build(days: Arc<dyn BusinessDays>) -> Engine {
+/// Returns an engine in which `days` tells the business days, and `rates` are the tables of rates.
+pub(crate) fn build(days: Arc<dyn BusinessDays>, rates: Arc<RateTables>) -> Engine {
     let mut engine = Engine::new_raw();
     ArithmeticPackage::new().register_into_engine(&mut engine);
     LogicPackage::new().register_into_engine(&mut engine);
@@ -59,6 +61,7 @@ pub(crate) fn build(days: Arc<dyn BusinessDays>) -> Engine {
     BasicMapPackage::new().register_into_engine(&mut engine);
     packages::register(&mut engine);
     business_days::register(&mut engine, days);
+    late_payment::register(&mut engine, rates);
 
     // rhai's defaults differ between debug and release builds, so none is left to it.
     engine

@@ -10,6 +10,7 @@ use crate::domain::customer::Customer;
 use crate::domain::date::Date;
 use crate::domain::document::{Document, DocumentKind, Payment};
 use crate::domain::ledger::{DocumentIndex, Ledger, PaymentIndex};
+use crate::domain::money::Currency;
 use crate::script::{Account, LevelFacts};
 
 /// What kind of value an expression has, as far as it can be told before it runs.
@@ -28,6 +29,12 @@ pub(crate) enum Kind {
     Payment,
     Customer,
     Level,
+    Money,
+    /// What `interest` and `late_payment` give.
+    Interest,
+    Claim,
+    ClaimItem,
+    InterestLine,
     /// The further columns of an invoice.
     InvoiceAttributes,
     /// The further columns of a customer.
@@ -52,6 +59,11 @@ impl Kind {
             Self::Payment => "a payment",
             Self::Customer => "a customer",
             Self::Level => "a level",
+            Self::Money => "money",
+            Self::Interest => "interest",
+            Self::Claim => "a claim",
+            Self::ClaimItem => "a claim on an invoice",
+            Self::InterestLine => "a line of interest",
             Self::InvoiceAttributes | Self::CustomerAttributes => "a set of further columns, each a text",
             Self::Unknown => "a value",
         }
@@ -83,6 +95,12 @@ pub(crate) const FIELDS: &[Field] = &[
     field(Kind::Invoice, "disputed", Kind::Boolean, "Whether the books mark it as disputed."),
     field(Kind::Invoice, "is_credit_note", Kind::Boolean, "Whether it is a credit note."),
     field(Kind::Invoice, "attributes", Kind::InvoiceAttributes, "The further columns of its file: `invoice.attributes.project`."),
+    field(
+        Kind::Invoice,
+        "payments",
+        Kind::List,
+        "What has lowered it by the end of `as_of`, credit notes too: a list of maps with `received_on` and `amount`.",
+    ),
     field(Kind::Payment, "received_on", Kind::Date, "The day it counts from."),
     field(Kind::Payment, "amount", Kind::Number, "How much, in major units of `currency`."),
     field(Kind::Payment, "currency", Kind::Text, "The currency of its amount, three capital letters: `EUR`."),
@@ -113,6 +131,33 @@ pub(crate) const FIELDS: &[Field] = &[
     field(Kind::Level, "id", Kind::Text, "The level's id: `second`."),
     field(Kind::Level, "number", Kind::Number, "Its place in the ladder, from 1."),
     field(Kind::Level, "repeat", Kind::Number, "0 for the first mail at this level, 1 for its first repeat."),
+    field(Kind::Money, "amount", Kind::Number, "How much, in major units of `currency`."),
+    field(Kind::Money, "currency", Kind::Text, "The currency, three capital letters: `EUR`."),
+    field(Kind::Claim, "mode", Kind::Text, "`claim` or `mention`, as the terms say."),
+    field(Kind::Claim, "law", Kind::Unknown, "The term `law`, or `()`."),
+    field(Kind::Claim, "basis", Kind::Unknown, "The term `basis`, or `()`: what a letter cites."),
+    field(Kind::Claim, "as_of", Kind::Date, "The last day of interest."),
+    field(Kind::Claim, "items", Kind::List, "What is claimed on each invoice that is late, below."),
+    field(Kind::Claim, "interest", Kind::Money, "The interest on all of them."),
+    field(Kind::Claim, "fixed_sums", Kind::Money, "The fixed sums of all of them."),
+    field(Kind::Claim, "fee", Kind::Money, "The fee of the mail's level."),
+    field(Kind::Claim, "total", Kind::Money, "All three together."),
+    field(Kind::Claim, "open", Kind::Money, "What is due of the invoices themselves; of all, where none is due."),
+    field(Kind::Claim, "amount_asked", Kind::Money, "`open`, and `total` besides where the mode is `claim`."),
+    field(Kind::ClaimItem, "number", Kind::Text, "The invoice's number."),
+    field(Kind::ClaimItem, "starts_on", Kind::Date, "The first day of interest."),
+    field(Kind::ClaimItem, "interest", Kind::Money, "The interest: the sum of its lines."),
+    field(Kind::ClaimItem, "fixed_sum", Kind::Money, "The fixed sum."),
+    field(Kind::ClaimItem, "lines", Kind::List, "The interest line by line, below."),
+    field(Kind::Interest, "amount", Kind::Money, "The interest: the sum of its lines."),
+    field(Kind::Interest, "lines", Kind::List, "The interest line by line, below."),
+    field(Kind::InterestLine, "from", Kind::Date, "The first day."),
+    field(Kind::InterestLine, "to", Kind::Date, "The last day."),
+    field(Kind::InterestLine, "days", Kind::Number, "How many days, as the terms count them."),
+    field(Kind::InterestLine, "principal", Kind::Money, "What bears interest."),
+    field(Kind::InterestLine, "rate", Kind::Number, "Percent a year."),
+    field(Kind::InterestLine, "year_days", Kind::Number, "How many days the year has: 365, 366 or 360."),
+    field(Kind::InterestLine, "amount", Kind::Money, "The interest."),
     field(Kind::Date, "year", Kind::Number, "The year: 2026."),
     field(Kind::Date, "month", Kind::Number, "The month, 1 to 12."),
     field(Kind::Date, "day", Kind::Number, "The day of the month, 1 to 31."),
@@ -131,6 +176,7 @@ pub(crate) struct Needs {
     pub(crate) balance: bool,
     pub(crate) overdue: bool,
     pub(crate) attributes: bool,
+    pub(crate) payments: bool,
 }
 
 impl Needs {
@@ -140,6 +186,7 @@ impl Needs {
             balance: self.balance || other.balance,
             overdue: self.overdue || other.overdue,
             attributes: self.attributes || other.attributes,
+            payments: self.payments || other.payments,
         }
     }
 }
@@ -152,9 +199,14 @@ pub(crate) struct InvoiceValue(Arc<InvoiceFacts>);
 struct InvoiceFacts {
     index: DocumentIndex,
     document: Document,
+    as_of: Date,
     open: Decimal,
     days_overdue: i64,
     attributes: Map,
+    /// What lowered it, and on which day.
+    payments: Vec<(Date, Decimal)>,
+    /// What was open from the end of each day on.
+    open_steps: Vec<(Date, Decimal)>,
 }
 
 impl InvoiceValue {
@@ -168,7 +220,12 @@ impl InvoiceValue {
                 attributes.insert(name.into(), value.into());
             }
         }
-        Self(Arc::new(InvoiceFacts { index, document, open, days_overdue, attributes }))
+        let (mut payments, mut open_steps) = (Vec::new(), Vec::new());
+        if needs.payments {
+            payments.extend(ledger.applications_of(index).filter(|(on, _)| *on <= as_of));
+            open_steps = ledger.open_steps(index, as_of);
+        }
+        Self(Arc::new(InvoiceFacts { index, document, as_of, open, days_overdue, attributes, payments, open_steps }))
     }
 
     /// Returns which document it is a copy of.
@@ -182,6 +239,37 @@ impl InvoiceValue {
 
     pub(crate) fn days_overdue(&self) -> i64 {
         self.0.days_overdue
+    }
+
+    pub(crate) fn document(&self) -> &Document {
+        &self.0.document
+    }
+
+    pub(crate) fn currency(&self) -> Currency {
+        self.0.document.currency
+    }
+
+    /// Returns the day its figures are of.
+    pub(crate) fn as_of(&self) -> Date {
+        self.0.as_of
+    }
+
+    /// Returns what was open from the end of each day on; empty where no script asks for payments.
+    pub(crate) fn open_steps(&self) -> &[(Date, Decimal)] {
+        &self.0.open_steps
+    }
+
+    /// Returns the text of a further column, where there is such a column.
+    pub(crate) fn attribute(&self, name: &str) -> Option<String> {
+        self.0.attributes.get(name).map(ToString::to_string)
+    }
+
+    fn payments(&self) -> Array {
+        let entry = |(on, amount): &(Date, Decimal)| {
+            let pairs = [("received_on", Dynamic::from(*on)), ("amount", Dynamic::from(*amount))];
+            Dynamic::from_map(pairs.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        };
+        self.0.payments.iter().map(entry).collect()
     }
 }
 
@@ -252,6 +340,7 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_get("disputed", |invoice: &mut InvoiceValue| invoice.0.document.disputed);
     engine.register_get("is_credit_note", |invoice: &mut InvoiceValue| invoice.0.document.kind == DocumentKind::CreditNote);
     engine.register_get("attributes", |invoice: &mut InvoiceValue| invoice.0.attributes.clone());
+    engine.register_get("payments", |invoice: &mut InvoiceValue| invoice.payments());
     engine.register_fn("==", |a: InvoiceValue, b: InvoiceValue| a.index() == b.index());
     engine.register_fn("!=", |a: InvoiceValue, b: InvoiceValue| a.index() != b.index());
 

@@ -8,10 +8,16 @@ use rust_decimal::Decimal;
 use crate::domain::date::{Date, ISO};
 use crate::domain::money::Currency;
 use crate::domain::problem::{Place, Problem, nearest};
+use crate::domain::variable::Variable;
 use crate::yaml::{Entry, Node, Scalar, Span, Style, Value};
 
 /// The longest span of time a value may name.
 const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+/// The most values, nested ones included, in one that may be of any kind.
+const VALUES_MAX: usize = 1_000;
+/// The deepest nesting of one that may be of any kind.
+const VALUE_DEPTH_MAX: usize = 8;
 
 /// The problems of one file, and the file's name and text to place them.
 #[derive(Debug)]
@@ -297,6 +303,51 @@ pub fn map<'n, T>(
     }
 }
 
+/// Reads a value of any kind: bare digits are numbers, bare dates are days, `true` and `false` what they say, and all else a text.
+pub fn variable(node: &Node, problems: &mut Problems<'_>) -> Option<Variable> {
+    let mut left = VALUES_MAX;
+    let value = within(node, VALUE_DEPTH_MAX, &mut left);
+    if value.is_none() {
+        let message = format!("More than {VALUES_MAX} values, or nested deeper than {VALUE_DEPTH_MAX} levels");
+        problems.error(node.span, message);
+    }
+    value
+}
+
+/// Returns a value; `None` beyond the bounds.
+fn within(node: &Node, depth: usize, left: &mut usize) -> Option<Variable> {
+    *left = left.checked_sub(1)?;
+    Some(match &node.value {
+        Value::Null => Variable::Nothing,
+        Value::Scalar(scalar) if scalar.style != Style::Plain => Variable::Text(scalar.text.clone()),
+        Value::Scalar(scalar) => plain(&scalar.text),
+        Value::List(list) => {
+            let depth = depth.checked_sub(1)?;
+            Variable::List(list.iter().map(|node| within(node, depth, left)).collect::<Option<_>>()?)
+        }
+        Value::Map(map) => {
+            let depth = depth.checked_sub(1)?;
+            let entries = map.iter().map(|entry| Some((entry.key.clone(), within(&entry.value, depth, left)?)));
+            Variable::Map(entries.collect::<Option<_>>()?)
+        }
+    })
+}
+
+fn plain(text: &str) -> Variable {
+    match text {
+        "true" => return Variable::Boolean(true),
+        "false" => return Variable::Boolean(false),
+        _ => {}
+    }
+    let is_number = text.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
+    match (text.parse(), Decimal::from_str_exact(text), Date::strptime(ISO, text)) {
+        (Ok(number), _, _) if is_number => Variable::Integer(number),
+        (_, Ok(number), _) if is_number => Variable::Decimal(number),
+        (_, _, Ok(day)) => Variable::Date(day),
+        _ => Variable::Text(text.to_owned()),
+    }
+}
+
 fn scalar<'n>(node: &'n Node, what: &str, problems: &mut Problems<'_>) -> Option<&'n Scalar> {
     let found = node.scalar();
     if found.is_none() {
@@ -347,6 +398,36 @@ mod tests {
                 "a.yaml:5:1: Unknown field `nmae`; did you mean `name`?",
             ]
         );
+    }
+
+    #[test]
+    fn a_value_of_any_kind_is_what_it_looks_like_and_quotes_make_a_text() {
+        let read = |source: &str| {
+            let root = parse("a.yaml", source).unwrap();
+            let mut problems = Problems::new("a.yaml", source);
+            let value = variable(&root, &mut problems);
+            value.map(|value| format!("{value:?}")).ok_or_else(|| problems.into_list()[0].to_string())
+        };
+        for (source, expected) in [
+            ("12", "Integer(12)"),
+            ("-12", "Integer(-12)"),
+            ("1.50", "Decimal(1.50)"),
+            ("'12'", "Text(\"12\")"),
+            ("true", "Boolean(true)"),
+            ("yes", "Text(\"yes\")"),
+            ("2026-11-21", "Date(2026-11-21)"),
+            ("2026-11-31", "Text(\"2026-11-31\")"),
+            ("~", "Nothing"),
+            ("[1, a]", "List([Integer(1), Text(\"a\")])"),
+            ("{ a: { b: ~ } }", "Map({\"a\": Map({\"b\": Nothing})})"),
+            ("+1", "Text(\"+1\")"),
+        ] {
+            assert_eq!(read(source).as_deref(), Ok(expected), "{source}");
+        }
+        let deep = format!("{}1{}", "[".repeat(9), "]".repeat(9));
+        let fault = "a.yaml:1:1: More than 1000 values, or nested deeper than 8 levels";
+        assert_eq!(read(&deep), Err(fault.to_owned()));
+        assert_eq!(read(&format!("[{}]", "1, ".repeat(1_000))), Err(fault.to_owned()));
     }
 
     #[test]

@@ -9,7 +9,8 @@ mod expected;
 mod parse;
 
 pub use decode::{
-    Fields, Problems, boolean, choice, currency, day, decimal, duration, list, map, one_or_list, text, unknown_word, whole,
+    Fields, Problems, boolean, choice, currency, day, decimal, duration, list, map, one_or_list, text, unknown_word, variable,
+    whole,
 };
 pub use expected::{is_written, words, written};
 pub use parse::{Entry, Node, Scalar, Span, Style, Value, parse};

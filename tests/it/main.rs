@@ -21,6 +21,7 @@ mod holds;
 mod home;
 mod init;
 mod kill;
+mod late_payment;
 mod main_job;
 #[path = "match.rs"]
 mod matching;

@@ -33,18 +33,21 @@ fn the_shipped_plugins_pass_their_own_tests() {
     let mut names = vec![];
     for folder in fs::read_dir(shipped).unwrap().map(Result::unwrap) {
         let name = folder.file_name().into_string().unwrap();
-        for file in fs::read_dir(folder.path()).unwrap().map(Result::unwrap).filter(|file| file.path().is_file()) {
-            let text = fs::read_to_string(file.path()).unwrap();
-            workspace.write(&format!("plugins/{name}/{}", file.file_name().into_string().unwrap()), &text);
+        for inner in ["", "rates/"] {
+            let Ok(files) = fs::read_dir(folder.path().join(inner)) else { continue };
+            for file in files.map(Result::unwrap).filter(|file| file.path().is_file()) {
+                let text = fs::read_to_string(file.path()).unwrap();
+                workspace.write(&format!("plugins/{name}/{inner}{}", file.file_name().into_string().unwrap()), &text);
+            }
         }
         names.push(name);
     }
     names.sort();
-    assert_eq!(names, ["business-days", "escalation", "webhook-alert"]);
+    assert_eq!(names, ["business-days", "escalation", "late-payment", "webhook-alert"]);
     let checked = workspace.dunlin(&["plugin", "check"]);
-    assert_eq!((checked.code, checked.out.as_str()), (Some(0), "All right: 3 plugins\n"));
+    assert_eq!((checked.code, checked.out.as_str()), (Some(0), "All right: 4 plugins\n"));
     let tested = workspace.dunlin(&["plugin", "test"]);
-    assert_eq!((tested.code, tested.out.as_str()), (Some(0), "19 passed, 0 failed\n"), "{}", tested.err);
+    assert_eq!((tested.code, tested.out.as_str()), (Some(0), "36 passed, 0 failed\n"), "{}", tested.err);
     assert_eq!(workspace.dunlin(&["check"]).code, Some(0));
 }
 

@@ -194,3 +194,36 @@ fn a_rest_of_nothing_says_nothing_about_the_days_before_it_was_settled() {
     assert_eq!(open(date(2026, 1, 31)), [dec!(70), dec!(20), dec!(0)]);
     assert_eq!(open(date(2026, 2, 10)), [dec!(0), dec!(20), dec!(0)]);
 }
+
+#[test]
+fn what_was_open_is_told_step_by_step_by_payments_or_backwards_from_the_rest() {
+    let on = |month, day| date(2026, month, day);
+    // 100.00 of 10 January; 25.00 paid on 20 January, 30.00 on 5 March.
+    let steps = |document: Document, paid: &[(Date, Decimal)], as_of: Date| {
+        let mut builder = LedgerBuilder::default();
+        let owner = builder.add_customer(customer("a"), [].into_iter()).unwrap();
+        let index = builder.add_invoice(Document { customer: owner, ..document }, [].into_iter()).unwrap();
+        for (day, amount) in paid {
+            builder.add_payment(payment(owner, Some(index), *amount, *day)).unwrap();
+        }
+        let ledger = builder.finish();
+        ledger.open_steps(ledger.find_document("1").unwrap(), as_of)
+    };
+    let plain = || invoice("1", CustomerIndex(0), dec!(100));
+    let paid = [(on(1, 20), dec!(25)), (on(3, 5), dec!(30))];
+    let expected = [(on(1, 10), dec!(100)), (on(1, 20), dec!(75)), (on(3, 5), dec!(45))];
+    assert_eq!(steps(plain(), &paid, on(3, 31)), expected);
+    assert_eq!(steps(plain(), &paid, on(3, 4)), expected[..2]);
+    assert_eq!(steps(plain(), &paid, on(1, 9)), []);
+    // The books say the rest, with the payments and without.
+    let rest = Document { open: Some(dec!(45)), ..plain() };
+    assert_eq!(steps(rest.clone(), &paid, on(3, 31)), expected);
+    assert_eq!(steps(rest, &[], on(3, 31)), [(on(1, 10), dec!(45))]);
+    let settled = Document { settled_on: Some(on(3, 20)), ..plain() };
+    let all = [expected[0], expected[1], expected[2], (on(3, 20), dec!(0))];
+    assert_eq!(steps(settled, &paid, on(3, 31)), all);
+    // Paid before it was issued, and more than there is.
+    assert_eq!(steps(plain(), &[(on(1, 2), dec!(40))], on(3, 31)), [(on(1, 10), dec!(100)), (on(1, 10), dec!(60))]);
+    let odd = Document { open: Some(dec!(90)), ..plain() };
+    assert_eq!(steps(odd, &paid, on(3, 31))[0], (on(1, 10), dec!(100)));
+}

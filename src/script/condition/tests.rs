@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::ledger::{Ledger, LedgerBuilder};
 use crate::script::Joint;
+use crate::script::LevelFacts;
 use crate::script::functions::FUNCTIONS;
 use crate::script::sandbox;
 use crate::script::values::FIELDS;
@@ -163,7 +164,7 @@ fn every_example_of_the_function_table_holds() {
     let engine = sandbox::engine();
     for function in FUNCTIONS {
         let mut scope = Scope::new();
-        let needs = Needs { balance: true, overdue: true, attributes: true };
+        let needs = Needs { balance: true, overdue: true, attributes: true, payments: true };
         let customer = sample.ledger.find_customer("C-1").unwrap();
         let items: rhai::Array = sample
             .ledger
@@ -174,6 +175,7 @@ fn every_example_of_the_function_table_holds() {
         scope.push_constant("invoice", items[0].clone());
         scope.push_constant("items", items);
         scope.push_constant("as_of", sample.as_of);
+        scope.push_constant("level", LevelFacts { id: "second".into(), number: 2, repeat: 0 });
         let holds = engine.eval_with_scope::<bool>(&mut scope, function.example);
         assert!(matches!(holds, Ok(true)), "{}: {} gave {holds:?}", function.name, function.example);
         assert!(function.example.contains(function.name), "{}", function.name);
@@ -368,7 +370,7 @@ proptest! {
         let ast = engine.compile_expression_with_scope(&scope, &text).unwrap();
         let fast = check::expression(&ast).as_ref().and_then(Test::read);
         prop_assert!(fast.is_some(), "{} is not in the simple part", text);
-        let needs = Needs { balance: true, overdue: true, attributes: true };
+        let needs = Needs { balance: true, overdue: true, attributes: true, payments: true };
         let brief = Brief::prepare(&engine, &scope, Topic::Invoice.variables(), &text, true);
         let inner = Inner { text: text.clone(), topic: Topic::Invoice, engine, ast, fast, brief, needs, asks_disputed: false, asks_day: true, branches: None, locate: Locate::file("where", &text) };
         let condition = Condition(Arc::new(inner));

@@ -11,7 +11,7 @@ fn build(files: &[(&str, &str, &str)]) -> (Library, Vec<String>) {
         text: (*text).into(),
     };
     let files: Vec<LibraryFile> = files.iter().map(file).collect();
-    let (library, problems) = Library::build(&files, &Names::default(), working_week());
+    let (library, problems) = Library::build(&files, &Names::default(), working_week(), Arc::default());
     (library, problems.iter().map(Problem::to_string).collect())
 }
 
