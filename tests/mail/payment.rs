@@ -18,7 +18,8 @@ fn read_back(composed: &Composed) -> Option<(String, String)> {
     Some((text, part.attachment_name().unwrap_or_default().to_owned()))
 }
 
-const BODY: &str = "{% if payment_code is defined %}<img src=\"{{ image(payment_code) }}\" alt=\"{{ payment_code.alt }}\">{% else %}none{% endif %}";
+const BODY: &str = "{% if payment_code is defined %}<img src=\"{{ image(payment_code) }}\" alt=\"{{ payment_code.alt }}\">{% else %}none{% endif %}\
+                    {% if statement is defined %}{{ statement.balance }}{% endif %}";
 
 fn coded(setting: &Setting, body: &str) -> Option<(String, String)> {
     read_back(&setting.compose(&templates(&[("a.subject.txt", "S"), ("a.html", body)])).unwrap())
