@@ -79,7 +79,7 @@ fn nothing_is_passed_over_in_silence() {
             "rules/late.yml: `late.yml` is not read; rename it to `late.yaml`",
             "rules/notes.docx: `rules/notes.docx` is not read; a rule ends in .yaml, its script in .rhai",
             "rules/old/late.yaml: `rules/old/late.yaml` is not read; \
-             rules and scripts lie in `rules/` itself, templates in `rules/templates/`",
+             rules and scripts lie in `rules/` itself, templates in `rules/templates/`, layouts in `rules/papers/`",
             "rules/templates/logo.svg: `rules/templates/logo.svg` is not read; \
              a template ends in .html, .txt, .mjml, an image in .png, .jpg, .jpeg, .gif",
         ]

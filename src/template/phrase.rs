@@ -148,9 +148,9 @@ mod tests {
         for (text, list, expected) in [
             ("{{ customer.name }} {{ page }}", None, None),
             ("{{ row.number }} {{ row.attributes.order }}", Some("items"), None),
-            ("{{ row.number }}", None, Some("p#1:1:4: Unknown name `row.number`")),
+            ("{{ row.number }}", None, Some("p#1:1:4: Unknown name `row`")),
             ("A\n{{ row.numbr }}", Some("items"), Some("p#1:2:4: Unknown name `row.numbr`; did you mean `row.number`?")),
-            ("{{ custmer.name }}", None, Some("p#1:1:4: Unknown name `custmer.name`")),
+            ("{{ custmer.name }}", None, Some("p#1:1:4: Unknown name `custmer`")),
             ("{{ customer.name|upcase }}", None, Some("p#1:1:18: Unknown filter `upcase`")),
             ("{% if row.open > 5 %}x{% endif %}", Some("items"), Some("p#1:1:16: `open` cannot be compared with `>`")),
             ("{{ customer.name", None, Some("p#1:1")),

@@ -71,9 +71,9 @@ fn a_claim_is_in_the_amount_asked_for_with_its_sums_line_by_line_from_its_level_
         .replace(
             "SECOND",
             "[\"Amount due Please pay by €10,107.34\", \"which we claim besides (§ 288 Abs. 2, 5 BGB)\", \
-             \"01/06/2025 – 21/06/2025: 21 days, 11.27 % on €10,000.00\", \"Fixed sum for recovery costs\", \"Reminder fee €2.50\", \"Total €107.34\"]",
+             \"1 Jun 2025 – 21 Jun 2025: 21 days, 11.27 % on €10,000.00\", \"Fixed sum for recovery costs\", \"Reminder fee €2.50\", \"Total €107.34\"]",
         )
-        .replace("FINAL", "[\"€6,139.32\", \"01/06/2025 – 30/06/2025: 30 days, 11.27 % on €10,000.00\", \"01/07/2025 – 01/07/2025: 1 day, 10.27 % on €6,000.00\"]")
+        .replace("FINAL", "[\"€6,139.32\", \"1 Jun 2025 – 30 Jun 2025: 30 days, 11.27 % on €10,000.00\", \"1 Jul 2025 – 1 Jul 2025: 1 day, 10.27 % on €6,000.00\"]")
         .replace("WITHOUT", "\"claim\", \"11.27\"");
     passes(&workspace, &english);
     let german = CASES
@@ -89,7 +89,7 @@ fn a_mention_is_shown_and_not_asked_for() {
     let workspace = shipped("{ law: germany_b2b, mode: mention, from_level: 3 }");
     let cases = CASES
         .replace("LANGUAGE", "en")
-        .replace("SECOND", "[\"€10,000.00\", \"not claimed so far\", \"11.27 % on €10,000.00 €64.84\", \"Total €104.84\"]")
+        .replace("SECOND", "[\"€10,000.00\", \"not claimed so far\", \"€64.84 1 Jun 2025 – 21 Jun 2025: 21 days, 11.27 % on €10,000.00\", \"Total €104.84\"]")
         .replace("FINAL", "[\"Amount due Please pay by €6,000.00\", \"Total €134.32\"]")
         .replace("WITHOUT", "claimed");
     passes(&workspace, &cases);
