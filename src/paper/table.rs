@@ -58,7 +58,7 @@ pub(crate) fn table(flow: &mut Flow<'_, '_>, table: &Table) -> Result<(), PaperF
     }
     let above = title(flow, table.title.as_ref())?;
     let above_height = above.as_ref().map_or(0, |title| title.height() + millimetres(1));
-    let begin: Length = above_height + height(&titles) + held.iter().map(|row| height(row)).sum::<Length>();
+    let begin: Length = above_height + height(&titles) + held.iter().map(height).sum::<Length>();
     flow.y += millimetres(1);
     if begin <= flow.whole_page() {
         flow.make_room(begin)?;
@@ -74,7 +74,7 @@ pub(crate) fn table(flow: &mut Flow<'_, '_>, table: &Table) -> Result<(), PaperF
         let first = held.remove(0);
         put_row(flow, table, &titles, first)?;
     }
-    let last: Length = held.iter().map(|row| height(row)).sum();
+    let last: Length = held.iter().map(height).sum();
     if !flow.has_room(last + totals_height) && last + totals_height + height(&titles) <= flow.whole_page() {
         flow.break_page()?;
         put_titles(flow, &titles);

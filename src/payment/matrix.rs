@@ -77,6 +77,6 @@ impl Matrix {
         let [white, black, bar, breadth] = CROSS_TENTHS.map(|tenths| self.size * PIXELS_A_MODULE * tenths / CODE_TENTHS);
         let (across, down) = (away(x), away(y));
         let (far, near) = (across.max(down), across.min(down));
-        (far < white).then(|| far >= black || (far < bar && near < breadth))
+        (far < white).then_some(far >= black || (far < bar && near < breadth))
     }
 }

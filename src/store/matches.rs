@@ -96,7 +96,7 @@ pub struct MatchView {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UndoneMatch {
     /// It counts no longer.
-    Done(MatchView),
+    Done(Box<MatchView>),
     /// There is no such match.
     Missing,
     /// It has ended before.
@@ -144,7 +144,7 @@ impl Store {
             (view.outcome, view.ended_at, view.ended_by) = (Some(MatchOutcome::Undone), Some(now), Some(person.clone()));
             let detail = Some(detail(id, &view.line, &view.customer, &view.parts));
             add_act(connection, now, &ActRow { person: &person, act: "undo_match", run_id: None, message_id: None, detail })?;
-            Ok(UndoneMatch::Done(view))
+            Ok(UndoneMatch::Done(Box::new(view)))
         })
         .await
     }

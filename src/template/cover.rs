@@ -11,12 +11,15 @@ use crate::template::code::tags;
 /// What a cover begins with; it is a name of an attribute, a value and a text alike, and the same in small letters.
 const COVER: &str = "dunlin-code-";
 
+/// A piece of code: its range in what its author wrote, and the range of its cover.
+type CoveredCode = (Range<usize>, Range<usize>);
+
 /// A text whose code is covered.
 #[derive(Debug)]
 pub(crate) struct Covered {
     pub(crate) text: String,
-    /// The code in the order of the text, as ranges of what its author wrote, each with the range of its cover.
-    pub(crate) code: Vec<(Range<usize>, Range<usize>)>,
+    /// The code, in the order of the text.
+    pub(crate) code: Vec<CoveredCode>,
     /// The number of the first cover.
     first: usize,
 }
@@ -148,7 +151,7 @@ impl Made {
     }
 }
 
-fn find(files: &[CoveredFile], number: usize) -> Option<(&CoveredFile, &(Range<usize>, Range<usize>))> {
+fn find(files: &[CoveredFile], number: usize) -> Option<(&CoveredFile, &CoveredCode)> {
     files.iter().find_map(|file| Some((file, file.covered.code.get(number.checked_sub(file.covered.first)?)?)))
 }
 

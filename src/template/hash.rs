@@ -122,9 +122,9 @@ pub fn translate(path: &str, text: &str) -> Translated {
     while let Some(found) = text[at..].find(['#', '{']).map(|found| at + found) {
         let rest = &text[found..];
         at = found + 1;
-        if rest.starts_with('{') {
+        if let Some(after) = rest.strip_prefix('{') {
             // `{#header{…}}` of a style sheet would begin a remark of ours.
-            if rest[1..].starts_with(['{', '%', '#']) {
+            if after.starts_with(['{', '%', '#']) {
                 replace(found..found + 1, "{{ \"{\" }}");
             }
             continue;

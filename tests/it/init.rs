@@ -22,7 +22,7 @@ fn a_new_workspace_checks_clean_and_is_not_written_twice() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, said) = text(&init(folder.path(), &["new"]));
     assert_eq!(code, Some(0), "{out}{said}");
-    assert!(out.starts_with("Wrote 19 files into new:\n  config.yaml\n"), "{out}");
+    assert!(out.starts_with("Wrote 21 files into new:\n  config.yaml\n"), "{out}");
     assert!(out.ends_with("\n\nAll right: 1 rule, 4 customers, 6 documents\n"), "{out}");
     let config = fs::read_to_string(folder.path().join("new/config.yaml")).unwrap();
     let (code, out, said) = text(&init(folder.path(), &["new"]));

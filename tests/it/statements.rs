@@ -271,6 +271,7 @@ fn statements_agree_with_sql_on_every_day() {
 /// `cargo test --test it statements -- --ignored --nocapture`.
 #[test]
 #[ignore = "needs the receivables in the folder DUNLIN_RECEIVABLES"]
+#[allow(clippy::print_stdout, reason = "says how much it compared")]
 fn statements_of_real_receivables_agree_with_sql_on_every_day_of_two_years() {
     let folder = std::env::var("DUNLIN_RECEIVABLES").expect("name the folder with DUNLIN_RECEIVABLES");
     let path = Path::new(&folder).join("invoices.csv");

@@ -70,7 +70,7 @@ pub(crate) async fn apply(context: &Context, choices: Vec<MatchChoice>, person: 
 pub(crate) async fn undo(context: &Context, id: i64, person: &str) -> Result<Done, ActFault> {
     let parts = &context.parts;
     match parts.store.undo_match(id, person.to_owned(), parts.clock.now()).await? {
-        UndoneMatch::Done(view) => Ok(Done::UndoMatch { undone: Box::new(view) }),
+        UndoneMatch::Done(undone) => Ok(Done::UndoMatch { undone }),
         UndoneMatch::Missing => Err(ActFault::MatchMissing { id }),
         UndoneMatch::Over(outcome) => Err(ActFault::MatchOver { id, outcome }),
     }
