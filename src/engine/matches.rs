@@ -1,6 +1,6 @@
 //! Bank lines and what they pay, for faces: a file read, proposals made, and what was applied laid over the ledger.
 //!
-//! Applying and undoing are acts (`engine::act`). Every reading of the ledger goes through [`with_matches`], so that what a
+//! Applying and undoing are acts (`engine::act`). Every reading of the ledger goes through `with_matches`, so that what a
 //! person applied counts wherever a mail is decided, explained or composed.
 
 use std::collections::HashMap;

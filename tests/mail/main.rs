@@ -199,7 +199,7 @@ fn acme() -> Company {
         bank_accounts: vec![BankAccount {
             currency: Currency::parse("EUR").unwrap(),
             holder: "ACME GmbH".into(),
-            bank: "Commerzbank".into(),
+            bank: "Example Bank".into(),
             iban: Some(Iban::parse("DE89370400440532013000").unwrap()),
             qr_iban: None,
             bic: Bic::parse("COBADEFFXXX"),
@@ -698,7 +698,7 @@ fn every_variable_of_the_table_is_there_and_no_other() {
         €690.00\n€500.00\n24\nFalse\n9 April 2027\na\nPO 7781\n\
         https://pay.acme.example/C-1?for=R-2027-0042&amount=690.00\nR-2027-0057\n[]\nR-2027-0071\n€777.50\n€1,277.50\n€500.00\n€777.50\n€0.00\n€250.00\n€1,027.50\n€40.00\n€987.50\nEUR\na\n3\n0\n\
         overdue\nFriendly first, firm later\nACME Receivables\nar@acme.example\nar-team@acme.example\n\
-        ACME GmbH\nHafenstraße 12\nHamburg\n-\n20457\nGermany\nDE\n-\n-\n-\n-\n-\n-\n-\n-\nACME GmbH\nCommerzbank\nDE89 3704 0044 0532 0130 00\n\
+        ACME GmbH\nHafenstraße 12\nHamburg\n-\n20457\nGermany\nDE\n-\n-\n-\n-\n-\n-\n-\n-\nACME GmbH\nExample Bank\nDE89 3704 0044 0532 0130 00\n\
         COBADEFFXXX\n-\n-\nEUR\nhttps://pay.acme.example/C-1?for=R-2027-0042%2CR-2027-0057&amount=777.50\n\
         QR: €777.50, ACME GmbH, DE89 3704 0044 0532 0130 00, R-2027-0042, R-2027-0057 / C-1\n5 April 2027\nen\n12 April 2027";
     assert_eq!(text, expected);

@@ -24,7 +24,7 @@ email: billing@acme.example
 website: https://www.acme.example
 pay_url: https://pay.acme.example/{customer_id}?amount={amount}
 bank_accounts:
-  eur: { iban: de89 3704 0044 0532 0130 00, bic: cobadeffxxx, bank: Commerzbank }
+  eur: { iban: de89 3704 0044 0532 0130 00, bic: cobadeffxxx, bank: Example Bank }
   CHF: { holder: ACME (Schweiz) AG, iban: CH9300762011623852957, qr_iban: CH44 3199 9123 0008 8901 2 }
   USD: { account_number: \"0123456789\", routing_number: \"021000021\" }
 ";
