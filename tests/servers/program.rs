@@ -1,6 +1,6 @@
 //! The whole program against real servers: runs that are put off, cut off and tried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::authority::Authority;
 use crate::premises::wait_until;
@@ -28,15 +28,19 @@ fn workspace(authority: &Authority, server: &Server, customers: usize, retry: &s
 
 const HASTY: &str = "retry: { first: 1 s, most: 1 s, give_up_after: 1 h }\n";
 
-/// Returns how often each message is in the mailbox.
+/// Returns how often the server took each message that is in the mailbox: by the ids of its queue, since a server that is ended while it
+/// puts a mail into the mailbox puts it there again, which is its own doing.
 fn taken(server: &Server) -> BTreeMap<String, usize> {
-    let mut keys = BTreeMap::new();
+    let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for mail in server.premises.mails(INBOX) {
-        let text = String::from_utf8_lossy(&mail).into_owned();
-        let key = text.lines().find_map(|line| line.strip_prefix("X-Dunlin-Key: ")).unwrap().to_owned();
-        *keys.entry(key).or_default() += 1;
+        let text = String::from_utf8_lossy(&mail).replace("\r\n", "\n");
+        let (head, _) = text.split_once("\n\n").unwrap();
+        let key = head.lines().find_map(|line| line.strip_prefix("X-Dunlin-Key: ")).unwrap().to_owned();
+        let received = head.split_once("Received: ").unwrap().1;
+        let id = received.split_whitespace().skip_while(|word| *word != "id").nth(1).unwrap().trim_end_matches(';');
+        ids.entry(key).or_default().insert(id.to_owned());
     }
-    keys
+    ids.into_iter().map(|(key, ids)| (key, ids.len())).collect()
 }
 
 #[test]
