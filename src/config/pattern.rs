@@ -3,8 +3,7 @@
 //! What fills a gap never leads elsewhere: in a path it is one name of a file or a part of it, in an address it is
 //! percent-encoded. The folder or the server of a pattern has no gap.
 
-use std::fmt::Write;
-
+use crate::domain::percent::push_encoded;
 use crate::domain::problem::nearest;
 
 /// The most characters of a pattern.
@@ -158,12 +157,7 @@ impl Pattern {
                 return Err(format!("{value:?} cannot be part of an address"));
             }
             let mut encoded = String::new();
-            for byte in value.bytes() {
-                match byte {
-                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-                    other => write!(encoded, "%{other:02X}").expect("writing to a string cannot fail"),
-                }
-            }
+            push_encoded(&mut encoded, value);
             Ok(encoded)
         })
     }

@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod mailbox;
 pub mod money;
 pub mod pay_url;
+pub mod percent;
 pub mod period;
 pub mod problem;
 pub mod rate_table;

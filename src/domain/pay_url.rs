@@ -1,8 +1,7 @@
 //! The address of a page where a customer pays: a pattern of config.yaml, filled for one sum.
 
-use std::fmt::Write;
-
 use crate::domain::money::{Money, plain};
+use crate::domain::percent::push_encoded;
 use crate::domain::problem::nearest;
 
 /// How many characters an address may have when it is filled; some mail programs cut longer ones.
@@ -120,16 +119,6 @@ impl PayUrl {
             }
         }
         (address.len() <= PAY_URL_CHARACTERS_MAX).then_some(address)
-    }
-}
-
-/// Writes a value so that it stays one value. Source: RFC 3986 §2.3: all but unreserved characters are encoded.
-fn push_encoded(address: &mut String, value: &str) {
-    for byte in value.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => address.push(byte.into()),
-            _ => write!(address, "%{byte:02X}").expect("writing to a String cannot fail"),
-        }
     }
 }
 

@@ -4,17 +4,13 @@
 //! Only whole words count: `12001` does not name 2001. What was found says how it was found, since a short number may
 //! stand there by chance.
 
+use crate::payment::{QR_DIGITS, is_creditor_reference, is_qr_reference};
+
 /// The most runs of letters or digits that a number may be spread over: `R 20 26 / 00 12`.
 const RUNS_MAX: usize = 6;
 
 /// The most bytes of a text that are looked at.
 const TEXT_BYTES_MAX: usize = 4_096;
-
-/// The most characters of a creditor reference, and the fewest. Source: ISO 11649.
-const RF_CHARACTERS: std::ops::RangeInclusive<usize> = 5..=25;
-
-/// The digits of a Swiss QR reference. Source: SIX, Swiss Implementation Guidelines QR-bill, §4.2.2.
-const QR_DIGITS: usize = 27;
 
 /// Words that payers set before a number, glued to it or not.
 const PREFIXES: &[&str] = &[
@@ -253,7 +249,7 @@ fn reference_at(all: &[Run]) -> Option<(String, usize)> {
         }
         if is_creditor_reference(&text) {
             best = Some((text[4..].to_owned(), place + 1));
-        } else if is_qr_reference(&text) {
+        } else if is_qr_reference(&text) && text.bytes().any(|digit| digit != b'0') {
             best = Some((text[..QR_DIGITS - 1].to_owned(), place + 1));
         }
     }
@@ -264,32 +260,6 @@ fn reference_at(all: &[Run]) -> Option<(String, usize)> {
 fn ends_of(payload: &str) -> impl Iterator<Item = &str> {
     let places = payload.char_indices().filter(|(_, letter)| *letter == '0').map(|(at, _)| &payload[at + 1..]);
     places.filter(|end| end.len() >= 3 && !end.starts_with('0'))
-}
-
-/// Returns whether a text is a creditor reference with right check digits. Source: ISO 11649, ISO 7064 (mod 97-10).
-pub(crate) fn is_creditor_reference(text: &str) -> bool {
-    let is_form =
-        RF_CHARACTERS.contains(&text.len()) && text.starts_with("RF") && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !is_form || !text.as_bytes()[2..4].iter().all(u8::is_ascii_digit) {
-        return false;
-    }
-    let turned = text[4..].bytes().chain(text[..4].bytes());
-    let rest = turned.fold(0_u32, |rest, byte| match byte {
-        b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
-        letter => (rest * 100 + u32::from(letter.to_ascii_uppercase() - b'A') + 10) % 97,
-    });
-    rest == 1
-}
-
-/// Returns whether a text is a QR reference with a right check digit. Source: SIX, Swiss Implementation Guidelines QR-bill,
-/// annex B (modulo 10, recursive).
-pub(crate) fn is_qr_reference(text: &str) -> bool {
-    const CARRIES: [usize; 10] = [0, 9, 4, 6, 8, 2, 7, 1, 3, 5];
-    if text.len() != QR_DIGITS || !text.bytes().all(|byte| byte.is_ascii_digit()) || text.bytes().all(|byte| byte == b'0') {
-        return false;
-    }
-    let carry = text[..QR_DIGITS - 1].bytes().fold(0, |carry, byte| CARRIES[(carry + usize::from(byte - b'0')) % 10]);
-    (10 - carry) % 10 == usize::from(text.as_bytes()[QR_DIGITS - 1] - b'0')
 }
 
 #[cfg(test)]

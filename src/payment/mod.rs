@@ -11,7 +11,7 @@ mod swiss;
 mod transfer;
 
 pub use crate::payment::matrix::{Matrix, QUIET_MODULES};
-pub use crate::payment::reference::Reference;
+pub use crate::payment::reference::{QR_DIGITS, Reference, is_creditor_reference, is_qr_reference};
 pub use crate::payment::swiss::{CODE_TENTHS, CROSS_TENTHS, creditor_fault};
 pub use crate::payment::transfer::{CodeKind, PaymentCode, Transfer};
 

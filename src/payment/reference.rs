@@ -2,8 +2,8 @@
 
 use crate::domain::iban::mod_97;
 
-/// How many digits a QR reference has.
-const QR_DIGITS: usize = 27;
+/// How many digits a QR reference has. Source: Swiss Implementation Guidelines QR-bill 2.3, annex B.
+pub const QR_DIGITS: usize = 27;
 
 /// The reference of a payment, as the creditor's books give it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,8 +58,10 @@ fn groups(text: &str, width: usize, first: usize) -> String {
     out
 }
 
+/// Returns whether a text without spaces is a creditor reference with right check digits.
+///
 /// Source: ISO 11649 §5: `RF`, two check digits (ISO 7064 MOD 97-10), up to 21 letters and digits.
-fn is_creditor_reference(text: &str) -> bool {
+pub fn is_creditor_reference(text: &str) -> bool {
     let rest = text.strip_prefix("RF").unwrap_or_default();
     (3..=23).contains(&rest.len())
         && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -67,8 +69,10 @@ fn is_creditor_reference(text: &str) -> bool {
         && mod_97(&text[4..], &text[..4]) == 1
 }
 
+/// Returns whether a text without spaces is a QR reference with a right check digit.
+///
 /// Source: Swiss Implementation Guidelines QR-bill 2.3, annex B: 27 digits, the last by modulo 10, recursive.
-fn is_qr_reference(text: &str) -> bool {
+pub fn is_qr_reference(text: &str) -> bool {
     let digits: Vec<u8> = text.bytes().map(|byte| byte.wrapping_sub(b'0')).collect();
     let (Some((last, first)), true) = (digits.split_last(), digits.iter().all(|digit| *digit < 10)) else { return false };
     digits.len() == QR_DIGITS && check_digit(first) == *last
