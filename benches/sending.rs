@@ -7,7 +7,8 @@
 //!
 //! `cargo bench --bench sending` prints: mails a second over the whole run (read, plan, compose, store, send) and while
 //! sending, processor time a mail, memory; one connection to a server 20 ms away; and what a mail costs beside a short
-//! and a long queue. `-- 3 20000 1000000` makes three rounds of 20,000 and takes a million for the long queue.
+//! and a long queue; and what a file of 50 MB takes in memory. `-- 3 20000 1000000` makes three rounds of 20,000 and takes a million for the long queue;
+//! `-- large` measures the file alone.
 
 #![allow(clippy::print_stdout, clippy::float_arithmetic, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
@@ -31,11 +32,17 @@ const CONNECTIONS: usize = 100;
 /// How many mails of a queue are looked at, to tell what one costs beside those that wait.
 const FIRST: usize = 10_000;
 
+/// How large a large file is.
+const LARGE_FILE: usize = 50_000_000;
+
 /// The hundredths of a second in which the system counts processor time.
 const TICK_MS: f64 = 10.0;
 
 fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
+    if std::env::args().any(|word| word == "large") {
+        return large();
+    }
     let (rounds, count) = (numbers.first().copied().unwrap_or(3), numbers.get(1).copied().unwrap_or(10_000));
     println!("4 KB mails, {count} a round, medians of {rounds} rounds");
     compare(rounds, count, 4096, Workspace::new);
@@ -53,6 +60,18 @@ fn main() {
         span as f64
     });
     println!("  {:.2} times as long", spans[1] / spans[0]);
+    large();
+}
+
+/// Prints what one mail with a file of 50 MB takes in memory, beside one with a file of 50 bytes.
+fn large() {
+    println!("one mail with a file of {} MB", LARGE_FILE / 1_000_000);
+    let without = run(&Workspace::new(1).with_document(50, ""), &Sink::own(), 1);
+    for (zip, shown) in [("", "alone"), ("zip", "in a ZIP"), ("encrypted", "in an encrypted ZIP")] {
+        let with = run(&Workspace::new(1).with_document(LARGE_FILE, zip), &Sink::own(), 1);
+        let more = (with.peak_kib - without.peak_kib) * 1024 / 1_000_000;
+        println!("  {shown}: {more} MB more than with a small one (promised: 120)");
+    }
 }
 
 /// Makes rounds of runs beside smtp-source sending as many mails of as many octets, and prints how they compare.
@@ -168,7 +187,8 @@ impl Sink {
             runtime.block_on(async {
                 let listener = dunlin::smtp::loopback::bind().await.unwrap();
                 tell.send(listener.local_addr().unwrap().port()).unwrap();
-                serve(listener, LoopbackSettings::new(drop), std::future::pending()).await;
+                let settings = LoopbackSettings { message_bytes_max: 2 * LARGE_FILE, ..LoopbackSettings::new(drop) };
+                serve(listener, settings, std::future::pending()).await;
             });
         });
         Self { port: told.recv().unwrap(), process: None }
@@ -250,9 +270,9 @@ impl Workspace {
         let today = jiff::Zoned::now().date();
         let (issued, due) = (today - jiff::Span::new().days(40), today - jiff::Span::new().days(10));
         let (mut rows, mut invoices) =
-            (String::from("id,name,billing\n"), String::from("number,customer,issued_on,due_on,total\n"));
+            (String::from("id,name,billing,word\n"), String::from("number,customer,issued_on,due_on,total\n"));
         for number in 1..=customers {
-            writeln!(rows, "C{number:06},Customer {number},ap{number}@customer{number}.example").unwrap();
+            writeln!(rows, "C{number:06},Customer {number},ap{number}@customer{number}.example,word{number:06}").unwrap();
             writeln!(invoices, "INV-{number:06},C{number:06},{issued},{due},{number}.50").unwrap();
         }
         workspace.write("customers.csv", &rows);
@@ -295,9 +315,27 @@ impl Workspace {
         self
     }
 
+    /// Has each mail carry a PDF of so many octets, noise but for its ends, as it is or packed.
+    fn with_document(self, octets: usize, zip: &str) -> Self {
+        let mut file = File::create(self.0.path().join("paper.pdf")).unwrap();
+        let noise = File::open("/dev/urandom").unwrap();
+        file.write_all(b"%PDF-1.7\n").unwrap();
+        std::io::copy(&mut noise.take(octets as u64), &mut file).unwrap();
+        file.write_all(b"\n%%EOF\n").unwrap();
+        let attach = match zip {
+            "" => "{ document: paper }",
+            "zip" => "{ zip: [{ document: paper }] }",
+            _ => "{ zip: [{ document: paper }], password: customer.attributes.word }",
+        };
+        let rule = fs::read_to_string(self.0.path().join("rules/first.yaml")).unwrap();
+        self.write("rules/first.yaml", &format!("{rule}attach: [{attach}]\n"));
+        self
+    }
+
     fn configure(&self, port: u16, connections: usize) {
         let config = format!(
-            "instance: bench\ntime_zone: Europe/Berlin\nsmtp:\n  a: {{ host: 127.0.0.1, port: {port}, security: none, connections: {connections} }}\n\
+            "instance: bench\ntime_zone: Europe/Berlin\nsmtp:\n  a: {{ host: 127.0.0.1, port: {port}, security: none, connections: {connections}, size: 100 MB }}\n\
+             documents:\n  paper: {{ path: paper.pdf, bytes_max: 60 MB, of: mail }}\n\
              senders:\n  ar: {{ name: Seller, address: ar@seller.example, server: a }}\nrecipient_keys: {{ billing: Billing }}\n\
              ledger:\n  currency: EUR\n  customers:\n    csv: customers.csv\n    columns: {{ contacts: {{ billing: billing }} }}\n  \
              invoices: {{ csv: invoices.csv }}\n"

@@ -41,8 +41,8 @@ impl EmlFolder {
         let (stage, outcome, fault) = match gate.before_dot().await {
             Err(closed) => (Stage::Data, Outcome::NotRecorded, Some(closed.to_string())),
             Ok(()) => {
-                let (folder, bytes) = (self.folder.clone(), Arc::clone(&outgoing.bytes));
-                let writing = tokio::task::spawn_blocking(move || write(&folder, started_at, &bytes));
+                let (folder, outgoing) = (self.folder.clone(), outgoing.clone());
+                let writing = tokio::task::spawn_blocking(move || write(&folder, started_at, &outgoing));
                 match writing.await.unwrap_or_else(|fault| Err(WriteFault::Before(io::Error::other(fault)))) {
                     Ok(()) => (Stage::FinalDot, Outcome::Accepted, None),
                     Err(WriteFault::Before(error)) => (Stage::Content, Outcome::Deferred, Some(self.fault(&error))),
@@ -86,10 +86,10 @@ enum WriteFault {
 }
 
 /// Writes a whole file and only then gives it its name, so that no half message is ever seen.
-fn write(folder: &Path, at: Timestamp, bytes: &[u8]) -> Result<(), WriteFault> {
-    let stem = format!("{}-{}", at.strftime("%Y-%m-%dT%H-%M-%SZ"), short_hash(bytes));
+fn write(folder: &Path, at: Timestamp, outgoing: &Outgoing) -> Result<(), WriteFault> {
+    let stem = format!("{}-{}", at.strftime("%Y-%m-%dT%H-%M-%SZ"), short_hash(&outgoing.bytes));
     let part = folder.join(format!(".{stem}.part"));
-    let named = write_synced(&part, bytes).and_then(|()| {
+    let named = write_synced(&part, outgoing).and_then(|()| {
         let name = free_name(folder, &stem).ok_or(io::ErrorKind::AlreadyExists)?;
         fs::rename(&part, name)
     });
@@ -101,9 +101,10 @@ fn write(folder: &Path, at: Timestamp, bytes: &[u8]) -> Result<(), WriteFault> {
     sync_folder(folder).map_err(WriteFault::After)
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_synced(path: &Path, outgoing: &Outgoing) -> io::Result<()> {
     let mut file = File::create(path)?;
-    file.write_all(bytes)?;
+    file.write_all(&outgoing.signatures)?;
+    file.write_all(&outgoing.bytes)?;
     file.sync_all()
 }
 
@@ -152,8 +153,12 @@ mod tests {
 
     async fn attempt(folder: &Path, gate: Result<(), GateClosed>) -> Attempt {
         let recipients = vec![Recipient { address: "a@b.example".into(), role: RecipientRole::To }];
-        let outgoing =
-            Outgoing { envelope_from: "x@y.example".into(), recipients, bytes: Arc::from(*b"Subject: x\r\n\r\n.\r\n") };
+        let outgoing = Outgoing {
+            envelope_from: "x@y.example".into(),
+            recipients,
+            signatures: vec![],
+            bytes: Arc::from(*b"Subject: x\r\n\r\n.\r\n"),
+        };
         EmlFolder::new(ServerId::new("files"), folder.to_owned(), Arc::new(Noon)).attempt(&outgoing, &Said(gate)).await
     }
 

@@ -31,8 +31,17 @@ pub struct Outgoing {
     pub envelope_from: CompactString,
     /// Everybody it goes to; at least one with the role `To`.
     pub recipients: Vec<Recipient>,
+    /// The fields that sign it, which go in front of it; empty where nobody does. Each line ends in CRLF, and none begins with a dot.
+    pub signatures: Vec<u8>,
     /// The whole message: header, blank line, body; lines end in CRLF, dots not yet stuffed.
     pub bytes: Arc<[u8]>,
+}
+
+impl Outgoing {
+    /// Returns how many bytes it has, its signatures included.
+    pub fn byte_count(&self) -> usize {
+        self.signatures.len() + self.bytes.len()
+    }
 }
 
 /// The permission to let the final dot leave.

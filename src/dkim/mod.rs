@@ -14,4 +14,4 @@ mod key;
 mod signature;
 
 pub use key::{Algorithm, KeyFault, RECORD_STRING_OCTETS_MAX, RSA_BITS_MIN, SigningKey, record_name};
-pub use signature::{REPLACEABLE, Signer, sign};
+pub use signature::{REPLACEABLE, Signer, signatures};

@@ -46,11 +46,11 @@ pub struct Signer {
     pub key: SigningKey,
 }
 
-/// Returns the message with the signature of each of `signers` in front. Fields named in `replaced` are not covered, since
+/// Returns the fields in which each of `signers` signs the message, to go in front of it. Fields named in `replaced` are not covered, since
 /// the server that the message is for replaces them.
 ///
 /// The same message and keys give the same bytes.
-pub fn sign(signers: &[Signer], replaced: &[&str], message: &[u8]) -> Vec<u8> {
+pub fn signatures(signers: &[Signer], replaced: &[&str], message: &[u8]) -> Vec<u8> {
     let (fields, body) = parts(message);
     let body_hash = STANDARD.encode(body_hash(body));
     let covered = covered(&fields, replaced);
@@ -64,18 +64,17 @@ pub fn sign(signers: &[Signer], replaced: &[&str], message: &[u8]) -> Vec<u8> {
             text.extend_from_slice(b"\r\n");
         }
     }
-    let mut signed = Vec::with_capacity(message.len() + 1024 * signers.len());
+    let mut signatures = Vec::with_capacity(1024 * signers.len());
     for signer in signers {
         let head = head(signer, &covered, &body_hash);
         let mut text = text.clone();
         relaxed_field(head.as_bytes(), &mut text);
         let signature = STANDARD.encode(signer.key.sign(&text));
-        signed.extend_from_slice(head.as_bytes());
-        signed.extend_from_slice(folded(&signature).as_bytes());
-        signed.extend_from_slice(b"\r\n");
+        signatures.extend_from_slice(head.as_bytes());
+        signatures.extend_from_slice(folded(&signature).as_bytes());
+        signatures.extend_from_slice(b"\r\n");
     }
-    signed.extend_from_slice(message);
-    signed
+    signatures
 }
 
 fn is_called(field: &[u8], name: &str) -> bool {

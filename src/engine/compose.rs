@@ -388,16 +388,13 @@ fn subject_lead(redirected: &[Recipient]) -> String {
 /// Returns a mail that does not go through the outbox as a server gets it, but for signatures.
 pub(crate) fn outgoing(composed: Composed) -> Outgoing {
     let Composed { envelope_from, recipients, bytes, .. } = composed;
-    Outgoing { envelope_from, recipients, bytes: Arc::from(bytes) }
+    Outgoing { envelope_from, recipients, signatures: Vec::new(), bytes: Arc::from(bytes) }
 }
 
 /// Puts a header line in front that says whom a redirected mail was meant for.
-pub(crate) fn with_original_recipients(meant: &[Recipient], bytes: Vec<u8>) -> Vec<u8> {
-    let mut whole = Vec::with_capacity(bytes.len() + 64 * meant.len());
-    for recipient in meant {
-        // One line each, so that none grows past 998 octets; an address holds no line break (domain/mailbox).
-        whole.extend_from_slice(format!("X-Original-To: {}\r\n", recipient.address).as_bytes());
-    }
-    whole.extend(bytes);
-    whole
+pub(crate) fn with_original_recipients(meant: &[Recipient], mut bytes: Vec<u8>) -> Vec<u8> {
+    // One line each, so that none grows past 998 octets; an address holds no line break (domain/mailbox).
+    let lines = meant.iter().map(|recipient| format!("X-Original-To: {}\r\n", recipient.address));
+    bytes.splice(..0, lines.collect::<String>().into_bytes());
+    bytes
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::config::{Config, SystemSecrets};
-use crate::dkim::{RECORD_STRING_OCTETS_MAX, Signer, record_name, sign};
+use crate::dkim::{RECORD_STRING_OCTETS_MAX, Signer, record_name, signatures};
 use crate::domain::id::{SenderId, ServerId};
 use crate::domain::problem::Problem;
 use crate::port::Outgoing;
@@ -39,7 +39,7 @@ impl Signing {
     pub(crate) fn signed(&self, sender: &SenderId, server: &ServerId, outgoing: Outgoing) -> Outgoing {
         let Some(signers) = self.senders.get(sender) else { return outgoing };
         let replaced = self.replaced.get(server).map_or(&[][..], Vec::as_slice);
-        Outgoing { bytes: sign(signers, replaced, &outgoing.bytes).into(), ..outgoing }
+        Outgoing { signatures: signatures(signers, replaced, &outgoing.bytes), ..outgoing }
     }
 }
 

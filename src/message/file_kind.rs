@@ -60,27 +60,51 @@ pub fn ending_of(content_type: &str) -> Option<&'static str> {
     KINDS.iter().find(|kind| kind.content_type.eq_ignore_ascii_case(bare)).map(|kind| kind.ending)
 }
 
+/// The first and the last bytes of a document, which may be too large to be held whole.
+#[derive(Clone, Debug, Default)]
+pub struct Ends {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Ends {
+    /// Returns those of a whole document.
+    pub fn of(contents: &[u8]) -> Self {
+        let mut ends = Self::default();
+        ends.add(contents);
+        ends
+    }
+
+    /// Takes in the next part of it.
+    pub fn add(&mut self, part: &[u8]) {
+        let missing = MARK_BYTES - self.head.len();
+        self.head.extend(part.iter().take(missing));
+        self.tail.extend(&part[part.len() - part.len().min(ZIP_END_BYTES)..]);
+        self.tail.drain(..self.tail.len().saturating_sub(ZIP_END_BYTES));
+    }
+}
+
 /// Returns the content type of a document with that name.
 ///
 /// # Errors
 /// The kind is not known, or the contents are none of that kind, or not whole.
-pub fn document_type(name: &str, contents: &[u8]) -> Result<&'static str, String> {
+pub fn document_type(name: &str, contents: &Ends) -> Result<&'static str, String> {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     let Some(kind) = KINDS.iter().find(|kind| kind.ending.eq_ignore_ascii_case(ending)) else {
         let known: Vec<&str> = KINDS.iter().map(|kind| kind.ending).collect();
         return Err(format!("its name does not end like a document: {}", known.join(", ")));
     };
-    if contents.is_empty() {
+    let Ends { head, tail } = contents;
+    if head.is_empty() {
         return Err("it is empty".to_owned());
     }
-    let head = &contents[..contents.len().min(MARK_BYTES)];
-    let tail = |bytes: usize| &contents[contents.len() - contents.len().min(bytes)..];
+    let tail = |bytes: usize| &tail[tail.len() - tail.len().min(bytes)..];
     let has = |part: &[u8], mark: &[u8]| memchr::memmem::find(part, mark).is_some();
     let cut =
         || Err(format!("it is no whole {} file: its end is missing; is it still being written?", kind.ending.to_uppercase()));
     let (starts, ends) = match kind.mark {
         Mark::Pdf => (has(head, b"%PDF-"), has(tail(MARK_BYTES), b"%%EOF")),
-        Mark::Zip => (contents.starts_with(b"PK\x03\x04"), has(tail(ZIP_END_BYTES), b"PK\x05\x06")),
+        Mark::Zip => (head.starts_with(b"PK\x03\x04"), has(tail(ZIP_END_BYTES), b"PK\x05\x06")),
         Mark::Markup => {
             let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
             // UTF-16 has a mark of its own and is taken as it is.
@@ -90,7 +114,7 @@ pub fn document_type(name: &str, contents: &[u8]) -> Result<&'static str, String
                 is_utf_16 || tail(MARK_BYTES).trim_ascii_end().ends_with(b">"),
             )
         }
-        Mark::Start(mark) => (contents.starts_with(mark), true),
+        Mark::Start(mark) => (head.starts_with(mark), true),
         Mark::None => (true, true),
     };
     if !starts {
@@ -121,10 +145,24 @@ mod tests {
             ("a.jpg", b"\x89PNG\r\n\x1a\n..", Err("it is no JPG file: it begins with \"\u{fffd}PNG    ..\"")),
             ("a.xml", b"<a><b", Err("it is no whole XML file: its end is missing; is it still being written?")),
         ] {
-            assert_eq!(document_type(name, contents), expected.map_err(str::to_owned), "{name}");
+            assert_eq!(document_type(name, &Ends::of(contents)), expected.map_err(str::to_owned), "{name}");
         }
-        assert!(document_type("a.exe", b"MZ").unwrap_err().starts_with("its name does not end like a document: pdf, xml,"));
-        assert!(document_type("a", b"x").is_err());
+        assert!(
+            document_type("a.exe", &Ends::of(b"MZ")).unwrap_err().starts_with("its name does not end like a document: pdf, xml,")
+        );
+        assert!(document_type("a", &Ends::of(b"x")).is_err());
+    }
+
+    #[test]
+    fn the_ends_of_a_document_are_the_same_in_whatever_parts_it_comes() {
+        let contents: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
+        let whole = Ends::of(&contents);
+        assert_eq!((&whole.head[..], &whole.tail[..]), (&contents[..1024], &contents[contents.len() - 65_557..]));
+        for together in [1, 1023, 1025, 65_536, 65_558] {
+            let mut ends = Ends::default();
+            contents.chunks(together).for_each(|part| ends.add(part));
+            assert!(ends.head == whole.head && ends.tail == whole.tail, "in parts of {together}");
+        }
     }
 
     #[test]

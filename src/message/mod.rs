@@ -29,7 +29,7 @@ pub use crate::message::compose::{
 };
 pub use crate::message::contents::{Contents, KeptBytes};
 pub use crate::message::copy::copy;
-pub use crate::message::file_kind::{document_type, ending_of};
+pub use crate::message::file_kind::{Ends, document_type, ending_of};
 pub use crate::message::paper::paper;
 pub use crate::message::plain::{PlainMail, plain_mail};
 pub use crate::message::test_mail::test_mail;

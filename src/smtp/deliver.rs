@@ -43,7 +43,8 @@ pub(crate) async fn deliver(session: &mut Session, outgoing: &Outgoing, gate: &d
         Some(envelope) => Ok(envelope),
         None => prepare(&session.extensions, outgoing),
     };
-    let prepared = prepared.and_then(|envelope| Ok((envelope, stuffed(&outgoing.bytes).map_err(|fault| fault.to_string())?)));
+    let prepared = prepared
+        .and_then(|envelope| Ok((envelope, stuffed(&outgoing.signatures, &outgoing.bytes).map_err(|fault| fault.to_string())?)));
     let (envelope, content) = match prepared {
         Ok(prepared) => prepared,
         Err(fault) => {
@@ -72,11 +73,11 @@ type Suited<'o> = (Cow<'o, Outgoing>, Vec<(CompactString, Reply)>);
 fn suited<'o>(offer: &Extensions, outgoing: &'o Outgoing) -> Result<Suited<'o>, String> {
     let message = &*outgoing.bytes;
     if let SizeOffer::UpTo(limit) = offer.size
-        && message.len() as u64 > limit
+        && outgoing.byte_count() as u64 > limit
     {
         return Err(format!(
             "The message has {} bytes and the server takes {limit} at most; attach fewer or smaller documents",
-            message.len()
+            outgoing.byte_count()
         ));
     }
     let is_international = |recipient: &&Recipient| !recipient.address.is_ascii();
@@ -145,7 +146,7 @@ fn prepare(offer: &Extensions, outgoing: &Outgoing) -> Result<Envelope, String> 
         return Err(format!("The message has {count} recipients; it must have 1 to {RECIPIENTS_MAX}"));
     }
     let (eight_bit, smtp_utf8) = (!message.is_ascii(), needs_utf8(outgoing));
-    let size = (offer.size != SizeOffer::Absent).then_some(message.len());
+    let size = (offer.size != SizeOffer::Absent).then_some(outgoing.byte_count());
     write_envelope(outgoing, MailParameters { size, eight_bit, smtp_utf8 }).map_err(|fault| fault.to_string())
 }
 
@@ -417,7 +418,8 @@ mod tests {
 
     fn outgoing(recipients: usize, bytes: &str) -> Outgoing {
         let recipient = Recipient { address: "a@b.example".into(), role: RecipientRole::To };
-        Outgoing { envelope_from: "x@y.example".into(), recipients: vec![recipient; recipients], bytes: bytes.as_bytes().into() }
+        let (recipients, bytes) = (vec![recipient; recipients], bytes.as_bytes().into());
+        Outgoing { envelope_from: "x@y.example".into(), recipients, signatures: Vec::new(), bytes }
     }
 
     #[test]

@@ -38,19 +38,23 @@ impl Stuffed<'_> {
     }
 }
 
-/// Returns `message` with every leading dot doubled, a CRLF at its end where it lacks one, and the final dot.
+/// Returns `message` with every leading dot doubled, a CRLF at its end where it lacks one, and the final dot. `ahead` goes in front
+/// of it as it is: whole lines of ASCII.
 ///
 /// Source: RFC 5321 §4.5.2.
 ///
 /// # Errors
 /// [`LoneLineEnd`].
-pub fn stuffed<'m>(message: &'m [u8]) -> Result<Stuffed<'m>, LoneLineEnd> {
+pub fn stuffed<'m>(ahead: &'m [u8], message: &'m [u8]) -> Result<Stuffed<'m>, LoneLineEnd> {
     let is_large = message.len() >= LARGE_BYTES;
     let mut stuffed = Stuffed { pieces: Vec::new(), last: Vec::new() };
     if !is_large {
-        stuffed.last.reserve(message.len() + message.len() / 64 + 16);
+        stuffed.last.reserve(ahead.len() + message.len() + message.len() / 64 + 16);
     }
     let mut add = |piece: &'m [u8]| if is_large { stuffed.pieces.push(piece) } else { stuffed.last.extend_from_slice(piece) };
+    if !ahead.is_empty() {
+        add(ahead);
+    }
     let (mut copied, mut line_ends) = (0, 0);
     if message.first() == Some(&b'.') {
         add(b".");
@@ -96,10 +100,20 @@ mod tests {
     use proptest::prelude::*;
 
     fn whole(message: &[u8]) -> Vec<u8> {
-        let stuffed = stuffed(message).unwrap();
+        let stuffed = stuffed(b"", message).unwrap();
         let whole: Vec<u8> = stuffed.pieces().collect::<Vec<_>>().concat();
         assert_eq!(whole.len(), stuffed.byte_count());
         whole
+    }
+
+    #[test]
+    fn signatures_go_ahead_of_messages_small_and_large() {
+        for message in ["Subject: x\r\n\r\n.x\r\n".to_owned(), "x\r\n".repeat(LARGE_BYTES / 3)] {
+            let stuffed = stuffed(b"DKIM-Signature: v=1\r\n", message.as_bytes()).unwrap();
+            let whole = stuffed.pieces().collect::<Vec<_>>().concat();
+            assert_eq!(unstuffed(whole.strip_suffix(FINAL_DOT).unwrap()), format!("DKIM-Signature: v=1\r\n{message}").as_bytes());
+            assert_eq!(stuffed.byte_count(), whole.len());
+        }
     }
 
     #[test]
@@ -108,7 +122,7 @@ mod tests {
         let message = line.repeat(LARGE_BYTES / line.len() + 1);
         let expected = format!(".{}.\r\n", message.replace("\r\n.", "\r\n.."));
         assert_eq!(String::from_utf8(whole(message.as_bytes())).unwrap(), expected);
-        assert!(stuffed(message.as_bytes()).unwrap().last.len() < 10, "it was copied");
+        assert!(stuffed(b"", message.as_bytes()).unwrap().last.len() < 10, "it was copied");
     }
 
     #[test]
@@ -130,7 +144,7 @@ mod tests {
     #[test]
     fn a_lone_line_end_is_refused() {
         for message in ["\n", "\r", "a\nb\r\n", "a\rb\r\n", "a\r\r\n", "a\n.\r\n", "a\r\n\n", "a\r\n\r"] {
-            assert_eq!(stuffed(message.as_bytes()), Err(LoneLineEnd), "{message:?}");
+            assert_eq!(stuffed(b"", message.as_bytes()), Err(LoneLineEnd), "{message:?}");
         }
     }
 

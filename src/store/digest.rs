@@ -7,8 +7,8 @@ use ring::digest::{Context, SHA256};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::mailbox::Recipient;
-use crate::store::StoreError;
 use crate::store::runs::role_word;
+use crate::store::{StoreError, bodies};
 
 /// A SHA-256.
 pub(crate) type Hash = [u8; 32];
@@ -128,10 +128,30 @@ impl Body {
 
 /// Returns the digest of a mail's text with its input.
 pub(crate) fn text_digest(bytes: &[u8], input: Option<&str>) -> Hash {
-    let mut digester = Digester::new("text");
-    digester.bytes(bytes);
-    digester.optional_text(input);
-    digester.finish()
+    let mut digester = TextDigester::begin(bytes.len());
+    digester.part(bytes);
+    digester.finish(input)
+}
+
+/// Makes the digest of a mail's text piece by piece.
+pub(crate) struct TextDigester(Digester);
+
+impl TextDigester {
+    /// Begins the digest of a text of so many bytes.
+    pub(crate) fn begin(byte_count: usize) -> Self {
+        let mut digester = Digester::new("text");
+        digester.number(byte_count as i64);
+        Self(digester)
+    }
+
+    pub(crate) fn part(&mut self, bytes: &[u8]) {
+        self.0.0.update(bytes);
+    }
+
+    pub(crate) fn finish(mut self, input: Option<&str>) -> Hash {
+        self.0.optional_text(input);
+        self.0.finish()
+    }
 }
 
 /// What of a message's row stays as it was composed.
@@ -228,8 +248,8 @@ pub(crate) fn read_message(connection: &Connection, id: i64) -> Result<Option<Re
     let select =
         "select run_id, message_key, mode, rule_id, rule_revision, customer_id, customer_name, currency, total, level_id,
             level_repeat, kind, occasion, as_of, detail, sender_id, envelope_from, header_id, subject, give_up_after_ms, is_copy,
-            digest, text_digest, state, bytes, input
-        from message left join message_body on message_id = id where id = ?1";
+            digest, text_digest, state
+        from message where id = ?1";
     let mut statement = connection.prepare_cached(select)?;
     let mut rows = statement.query((id,))?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -259,11 +279,8 @@ pub(crate) fn read_message(connection: &Connection, id: i64) -> Result<Option<Re
         is_copy: row.get(20)?,
     };
     let archived: Option<Vec<u8>> = row.get(22)?;
-    let bytes = row.get_ref(24)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-    let text_digest = match bytes {
-        Some(bytes) => Some(text_digest(bytes, optional(25)?)),
-        None => archived.as_deref().and_then(|digest| Hash::try_from(digest).ok()),
-    };
+    let here = bodies::digest(connection, id)?;
+    let text_digest = here.or_else(|| archived.as_deref().and_then(|digest| Hash::try_from(digest).ok()));
     let (items, people) = (all_items(connection, id)?, crate::store::outbox::recipients(connection, id)?);
     let items = items.iter().map(|[document, mode, rule_id, level_id, open, repeat]| ItemFacts {
         document,

@@ -349,7 +349,7 @@ pub fn outgoing(connection: &Connection, id: i64) -> Result<Option<Outgoing>, St
         connection.prepare_cached(select)?.query_row((id,), |row| row.get(0)).optional()?;
     let Some(envelope_from) = envelope_from else { return Ok(None) };
     let envelope_from = CompactString::new(envelope_from.unwrap_or_default());
-    Ok(Some(Outgoing { envelope_from, recipients: recipients(connection, id)?, bytes }))
+    Ok(Some(Outgoing { envelope_from, recipients: recipients(connection, id)?, signatures: Vec::new(), bytes }))
 }
 
 /// A message that a server was handed, as far as rates count it.

@@ -11,7 +11,7 @@ use crate::outbox::state::State;
 use crate::store::acts::{ActRow, add_act};
 use crate::store::digest::read_message;
 use crate::store::search::{MessageFilter, messages};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, bodies};
 
 /// A message that a person means, and where it stands; `None` where there is no such message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,10 +195,10 @@ fn copy(connection: &Connection, id: i64, now: Timestamp) -> Result<i64, StoreEr
     // `.` follows `-`: the index on keys finds the copies there are.
     let select = "select message_key, (select count(*) from message as other
             where other.message_key > message.message_key || '-' and other.message_key < message.message_key || '.'),
-        bytes, input from message join message_body on message_id = id where id = ?1";
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-    let (key, copies, bytes, input): (String, i64, Vec<u8>, Option<String>) =
-        connection.prepare_cached(select)?.query_row((id,), row)?;
+        input from message join message_body on message_id = id where id = ?1";
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (key, copies, input): (String, i64, Option<String>) = connection.prepare_cached(select)?.query_row((id,), row)?;
+    let bytes = bodies::bytes(connection, id)?.unwrap_or_default();
     let key = format!("{key}-{}", copies + 1);
     let insert = "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name, currency,
             total, level_id, level_repeat, as_of, state, reason, sender_id, envelope_from, subject, queued_at_ms,
@@ -208,8 +208,7 @@ fn copy(connection: &Connection, id: i64, now: Timestamp) -> Result<i64, StoreEr
             replace(header_id, message_key, ?2), 1 from message where id = ?1 returning id";
     let copied: i64 = connection.prepare_cached(insert)?.query_row((id, &key, RESENT, now.as_millisecond()), |row| row.get(0))?;
     let bytes = message::copy(&bytes, &key, now);
-    let insert = "insert into message_body (message_id, bytes, input) values (?1, ?2, ?3)";
-    connection.execute(insert, (copied, bytes, input))?;
+    bodies::add(connection, copied, &bytes, input.as_deref())?;
     for insert in [
         "insert into message_recipient (message_id, position, role, address)
             select ?2, position, role, address from message_recipient where message_id = ?1",

@@ -394,7 +394,7 @@ impl RunTransaction<'_> {
         let id = known.map_or_else(|| self.connection.last_insert_rowid(), |(id, _)| id);
         self.digests.insert(id, digest);
         if let Some(body) = &row.body {
-            bodies::add(self.connection, id, body)?;
+            bodies::add(self.connection, id, body.bytes(), body.input())?;
         }
         files::add(self.connection, id, &row.files)?;
         for (position, recipient) in row.recipients.iter().enumerate() {

@@ -243,6 +243,31 @@ async fn many_writers_share_commits_and_each_gets_its_own_answer() {
 }
 
 #[tokio::test]
+async fn a_large_mail_is_stored_read_copied_and_checked_byte_by_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    // No piece of it is like another, and it ends within one.
+    let lines: String = (0..200_001).map(|number| format!("line {number}\r\n")).collect();
+    let mail = |key: &str| format!("X-Dunlin-Key: {key}\r\n\r\n{lines}").into_bytes();
+    let row = MessageRow { body: Some(Body::new(mail("k1"), Some("{}".into()))), ..message("k1", "1", State::Queued) };
+    let id = add(&store, row).await.unwrap();
+    move_to(&store, id, Outcome::Accepted, State::Accepted).await;
+    let chosen = search::MessageFilter { ids: vec![id], ..Default::default() };
+    store.intervene(Intervention::Resend, chosen, "ann".into(), at(9)).await.unwrap();
+    let reader = store.reader().unwrap();
+    for (id, key) in [(id, "k1"), (id + 1, "k1-1")] {
+        assert_eq!(*outbox::outgoing(&reader, id).unwrap().unwrap().bytes, *mail(key));
+        let read = digest::read_message(&reader, id).unwrap().unwrap();
+        assert_eq!(read.stored.unwrap(), read.computed);
+    }
+    let alter = "update message_body set bytes = cast(substr(bytes, 1, length(bytes) - 3) || '2' || x'0d0a' as blob) where message_id = ?1";
+    assert_eq!(store.write(move |connection| Ok(connection.execute(alter, (id,))?)).await.unwrap(), 1);
+    let reader = store.reader().unwrap();
+    let read = digest::read_message(&reader, id).unwrap().unwrap();
+    assert_ne!(read.stored.unwrap(), read.computed, "its last line is another");
+}
+
+#[tokio::test]
 async fn a_full_disk_is_reported_and_nothing_counts_as_stored() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();

@@ -31,6 +31,7 @@ fn outgoing(recipients: &[&str], bytes: &[u8]) -> Outgoing {
     Outgoing {
         envelope_from: "ar@seller.example".into(),
         recipients: recipients.iter().map(recipient).collect(),
+        signatures: vec![],
         bytes: bytes.into(),
     }
 }

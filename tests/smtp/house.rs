@@ -56,7 +56,12 @@ pub const BYTES: &[u8] = b"Subject: Reminder\r\n\r\n.Please pay\r\n.\r\n";
 pub fn message(others: &[(&str, RecipientRole)]) -> Outgoing {
     let first = [("one@customer.example", RecipientRole::To)];
     let recipients = first.iter().chain(others).map(|(address, role)| Recipient { address: (*address).into(), role: *role });
-    Outgoing { envelope_from: "ar@acme.example".into(), recipients: recipients.collect(), bytes: BYTES.into() }
+    Outgoing {
+        envelope_from: "ar@acme.example".into(),
+        recipients: recipients.collect(),
+        signatures: vec![],
+        bytes: BYTES.into(),
+    }
 }
 
 /// Settings for a server on this machine, in plain text, with no time to lose.

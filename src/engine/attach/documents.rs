@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use crate::domain::document::DocumentKind;
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::download::{Credential, Order, download};
 use crate::engine::attach::RUN_BYTES_MAX;
-use crate::engine::attach::kept::{AttachedFile, Kept};
+use crate::engine::attach::kept::{AttachedFile, Kept, Taken, Untaken};
 use crate::engine::compose::Composer;
-use crate::message::{attachment_name, document_type, ending_of};
+use crate::message::{KeptBytes as _, attachment_name, document_type, ending_of};
 use crate::net::address::WebAddress;
 use crate::net::trust::{client_config, trusted};
 use crate::plan::PlannedMessage;
@@ -187,24 +187,25 @@ async fn found(composer: &Composer<'_>, document: &Document, wanted: BTreeMap<Wh
 fn from_disk(at: &Whereabouts, bytes_max: u64, kept: &Kept, left: &mut u64) -> Result<AttachedFile, String> {
     let Whereabouts::File { folder, path } = at else { return Err("It is no file".to_owned()) };
     let shown = path.display();
-    let bytes = read(folder, path, bytes_max).map_err(|fault| format!("The file `{shown}` {fault}"))?;
-    *left = left.checked_sub(bytes.len() as u64).ok_or_else(too_many)?;
+    let taken = read(folder, path, bytes_max, kept).map_err(|fault| format!("The file `{shown}` {fault}"))?;
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let content_type = document_type(&name, &bytes).map_err(|fault| format!("The file `{shown}` cannot be attached: {fault}"))?;
-    keep(kept, &name, content_type, &bytes)
+    let content_type = document_type(&name, &taken.ends);
+    let content_type = content_type.map_err(|fault| format!("The file `{shown}` cannot be attached: {fault}"))?;
+    attached(&name, content_type, taken, left)
 }
 
-fn keep(kept: &Kept, name: &str, content_type: &str, bytes: &[u8]) -> Result<AttachedFile, String> {
-    let kept = kept.add(attachment_name(name), content_type.to_owned(), bytes);
-    kept.map_err(|error| format!("The attachment `{name}` cannot be kept: {error}"))
+/// Returns what was taken over as it is attached, as long as there is room for it.
+fn attached(name: &str, content_type: &str, taken: Taken, left: &mut u64) -> Result<AttachedFile, String> {
+    *left = left.checked_sub(taken.place.byte_count() as u64).ok_or_else(too_many)?;
+    Ok(AttachedFile::new(attachment_name(name), content_type.to_owned(), taken.place))
 }
 
 fn too_many() -> String {
     format!("The documents of this run have more than {RUN_BYTES_MAX} bytes together")
 }
 
-/// Reads a file that lies in `folder`, whole and at rest.
-fn read(folder: &Path, path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
+/// Takes over a file that lies in `folder`, whole and at rest.
+fn read(folder: &Path, path: &Path, bytes_max: u64, kept: &Kept) -> Result<Taken, String> {
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => "is not there".to_owned(),
         _ => format!("cannot be read: {error}"),
@@ -223,15 +224,20 @@ fn read(folder: &Path, path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     if before.len() == 0 {
         return Err("is empty; is it still being written?".to_owned());
     }
+    let too_large = |bytes: String| format!("has {bytes} bytes; at most {bytes_max} are attached");
     if before.len() > bytes_max {
-        return Err(format!("has {} bytes; at most {bytes_max} are attached", before.len()));
+        return Err(too_large(before.len().to_string()));
     }
-    let mut bytes = Vec::with_capacity(before.len() as usize);
-    (&file).take(bytes_max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let taken = kept.take(&file, bytes_max).map_err(|untaken| match untaken {
+        Untaken::Unreadable(error) => unreadable(error),
+        Untaken::TooLarge => too_large(format!("more than {}", before.len())),
+        Untaken::Unkept(_) => untaken.to_string(),
+    })?;
     let after = file.metadata().map_err(unreadable)?;
-    let is_at_rest =
-        bytes.len() as u64 == before.len() && after.len() == before.len() && after.modified().ok() == before.modified().ok();
-    if is_at_rest { Ok(bytes) } else { Err("is still being written".to_owned()) }
+    let is_at_rest = taken.place.byte_count() as u64 == before.len()
+        && after.len() == before.len()
+        && after.modified().ok() == before.modified().ok();
+    if is_at_rest { Ok(taken) } else { Err("is still being written".to_owned()) }
 }
 
 async fn from_web(
@@ -274,13 +280,14 @@ async fn from_web(
             },
         };
         let file = downloaded.map_err(|fault| format!("The document {fault}")).and_then(|downloaded| {
-            left = left.checked_sub(downloaded.bytes.len() as u64).ok_or_else(too_many)?;
             let Whereabouts::Web { address } = &at else { return Err("It has no address".to_owned()) };
             let name = web_name(address, downloaded.content_type.as_deref(), &usual_name);
             let shown = address.split('?').next().unwrap_or_default();
-            let content_type = document_type(&name, &downloaded.bytes);
+            let taken = kept.take(&downloaded.bytes[..], u64::MAX);
+            let taken = taken.map_err(|untaken| format!("The document {shown} {untaken}"))?;
+            let content_type = document_type(&name, &taken.ends);
             let content_type = content_type.map_err(|fault| format!("The document {shown} cannot be attached: {fault}"))?;
-            keep(kept, &name, content_type, &downloaded.bytes)
+            attached(&name, content_type, taken, &mut left)
         });
         found.insert(at, file);
     }

@@ -1,5 +1,6 @@
 //! The bytes of what was fetched, on the disk until the mails are made.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 
 use crate::domain::ledger::{CustomerIndex, DocumentIndex};
-use crate::message::{Contents, KeptBytes};
+use crate::message::{Contents, Ends, KeptBytes};
 
 /// What was taken over of all files, one behind the other in one file without a name, which nobody can change and which
 /// vanishes with its last holder. Files of their own would cost a large run more time than all else about them.
@@ -19,20 +20,71 @@ impl Kept {
         Ok(Self(Arc::new(Mutex::new(tempfile::tempfile()?))))
     }
 
-    /// Takes a file over.
-    pub(crate) fn add(&self, name: String, content_type: String, contents: &[u8]) -> io::Result<AttachedFile> {
+    /// Takes over what can be read, a piece at a time, at most `bytes_max` bytes of it.
+    pub(crate) fn take(&self, from: impl Read, bytes_max: u64) -> Result<Taken, Untaken> {
         let mut file = self.file();
-        let at = file.seek(SeekFrom::End(0))?;
-        file.write_all(contents)?;
+        let at = file.seek(SeekFrom::End(0)).map_err(Untaken::Unkept)?;
+        let taken = take_over(&mut file, from, bytes_max);
+        if taken.is_err() {
+            // What is left of it is in nobody's way.
+            file.set_len(at).ok();
+        }
+        let (byte_count, hash, ends) = taken?;
         drop(file);
-        let (byte_count, hash) = (contents.len(), Sha256::digest(contents).into());
-        let place = Arc::new(KeptPlace { kept: self.clone(), at, byte_count, hash });
-        Ok(AttachedFile { name, content_type, place, customer: None, document: None })
+        Ok(Taken { place: Arc::new(KeptPlace { kept: self.clone(), at, byte_count, hash }), ends })
     }
 
     fn file(&self) -> MutexGuard<'_, File> {
         // Whoever takes it says first where in the file it is to be.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many bytes are taken over at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+fn take_over(file: &mut File, mut from: impl Read, bytes_max: u64) -> Result<(usize, [u8; 32], Ends), Untaken> {
+    let (mut byte_count, mut hash, mut ends) = (0, Sha256::new(), Ends::default());
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let count = match from.read(&mut chunk) {
+            Ok(0) => return Ok((byte_count, hash.finalize().into(), ends)),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Untaken::Unreadable(error)),
+        };
+        byte_count += count;
+        if byte_count as u64 > bytes_max {
+            return Err(Untaken::TooLarge);
+        }
+        let part = &chunk[..count];
+        hash.update(part);
+        ends.add(part);
+        file.write_all(part).map_err(Untaken::Unkept)?;
+    }
+}
+
+/// What was taken over.
+pub(crate) struct Taken {
+    pub(crate) place: Arc<KeptPlace>,
+    pub(crate) ends: Ends,
+}
+
+/// Why nothing was taken over.
+#[derive(Debug)]
+pub(crate) enum Untaken {
+    Unreadable(io::Error),
+    TooLarge,
+    Unkept(io::Error),
+}
+
+impl fmt::Display for Untaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
+            Self::TooLarge => f.write_str("is too large"),
+            Self::Unkept(error) => write!(f, "cannot be kept: {error}"),
+        }
     }
 }
 
@@ -43,6 +95,13 @@ pub(crate) struct KeptPlace {
     at: u64,
     byte_count: usize,
     hash: [u8; 32],
+}
+
+#[cfg(test)]
+impl Taken {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        Contents::Kept(self.place.clone()).bytes().unwrap()
+    }
 }
 
 impl KeptBytes for KeptPlace {
@@ -74,6 +133,10 @@ pub(crate) struct AttachedFile {
 }
 
 impl AttachedFile {
+    pub(crate) fn new(name: String, content_type: String, place: Arc<KeptPlace>) -> Self {
+        Self { name, content_type, place, customer: None, document: None }
+    }
+
     pub(crate) fn contents(&self) -> Contents {
         Contents::Kept(self.place.clone())
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use base64::Engine;
@@ -21,11 +21,11 @@ use crate::domain::date::ISO;
 use crate::domain::ledger::Ledger;
 use crate::domain::money::plain;
 use crate::domain::statement::{AccountPart, StatementLine, StatementOfAccount};
-use crate::engine::attach::kept::{AttachedFile, Kept};
+use crate::engine::attach::kept::{AttachedFile, Kept, Untaken};
 use crate::engine::attach::{Answer, RUN_BYTES_MAX};
 use crate::engine::compose::Composer;
 use crate::engine::programs::{PROTOCOL, start};
-use crate::message::attachment_fault;
+use crate::message::{KeptBytes as _, attachment_fault};
 use crate::plan::PlannedMessage;
 use crate::plugin::Program;
 use crate::program::{Conversation, Start, last_words};
@@ -328,41 +328,41 @@ impl Taker<'_> {
             return Err(format!("`{program}` gave a file that cannot be attached: {fault}"));
         }
         let limit = (*left).min(self.bytes_left);
-        let contents = match (base64, path) {
+        let taken = match (base64, path) {
             (Some(base64), None) => {
-                STANDARD.decode(base64).map_err(|error| format!("`{program}` gave `{name}` in broken base64: {error}"))
+                let contents = STANDARD.decode(base64);
+                let contents = contents.map_err(|error| format!("`{program}` gave `{name}` in broken base64: {error}"))?;
+                self.files.kept.take(&contents[..], limit)
             }
-            (None, Some(path)) => self.read(&path, limit).map_err(|fault| format!("`{program}` gave `{name}`: {fault}")),
-            _ => Err(format!("`{program}` gave `{name}` with neither or both of `base64` and `path`")),
-        }?;
-        let byte_count = contents.len() as u64;
+            (None, Some(path)) => {
+                let file = self.open(&path).map_err(|fault| format!("`{program}` gave `{name}`: {fault}"))?;
+                self.files.kept.take(file, limit)
+            }
+            _ => return Err(format!("`{program}` gave `{name}` with neither or both of `base64` and `path`")),
+        };
+        let taken = taken.map_err(|untaken| match untaken {
+            Untaken::TooLarge if limit == *left => format!("`{program}` gave more than {} bytes", self.program.bytes_max),
+            Untaken::TooLarge => format!("`{program}` gave more than {RUN_BYTES_MAX} bytes"),
+            Untaken::Unreadable(_) | Untaken::Unkept(_) => format!("The attachment `{name}` {untaken}"),
+        })?;
+        let byte_count = taken.place.byte_count() as u64;
         if byte_count == 0 {
             return Err(format!("`{program}` gave `{name}` without contents"));
         }
-        if byte_count > limit {
-            return Err(format!(
-                "`{program}` gave more than {} bytes",
-                if limit == *left { self.program.bytes_max } else { RUN_BYTES_MAX }
-            ));
-        }
         *left -= byte_count;
         self.bytes_left -= byte_count;
-        let shown = name.clone();
-        let kept = |error: io::Error| format!("The attachment `{shown}` cannot be kept: {error}");
-        self.files.kept.add(name, content_type, &contents).map_err(kept)
+        Ok(AttachedFile::new(name, content_type, taken.place))
     }
 
-    /// Reads a file of the program's folder, at most one byte more than `limit`.
-    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, String> {
+    /// Opens a file of the program's folder.
+    fn open(&self, path: &str) -> Result<File, String> {
         let unreadable = |error: io::Error| format!("`{path}` cannot be read: {error}");
         let folder = self.files.path().canonicalize().map_err(unreadable)?;
         let real = folder.join(path).canonicalize().map_err(unreadable)?;
         if !real.starts_with(&folder) || !real.is_file() {
             return Err(format!("`{path}` is no file of its folder {}", Files::VARIABLE));
         }
-        let mut contents = Vec::new();
-        File::open(real).map_err(unreadable)?.take(limit.saturating_add(1)).read_to_end(&mut contents).map_err(unreadable)?;
-        Ok(contents)
+        File::open(real).map_err(unreadable)
     }
 }
 
