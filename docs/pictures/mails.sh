@@ -31,11 +31,11 @@ sheet() {
         --window-size=1040,$((height / 2 + 16)) --screenshot="$PWD/docs/pictures/mails-$name.png" "file://$work/$name.sheet.html" 2> /dev/null
 }
 
-sheet upcoming 900
-sheet first 1100
-sheet second 1100
-sheet final 1200
-sheet statement 1250
-sheet invoice 760
+sheet upcoming 1080
+sheet first 1440
+sheet second 1440
+sheet final 1540
+sheet statement 1500
+sheet invoice 1080
 sheet receipt 760
 sheet portal 800
