@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the pictures of the shipped mails that docs/templates.md shows: docs/pictures/mails-*.png. Needs cargo and chromium.
+# Makes the pictures of the shipped mails: docs/pictures/mails-*.png for docs/templates.md, mail.png for the README. Needs cargo,
+# chromium and a font that stands for Arial (Debian: fonts-liberation).
 #
 # The mails are those of the tests (tests/mail), in four languages: wide and narrow, light and dark.
 set -euo pipefail
@@ -7,6 +8,13 @@ cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 DUNLIN_HTML="$work" cargo test -q --test mail shipped > /dev/null
+
+# One page as a picture: file, size of the window, name of the picture.
+shoot() {
+    chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
+        --disable-component-update --disable-sync --hide-scrollbars --user-data-dir="$work/browser" --allow-file-access-from-files \
+        --window-size="$2" --screenshot="$PWD/docs/pictures/$3.png" "file://$work/$1" 2> /dev/null
+}
 
 # One mail in an iframe: file, width, height, `light` or `dark`.
 frame() {
@@ -26,16 +34,15 @@ sheet() {
         frame "$name.fr.html" 640 "$height" dark
         frame "$name.es.html" 360 "$height" dark
     } > "$work/$name.sheet.html"
-    chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
-        --disable-component-update --disable-sync --hide-scrollbars --user-data-dir="$work/browser" --allow-file-access-from-files \
-        --window-size=1040,$((height / 2 + 16)) --screenshot="$PWD/docs/pictures/mails-$name.png" "file://$work/$name.sheet.html" 2> /dev/null
+    shoot "$name.sheet.html" "1040,$((height / 2 + 16))" "mails-$name"
 }
 
-sheet upcoming 900
-sheet first 1100
-sheet second 1100
-sheet final 1200
-sheet statement 1250
-sheet invoice 760
+sheet upcoming 1080
+sheet first 1440
+sheet second 1440
+sheet final 1540
+sheet statement 1500
+sheet invoice 1080
 sheet receipt 760
 sheet portal 800
+shoot second.en.html 700,1180 mail

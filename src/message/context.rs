@@ -12,7 +12,7 @@ use crate::domain::id::Language;
 use crate::domain::ledger::{AccountScope, DocumentIndex, PaymentIndex};
 use crate::domain::money::{Currency, Money};
 use crate::message::compose::{Content, Letter};
-use crate::message::pay::{Payable, payment_link, sum_of, sum_of_item};
+use crate::message::pay::{Payable, link_function, payment_link, sum_of, sum_of_item};
 use crate::message::statement::statement_values;
 use crate::template::{Album, IMAGE_FUNCTION, Reader, date_value, money_value, text_value, variable_value};
 
@@ -38,6 +38,7 @@ pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Lang
     let company = letter.company.map(|company| ("company", company_values(company, letter.currency)));
     let owed = sum_of(letter);
     let link = owed.as_ref().and_then(|owed| payment_link(letter, owed)).map(|link| ("payment_link", Value::from(link)));
+    let link_for = owed.as_ref().and_then(|owed| link_function(letter, owed)).map(|link| ("payment_link_for", link));
     let payable = owed.as_ref().and_then(|owed| Some((owed.money, Payable::of(letter, owed, reader)?)));
     let code = payable.as_ref().and_then(|(money, payable)| payable.code(*money)).map(|code| ("payment_code", code));
     let code_for = payable.map(|(_, payable)| ("payment_code_for", payable.function()));
@@ -100,7 +101,7 @@ pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Lang
         Content::Notice(Some(index)) => vec![("payment", payment(letter, index, reader))],
     };
     let images = album.map(|album| (IMAGE_FUNCTION, album.value()));
-    let asked = company.into_iter().chain(link).chain(code).chain(code_for);
+    let asked = company.into_iter().chain(link).chain(link_for).chain(code).chain(code_for);
     Value::from_pairs(every.into_iter().chain(images).chain(sums).chain(asked).chain(own))
 }
 

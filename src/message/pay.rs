@@ -50,17 +50,41 @@ pub(crate) fn sum_of_item(letter: &Letter<'_>, document: DocumentIndex) -> Optio
 /// Returns the page where a sum is paid, where config.yaml names one for it.
 pub(crate) fn payment_link(letter: &Letter<'_>, owed: &Owed) -> Option<String> {
     let pay_url = letter.company?.pay_url.as_ref()?;
-    let numbers: Vec<&str> = owed.invoices.iter().map(|index| letter.ledger.document(*index).number.as_str()).collect();
     let customer_id = letter.ledger.customer(letter.customer).id.as_str();
-    pay_url.fill(&PaySum { customer_id, invoice_numbers: &numbers, money: owed.money })
+    pay_url.fill(&PaySum { customer_id, invoice_numbers: &numbers(letter, owed), money: owed.money })
+}
+
+/// Returns the function by which a template asks for the page of another sum than the letter's own; `None` without such a page.
+pub(crate) fn link_function(letter: &Letter<'_>, owed: &Owed) -> Option<Value> {
+    let pay_url = letter.company?.pay_url.clone()?;
+    let customer_id = letter.ledger.customer(letter.customer).id.clone();
+    let own: Vec<String> = numbers(letter, owed).into_iter().map(str::to_owned).collect();
+    Some(Value::from_function(move |sum: Value, items: Option<Value>| {
+        let (money, named) = (asked_money(&sum)?, items.map(|items| named(&items)).transpose()?);
+        let invoice_numbers: Vec<&str> = match &named {
+            Some(named) => named.iter().map(|(number, _)| number.as_str()).collect(),
+            None => own.iter().map(String::as_str).collect(),
+        };
+        let link = pay_url.fill(&PaySum { customer_id: customer_id.as_str(), invoice_numbers: &invoice_numbers, money });
+        Ok::<Value, Error>(link.map_or(Value::UNDEFINED, Value::from))
+    }))
+}
+
+/// What a transfer is for, as its code says it.
+#[derive(Clone, Debug)]
+struct Purpose {
+    reference: Reference,
+    messages: Vec<String>,
 }
 
 /// What the payment codes of one letter have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Payable {
     company: Company,
-    reference: Reference,
-    messages: Vec<String>,
+    customer: String,
+    day: String,
+    /// What is said where a template names no invoices.
+    purpose: Purpose,
     reader: Arc<Reader>,
 }
 
@@ -75,50 +99,95 @@ impl Payable {
             _ => None,
         };
         let reference = reference.unwrap_or_default();
-        Some(Self { company: company.clone(), reference, messages: messages(letter, owed), reader: Arc::clone(reader) })
+        let customer = letter.ledger.customer(letter.customer).id.as_str();
+        let day = letter.as_of.strftime(ISO).to_string();
+        let purpose = Purpose { reference, messages: messages(&numbers(letter, owed), customer, &day) };
+        Some(Self { company: company.clone(), customer: customer.to_owned(), day, purpose, reader: Arc::clone(reader) })
     }
 
     /// Returns the code for a sum, `None` where there can be none.
     pub(crate) fn payment_code(&self, money: Money) -> Option<PaymentCode> {
-        let account = self.company.bank_account(money.currency)?;
-        let (reference, messages) = (self.reference.clone(), self.messages.clone());
-        PaymentCode::of(&Transfer { company: &self.company, account, money, reference, messages })
+        self.code_of(money, &self.purpose)
     }
 
     /// Returns the code for a sum as templates see it, `None` where there can be none.
     pub(crate) fn code(&self, money: Money) -> Option<Value> {
-        let account = self.company.bank_account(money.currency)?;
-        let code = self.payment_code(money)?;
-        let iban = account.iban.as_ref().map_or_else(String::new, ToString::to_string);
-        let said = match &self.reference {
-            Reference::None => self.messages.first().cloned().unwrap_or_default(),
-            known => known.printed(),
-        };
-        // No words, so that it is right in every language.
-        let alternative = format!("QR: {}, {}, {iban}, {said}", self.reader.money(money), account.holder);
-        // A mail may show codes for several sums; each is an image of its own.
-        let name = format!("payment-{}-{}.png", money.currency, plain(money.amount, money.currency));
-        Some(image_value(&name, alternative, move || code.png().into()))
+        self.value_of(money, &self.purpose)
     }
 
     /// Returns the function by which a template asks for the code of another sum than the letter's own.
     pub(crate) fn function(self) -> Value {
-        Value::from_function(move |sum: Value| {
-            let fault = |message| Err(Error::new(ErrorKind::InvalidOperation, message));
-            match money_of_value(&sum) {
-                Some(money) => Ok(self.code(money).unwrap_or(Value::UNDEFINED)),
-                None => fault(format!("`{sum}` is not an amount with its currency")),
-            }
+        Value::from_function(move |sum: Value, items: Option<Value>| {
+            let (money, named) = (asked_money(&sum)?, items.map(|items| named(&items)).transpose()?);
+            let code = match named {
+                Some(named) => self.value_of(money, &self.purpose_of(&named)),
+                None => self.code(money),
+            };
+            Ok::<Value, Error>(code.unwrap_or(Value::UNDEFINED))
         })
     }
+
+    /// Returns what a transfer for these invoices says, each with its further columns.
+    fn purpose_of(&self, named: &[(String, Value)]) -> Purpose {
+        let column = self.company.payment_reference.as_str();
+        let reference = match named {
+            [(_, attributes)] if !column.is_empty() => attributes.get_attr(column).ok(),
+            _ => None,
+        };
+        let reference = reference.as_ref().and_then(Value::as_str).map(Reference::parse).unwrap_or_default();
+        let numbers: Vec<&str> = named.iter().map(|(number, _)| number.as_str()).collect();
+        Purpose { reference, messages: messages(&numbers, &self.customer, &self.day) }
+    }
+
+    fn code_of(&self, money: Money, purpose: &Purpose) -> Option<PaymentCode> {
+        let account = self.company.bank_account(money.currency)?;
+        let Purpose { reference, messages } = purpose.clone();
+        PaymentCode::of(&Transfer { company: &self.company, account, money, reference, messages })
+    }
+
+    fn value_of(&self, money: Money, purpose: &Purpose) -> Option<Value> {
+        let account = self.company.bank_account(money.currency)?;
+        let code = self.code_of(money, purpose)?;
+        let iban = account.iban.as_ref().map_or_else(String::new, ToString::to_string);
+        let said = match &purpose.reference {
+            Reference::None => purpose.messages.first().cloned().unwrap_or_default(),
+            known => known.printed(),
+        };
+        // No words, so that it is right in every language.
+        let alternative = format!("QR – {}, {}, {iban}, {said}", self.reader.money(money), account.holder);
+        // A mail may show codes for several sums; each is an image of its own.
+        let name = format!("payment-{}-{}.png", money.currency, plain(money.amount, money.currency));
+        Some(image_value(&name, alternative, move || code.png().into()))
+    }
+}
+
+/// Returns the sum that a template asks for.
+fn asked_money(sum: &Value) -> Result<Money, Error> {
+    let fault = || Error::new(ErrorKind::InvalidOperation, format!("`{sum}` is not an amount with its currency"));
+    money_of_value(sum).ok_or_else(fault)
+}
+
+/// Returns the numbers and further columns of the invoices that a template names: `items`, or some of them.
+fn named(items: &Value) -> Result<Vec<(String, Value)>, Error> {
+    let one = |item: Value| {
+        let number = item.get_attr("number").ok().filter(|number| !number.is_undefined());
+        let fault =
+            || Error::new(ErrorKind::InvalidOperation, format!("`{item}` is not an invoice: pass `items`, or some of them"));
+        let number = number.ok_or_else(fault)?.to_string();
+        Ok((number, item.get_attr("attributes")?))
+    };
+    items.try_iter()?.map(one).collect()
+}
+
+/// Returns the numbers of the invoices that a sum is of.
+fn numbers<'l>(letter: &Letter<'l>, owed: &Owed) -> Vec<&'l str> {
+    owed.invoices.iter().map(|index| letter.ledger.document(*index).number.as_str()).collect()
 }
 
 /// Returns what a transfer can say it is for, the best first: the invoices' numbers and the customer, the numbers alone, or,
 /// where they are too many, the customer and the day.
-fn messages(letter: &Letter<'_>, owed: &Owed) -> Vec<String> {
-    let numbers: Vec<&str> = owed.invoices.iter().map(|index| letter.ledger.document(*index).number.as_str()).collect();
-    let customer = letter.ledger.customer(letter.customer).id.as_str();
-    let day = format!("{customer} {}", letter.as_of.strftime(ISO));
+fn messages(numbers: &[&str], customer: &str, day: &str) -> Vec<String> {
+    let day = format!("{customer} {day}");
     match numbers.join(", ") {
         none if none.is_empty() => vec![day],
         numbers => vec![format!("{numbers} / {customer}"), numbers, day],

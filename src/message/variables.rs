@@ -134,16 +134,22 @@ pub const VARIABLES: &[TemplateVariable] = &[
         "https://pay.acme.example/?amount=690.00",
     ),
     plain(
+        "payment_link_for",
+        "The same for another sum, as a function: `payment_link_for(account_total)`, or for a sum of some invoices alone: \
+         `payment_link_for(due_total, due_items)`; not defined without `pay_url`, nor where nothing is owed",
+        "",
+    ),
+    plain(
         "payment_code",
         "The QR code for a transfer of that sum, as an image: `<img src=\"{{ image(payment_code) }}\" alt=\"{{ payment_code.alt }}\">`; \
          not defined where no bank account of config.yaml has one for the currency, or nothing is owed",
-        "QR: €690.00, ACME GmbH, DE89 3704 0044 0532 0130 00, R-2027-0042 / C-1042",
+        "QR – €690.00, ACME GmbH, DE89 3704 0044 0532 0130 00, R-2027-0042 / C-1042",
     ),
     plain("payment_code.alt", "What it says, for those who do not see it", ""),
     plain(
         "payment_code_for",
-        "The same for another sum, as a function: `payment_code_for(account_total)`; not defined where there is no account for the \
-         currency or nothing is owed",
+        "The same for another sum, as a function: `payment_code_for(account_total)`, or for a sum of some invoices alone: \
+         `payment_code_for(due_total, due_items)`; not defined where there is no account for the currency or nothing is owed",
         "",
     ),
     date("as_of", "The day the figures are of", "5 April 2027"),

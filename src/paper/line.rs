@@ -12,6 +12,8 @@ use crate::paper::font::Weight;
 use crate::paper::length::Length;
 use crate::paper::word::{Course, Shaper, Word, is_mark, is_unseen};
 
+/// How many characters a mail address can have. Source: RFC 5321 §4.5.3.1.3, without the brackets of a path.
+const ADDRESS_CHARACTERS_MAX: usize = 254;
 /// Spaces at which no line breaks.
 const HARD_SPACES: [char; 3] = ['\u{a0}', '\u{202f}', '\u{2007}'];
 
@@ -75,7 +77,7 @@ fn pieces(shaper: &mut Shaper<'_>, text: &str, setting: Setting) -> Result<Vec<P
         let level = levels.get(at);
         let face = shaper.face_for(character, setting.weight, last.map(|(_, face, _)| face), text)?;
         if let Some((before, last_face, last_level)) = last {
-            let breaks = breaks_between(before, character);
+            let breaks = breaks_between(before, character) && !(is_joint(before) && is_in_address(text, at));
             let changes = breaks || face != last_face || level != last_level || is_space(before) != is_space(character);
             if changes {
                 pieces.push(piece(shaper, &text[start..at], last_face, last_level, can_break, setting)?);
@@ -154,7 +156,20 @@ fn breaks_between(before: char, after: char) -> bool {
         return !NEVER_FIRST.contains(after) && !NEVER_LAST.contains(before) && !is_unseen(after);
     }
     // `Müller-Lüdenscheidt` may be parted there, `R-2027-0042` and `-5.00` may not.
-    matches!(before, '-' | '\u{2010}' | '/') && after.is_alphabetic()
+    is_joint(before) && after.is_alphabetic()
+}
+
+/// Returns whether a character joins the parts of a word.
+fn is_joint(character: char) -> bool {
+    matches!(character, '-' | '\u{2010}' | '/')
+}
+
+/// Returns whether the word around a place is a mail address, which is read and typed as one.
+fn is_in_address(text: &str, at: usize) -> bool {
+    let is_at = |letter: char| letter == '@';
+    let before = text[..at].chars().rev().take(ADDRESS_CHARACTERS_MAX).take_while(|letter| !is_space(*letter));
+    let after = text[at..].chars().take(ADDRESS_CHARACTERS_MAX).take_while(|letter| !is_space(*letter));
+    before.chain(after).any(is_at)
 }
 
 /// Fills lines with pieces, as many as each has room for.

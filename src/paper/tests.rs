@@ -275,6 +275,15 @@ fn a_long_word_is_broken_and_a_sign_that_no_font_has_is_a_fault() {
 }
 
 #[test]
+fn a_mail_address_stays_in_one_line() {
+    let row = |text: &str| values(&[("#1".into(), text.into(), "1.00".into())]);
+    for fill in 0..30 {
+        let found = pages(TABLE, &row(&format!("{} a-b@c-d.example, x-ray", "m".repeat(fill))), "en").unwrap();
+        assert!(texts(&found[0]).iter().any(|(.., text)| text.contains("a-b@c-d.example")), "{fill}: {:?}", texts(&found[0]));
+    }
+}
+
+#[test]
 fn the_same_values_give_the_same_bytes_and_a_long_paper_is_as_one_that_is_kept() {
     let rows: Vec<_> = (0..1_800).map(|n| (format!("#{n}"), "Coffee".to_owned(), format!("{n}.00"))).collect();
     let long = made(TABLE, &values(&rows), "en").unwrap();

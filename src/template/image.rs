@@ -165,7 +165,7 @@ impl Pages {
     /// Returns the address of an image, which is part of the mail from now on.
     fn show(&self, image: &Image) -> Result<String, Error> {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = shown.iter().find(|known| known.image.name == image.name) {
+        if let Some(known) = shown.iter().find(|known| known.image == *image) {
             return Ok(format!("cid:{}", known.content_id));
         }
         let byte_count: usize = shown.iter().map(|known| known.image.bytes.len()).sum();

@@ -17,12 +17,18 @@ fn copy(workspace: &Workspace, path: &str) {
     }
 }
 
-/// The shipped workspace whose rule `overdue` names the picker `late_payment` with `settings`.
-fn shipped(settings: &str) -> Workspace {
+/// The shipped workspace, as it is.
+pub fn untouched() -> Workspace {
     let workspace = Workspace::new(2525, 0);
     for path in ["config.yaml", "rules", "plugins", "calendars", "examples/receivables"] {
         copy(&workspace, path);
     }
+    workspace
+}
+
+/// The shipped workspace whose rule `overdue` names the picker `late_payment` with `settings`.
+fn shipped(settings: &str) -> Workspace {
+    let workspace = untouched();
     workspace.edit(
         "rules/overdue.yaml",
         "script: overdue.rhai",

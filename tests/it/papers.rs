@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use mail_parser::{MessageParser, MimeHeaders};
+
+use crate::late_payment;
 use crate::server::Server;
 use crate::workspace::{AS_OF, Workspace};
 
@@ -53,4 +56,22 @@ fn a_paper_that_cannot_be_made_blocks_its_mail_and_a_wrong_layout_its_rule() {
     let all = format!("{}{}", checked.out, checked.err);
     assert_eq!(checked.code, Some(3), "{all}");
     assert!(all.contains("rules/papers/items.yaml:3:") && all.contains("There is no layout of papers `items`"), "{all}");
+}
+
+#[test]
+fn the_shipped_statement_goes_as_a_mail_with_its_paper() {
+    let server = Server::start(|_| None);
+    let workspace = late_payment::untouched();
+    workspace.edit("config.yaml", "port: 2525", &format!("port: {}", server.port));
+    let ran = workspace.dunlin(&["run", "monthly-statement", "--as-of", AS_OF, "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let mails = server.taken();
+    assert!(mails.len() > 5, "{}", mails.len());
+    for taken in mails {
+        let mail = MessageParser::new().parse(&taken.bytes).unwrap();
+        let files: Vec<&str> = mail.attachments().filter_map(|part| part.attachment_name()).collect();
+        let papers: Vec<_> = mail.attachments().filter(|part| part.contents().starts_with(b"%PDF-1.7")).collect();
+        let is_whole = papers.len() == 1 && papers[0].attachment_name().is_some_and(|name| name.ends_with(" 2026-02-28.pdf"));
+        assert!(is_whole, "{:?} has {files:?}", mail.subject());
+    }
 }

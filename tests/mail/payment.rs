@@ -2,6 +2,8 @@
 
 use std::io;
 
+use dunlin::domain::money::Money;
+
 use super::*;
 
 /// Returns the text of the only payment code among a mail's parts, and the name of its picture.
@@ -78,5 +80,128 @@ fn there_is_no_code_where_no_account_fits_or_nothing_is_owed() {
         Setting { items_max: 0, ..Setting::new("C-1", "a") },
     ] {
         assert_eq!(coded(&setting, BODY), None);
+    }
+}
+
+const LANGUAGES: [&str; 4] = ["en", "de", "fr", "es"];
+
+/// Returns what the plugin late-payment claims or mentions: 60.00 besides `open`.
+fn late_payment(mode: &str, open: Decimal) -> BTreeMap<String, Variable> {
+    let money = |amount| Variable::Money(Money { amount, currency: Currency::parse("EUR").unwrap() });
+    let amount_asked = if mode == "claim" { open + dec!(60) } else { open };
+    let claim = [
+        ("mode", Variable::Text(mode.into())),
+        ("basis", Variable::Text(String::new())),
+        ("items", Variable::List(vec![])),
+        ("fee", money(dec!(60))),
+        ("total", money(dec!(60))),
+        ("amount_asked", money(amount_asked)),
+    ];
+    let claim = claim.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    BTreeMap::from([("late_payment".to_owned(), Variable::Map(claim))])
+}
+
+#[test]
+fn every_shipped_mail_that_asks_for_money_has_the_code_and_the_link_for_just_that_sum() {
+    let templates = shipped();
+    let check = |setting: Setting, sum: &str, message: &str| {
+        for language in LANGUAGES {
+            let setting = Setting { language: Some(language), ..setting.clone() };
+            let (about, composed) = (format!("{} in {language}", setting.template), setting.compose(&templates).unwrap());
+            let (html, digits) = (composed.html.as_ref().unwrap(), |text: &str| text.replace(|c: char| !c.is_ascii_digit(), ""));
+            // The first large figure is what the mail asks for.
+            let box_at_top = html.split_once("font-size:20px").unwrap().1.split(['>', '<']).nth(1).unwrap();
+            assert_eq!(digits(box_at_top), digits(sum), "{about}: the box says {box_at_top}");
+            let Some((code, _)) = read_back(&composed) else { panic!("{about}: no code for {sum}") };
+            assert!(code.ends_with(&format!("\nEUR{sum}\n\n\n{message}")), "{about}: {sum}, {message} expected in\n{code}");
+            let links: Vec<&str> = html.split("amount&#x3d;").skip(1).chain(html.split("amount=").skip(1)).collect();
+            let is_right = |link: &&str| link.split(|c: char| c != '.' && !c.is_ascii_digit()).next() == Some(sum);
+            assert!(links.iter().all(is_right), "{about}: not {sum}: {links:?}");
+            assert_eq!(links.is_empty(), setting.template == "statement", "{about}: the link");
+            // Those who see no pictures read what the code holds.
+            let text = composed.text.replace('\n', " ");
+            let told = text.split_once("QR – ").unwrap_or_else(|| panic!("{about}: {text}")).1;
+            assert_eq!(
+                digits(told.split_once(", ACME GmbH, DE89 3704 0044 0532 0130 00, ").unwrap().0),
+                digits(sum),
+                "{about}: {told}"
+            );
+        }
+    };
+    let both = "R-2027-0042, R-2027-0057 / C-1";
+    for template in ["first", "second", "final"] {
+        let new = || Setting::new("C-1", template);
+        check(new(), "777.50", both);
+        check(Setting { items_max: 1, ..new() }, "690.00", "R-2027-0042 / C-1");
+        // What is carried along and not due yet is not asked for.
+        check(Setting { as_of: date(2027, 3, 12), ..new() }, "1190.00", "R-2027-0042 / C-1");
+        // Nothing is due: a preview is about all.
+        check(Setting { as_of: date(2027, 3, 11), ..new() }, "1277.50", both);
+        check(Setting { variables: late_payment("claim", dec!(777.5)), ..new() }, "837.50", both);
+        check(Setting { variables: late_payment("mention", dec!(777.5)), ..new() }, "777.50", both);
+    }
+    check(Setting { as_of: date(2027, 3, 11), ..Setting::new("C-1", "upcoming") }, "1277.50", both);
+    check(Setting::statement("C-1", "statement"), "987.50", "R-2027-0042, R-2027-0057, R-2027-0071 / C-1");
+    let invoice = |as_of| Setting { tells: Tells::Invoice, items_max: 1, as_of, ..Setting::new("C-1", "invoice") };
+    check(invoice(date(2027, 3, 12)), "1190.00", "R-2027-0042 / C-1");
+    // 500.00 have been paid of it.
+    check(invoice(AS_OF), "690.00", "R-2027-0042 / C-1");
+}
+
+#[test]
+fn a_shipped_mail_without_an_account_or_a_sum_says_nothing_of_codes() {
+    let templates = shipped();
+    let activity = StatementLayout { form: StatementForm::Activity, ..StatementLayout::default() };
+    let no_account = || Some(Company { bank_accounts: vec![], ..acme() });
+    for setting in [
+        Setting { company: no_account(), ..Setting::new("C-1", "upcoming") },
+        Setting { company: no_account(), ..Setting::new("C-1", "first") },
+        Setting { company: None, ..Setting::new("C-1", "second") },
+        Setting { company: no_account(), variables: late_payment("claim", dec!(777.5)), ..Setting::new("C-1", "final") },
+        Setting { company: no_account(), ..Setting::statement("C-1", "statement") },
+        Setting { layout: activity, ..Setting::statement("C-1", "statement") },
+        // In credit, and settled.
+        Setting::statement("C-1-2", "statement"),
+        Setting { tells: Tells::Receipt, items_max: 1, ..Setting::new("C-1", "receipt") },
+        Setting { tells: Tells::Invoice, ..Setting::new("C-1", "portal") },
+    ] {
+        for language in LANGUAGES {
+            let setting = Setting { language: Some(language), ..setting.clone() };
+            let composed = setting.compose(&templates).unwrap();
+            let html = composed.html.as_ref().unwrap();
+            let about = format!("{} in {language}", setting.template);
+            assert!(!html.contains("<img") && !composed.text.contains("QR"), "{about}: {}", composed.text);
+            let words = ["scan this code", "diesen Code", "ce code", "este código"];
+            assert!(words.iter().all(|word| !composed.text.replace('\n', " ").contains(word)), "{about}: {}", composed.text);
+        }
+    }
+}
+
+#[test]
+fn a_function_asks_for_another_sum_of_other_invoices() {
+    let company = Company { payment_reference: "order".into(), ..acme() };
+    let setting = Setting { company: Some(company), as_of: date(2027, 3, 12), ..Setting::new("C-1", "a") };
+    let body = "<p>{{ payment_link_for(due_total, due_items) }}</p><p>{{ payment_link_for(account_total) }}</p>\
+                <img src=\"{{ image(payment_code_for(due_total, due_items)) }}\" alt=\"\">";
+    let composed = setting.compose(&templates(&[("a.subject.txt", "S"), ("a.html", body)])).unwrap();
+    let page = "https://pay.acme.example/C-1?for=R-2027-0042";
+    assert_eq!(
+        composed.text.split_whitespace().take(2).collect::<Vec<_>>(),
+        [format!("{page}&amount=1190.00"), format!("{page}%2CR-2027-0057&amount=1277.50")]
+    );
+    // One invoice alone has the books' own reference.
+    assert!(read_back(&composed).unwrap().0.ends_with("EUR1190.00\n\n\nPO 7781"));
+    // The same sum of other invoices is another picture.
+    let two = "<p>x</p><img src=\"{{ image(payment_code_for(total)) }}\" alt=\"\"><img src=\"{{ image(payment_code_for(total, items)) }}\" alt=\"\">\
+               <img src=\"{{ image(payment_code_for(total, due_items)) }}\" alt=\"\">";
+    let html = setting.compose(&templates(&[("a.subject.txt", "S"), ("a.html", two)])).unwrap().html.unwrap();
+    assert_eq!((html.matches("cid:image-1.").count(), html.matches("cid:image-2.").count()), (2, 1), "{html}");
+    for (call, expected) in [
+        ("payment_code_for(total, [total])", "is not an invoice: pass `items`, or some of them"),
+        ("payment_link_for(5)", "`5` is not an amount with its currency"),
+    ] {
+        let body = format!("{{{{ {call} }}}}");
+        let fault = setting.compose(&templates(&[("a.subject.txt", "S"), ("a.html", &body)])).unwrap_err().to_string();
+        assert!(fault.contains(expected), "{fault}");
     }
 }
