@@ -33,7 +33,7 @@ fn the_shipped_plugins_pass_their_own_tests() {
     let mut names = vec![];
     for folder in fs::read_dir(shipped).unwrap().map(Result::unwrap) {
         let name = folder.file_name().into_string().unwrap();
-        for inner in ["", "rates/"] {
+        for inner in ["", "rates/", "layouts/"] {
             let Ok(files) = fs::read_dir(folder.path().join(inner)) else { continue };
             for file in files.map(Result::unwrap).filter(|file| file.path().is_file()) {
                 let text = fs::read_to_string(file.path()).unwrap();
@@ -43,11 +43,11 @@ fn the_shipped_plugins_pass_their_own_tests() {
         names.push(name);
     }
     names.sort();
-    assert_eq!(names, ["business-days", "escalation", "late-payment", "webhook-alert"]);
+    assert_eq!(names, ["business-days", "escalation", "late-payment", "typeset", "webhook-alert"]);
     let checked = workspace.dunlin(&["plugin", "check"]);
-    assert_eq!((checked.code, checked.out.as_str()), (Some(0), "All right: 4 plugins\n"));
+    assert_eq!((checked.code, checked.out.as_str()), (Some(0), "All right: 5 plugins\n"));
     let tested = workspace.dunlin(&["plugin", "test"]);
-    assert_eq!((tested.code, tested.out.as_str()), (Some(0), "36 passed, 0 failed\n"), "{}", tested.err);
+    assert_eq!((tested.code, tested.out.as_str()), (Some(0), "44 passed, 0 failed\n"), "{}", tested.err);
     assert_eq!(workspace.dunlin(&["check"]).code, Some(0));
 }
 
