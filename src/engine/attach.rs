@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use crate::domain::hex::hexadecimal;
+use crate::domain::id::Language;
 use crate::domain::ledger::CustomerIndex;
 use crate::engine::compose::{Blocked, Composer};
 use crate::message::{Annex, Attachment};
@@ -21,6 +22,7 @@ use crate::rule::{Enclosed, Enclosure, Rule};
 
 pub(crate) use crate::engine::attach::documents::Answer;
 pub(crate) use crate::engine::attach::kept::AttachedFile;
+use crate::engine::attach::program::Asking;
 pub(crate) use crate::engine::attach::program::{Files, answered};
 
 /// The most that the attachments of one run may have together from one source, in bytes: they lie on the disk until it is stored.
@@ -32,14 +34,20 @@ pub const PASSWORD_CHARACTERS_MIN: usize = 8;
 /// Who makes or has a file that is fetched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
-    Plugin(String),
+    /// A plugin with what a rule says to it, as JSON.
+    Plugin {
+        name: String,
+        settings: String,
+    },
     Document(String),
 }
 
 impl Source {
     fn of(enclosed: &Enclosed) -> Option<Self> {
         match enclosed {
-            Enclosed::Plugin(plugin) => Some(Self::Plugin(plugin.clone())),
+            Enclosed::Plugin { name, settings } => {
+                Some(Self::Plugin { name: name.clone(), settings: program::settings_json(settings).to_string() })
+            }
             Enclosed::Document(document) => Some(Self::Document(document.clone())),
             Enclosed::Items(_) | Enclosed::Paper(_) | Enclosed::Zip { .. } => None,
         }
@@ -135,7 +143,7 @@ impl Attachments {
                 // A mail about credit notes alone may have no invoice's document.
                 Ok(if holds.is_empty() { Vec::new() } else { vec![Annex::Zip { holds, name, password }] })
             }
-            Enclosed::Plugin(_) | Enclosed::Document(_) => {
+            Enclosed::Plugin { .. } | Enclosed::Document(_) => {
                 let files = self.fetched(&enclosure.what, key)?;
                 let annex = |file: &AttachedFile| {
                     let owner = file.customer.unwrap_or(customer);
@@ -152,13 +160,13 @@ impl Attachments {
     fn fetched(&self, what: &Enclosed, key: &str) -> Result<&[AttachedFile], String> {
         let Some(source) = Source::of(what) else { return Ok(&[]) };
         match (self.left_out, &source) {
-            (LeftOut::Nothing, _) | (LeftOut::Documents, Source::Plugin(_)) => {}
+            (LeftOut::Nothing, _) | (LeftOut::Documents, Source::Plugin { .. }) => {}
             (LeftOut::Documents, Source::Document(_)) | (LeftOut::Fetched | LeftOut::All, _) => return Ok(&[]),
         }
         let asked = (source, key.to_owned());
         match (self.answers.get(&asked), asked.0) {
             (Some(answer), _) => answer.as_ref().map(Vec::as_slice).map_err(Clone::clone),
-            (None, Source::Plugin(plugin)) => Err(format!("The plugin `{plugin}` was not asked")),
+            (None, Source::Plugin { name, .. }) => Err(format!("The plugin `{name}` was not asked")),
             (None, Source::Document(document)) => Err(format!("The document `{document}` was not fetched")),
         }
     }
@@ -223,8 +231,9 @@ fn password<'c>(composer: &'c Composer<'_>, customer: CustomerIndex, column: &st
     Ok(password)
 }
 
-/// Fetches the attachments of every message that can go.
-pub async fn fetch(composer: &Composer<'_>, reach: Reach) -> Attachments {
+/// Fetches the attachments of every message that can go; what programs make is in a language other than the customers' where one
+/// is given.
+pub async fn fetch(composer: &Composer<'_>, reach: Reach, language: Option<&Language>) -> Attachments {
     let mut attachments = Attachments {
         left_out: if reach == Reach::Plugins { LeftOut::Documents } else { LeftOut::Nothing },
         ..Attachments::default()
@@ -235,7 +244,10 @@ pub async fn fetch(composer: &Composer<'_>, reach: Reach) -> Attachments {
         let asking: Vec<&PlannedMessage> =
             going.iter().filter(|message| sources(message.rule(composer.rules)).any(|own| own == source)).copied().collect();
         let answers = match &source {
-            Source::Plugin(plugin) => program::of_plugin(composer, plugin, &asking, &mut attachments.folders).await,
+            Source::Plugin { name, settings } => {
+                let asking = Asking { composer, messages: &asking, settings, language };
+                program::of_plugin(&asking, name, &mut attachments.folders).await
+            }
             Source::Document(_) if reach == Reach::Plugins => BTreeMap::new(),
             Source::Document(id) => match composer.workspace.config.documents.iter().find(|document| document.id == *id) {
                 Some(document) => documents::fetch(composer, document, &asking).await,
@@ -254,14 +266,14 @@ fn sources(rule: &Rule) -> impl Iterator<Item = Source> {
 }
 
 /// Does what [`fetch`] does, and waits for it, with or without a runtime around.
-pub fn fetch_blocking(composer: &Composer<'_>, reach: Reach) -> Attachments {
+pub fn fetch_blocking(composer: &Composer<'_>, reach: Reach, language: Option<&Language>) -> Attachments {
     if composer.rules.rules.iter().all(|rule| sources(rule).next().is_none()) {
         return Attachments::default();
     }
     let fetched = std::thread::scope(|scope| {
         let own = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            io::Result::Ok(runtime.block_on(fetch(composer, reach)))
+            io::Result::Ok(runtime.block_on(fetch(composer, reach, language)))
         });
         own.join()
     });

@@ -16,7 +16,7 @@ use crate::domain::variable::Variable;
 use crate::engine::attach::Attachments;
 use crate::engine::input::input;
 use crate::engine::workspace::Workspace;
-use crate::message::{Annex, Attachment, ComposeFault, Composed, ComposedFile, Content, Letter, compose_with, files};
+use crate::message::{Attachment, ComposeFault, Composed, ComposedFile, Content, Letter, compose_with, files, values};
 use crate::outbox::state::State;
 use crate::paper::PaperFault;
 use crate::plan::key::{Audience, MessageKey};
@@ -83,8 +83,10 @@ impl Composer<'_> {
         thread: &[String],
     ) -> Result<Composed, Blocked> {
         let templates = &self.workspace.templates;
-        let (mut composed, redirected) =
-            self.with_letter(language, message, thread, |letter, annexes| compose_with(letter, annexes, templates))?;
+        let (mut composed, redirected) = self.with_letter(language, message, thread, |letter| {
+            let annexes = self.attachments.of(self, message)?;
+            compose_with(letter, &annexes, templates).map_err(|fault| blocked(&fault))
+        })?;
         if !redirected.is_empty() {
             composed.bytes = with_original_recipients(&redirected, composed.bytes);
         }
@@ -98,17 +100,41 @@ impl Composer<'_> {
     /// Why it is blocked.
     pub fn files_in(&self, language: Option<&Language>, message: &PlannedMessage) -> Result<Vec<Attachment>, Blocked> {
         let templates = &self.workspace.templates;
-        let made = self.with_letter(language, message, &[], |letter, annexes| files(letter, annexes, templates))?;
+        let made = self.with_letter(language, message, &[], |letter| {
+            let annexes = self.attachments.of(self, message)?;
+            files(letter, &annexes, templates).map_err(|fault| blocked(&fault))
+        })?;
         Ok(made.0)
     }
 
-    /// Makes something of a message's letter and of what goes with it. Returns it, and whom the mail is kept from by the mode.
+    /// Returns what the templates of a message have, as JSON, but for passwords of ZIPs; in a language other than the customer's
+    /// where one is given.
+    ///
+    /// # Errors
+    /// Why it is blocked.
+    pub(crate) fn values(&self, language: Option<&Language>, message: &PlannedMessage) -> Result<serde_json::Value, Blocked> {
+        let templates = &self.workspace.templates;
+        let made =
+            self.with_letter(language, message, &[], |letter| values(letter, templates).map_err(|fault| blocked(&fault)))?;
+        let mut values = made.0;
+        if let Some(columns) = values.pointer_mut("/customer/attributes").and_then(serde_json::Value::as_object_mut) {
+            self.password_columns().into_iter().for_each(|column| drop(columns.remove(column)));
+        }
+        Ok(values)
+    }
+
+    /// Returns the columns of the customers' file that any rule takes passwords from: a mail without a ZIP must not tell them either.
+    fn password_columns(&self) -> Vec<&str> {
+        self.workspace.rules.rules.iter().flat_map(Rule::password_columns).collect()
+    }
+
+    /// Makes something of a message's letter. Returns it, and whom the mail is kept from by the mode.
     fn with_letter<T>(
         &self,
         language: Option<&Language>,
         message: &PlannedMessage,
         thread: &[String],
-        make: impl FnOnce(&Letter<'_>, &[Annex<'_>]) -> Result<T, ComposeFault>,
+        make: impl FnOnce(&Letter<'_>) -> Result<T, Blocked>,
     ) -> Result<(T, Vec<Recipient>), Blocked> {
         if let Some(reason) = message.blocked {
             let fault = self.plan.faults.iter().find(|(rule, _)| *rule == message.rule && reason == BlockReason::ScriptError);
@@ -160,9 +186,7 @@ impl Composer<'_> {
             language,
             date: self.date(),
         };
-        let annexes = self.attachments.of(self, message)?;
-        let made = make(&letter, &annexes).map_err(|fault| blocked(&fault))?;
-        Ok((made, redirected))
+        Ok((make(&letter)?, redirected))
     }
 
     /// Refuses a mail that none of its sender's servers takes, by what config.yaml says of them: better known now than when they
@@ -285,8 +309,7 @@ impl Composer<'_> {
     /// Returns the rows of the ledger that a message is made from, as JSON.
     fn input(&self, message: &PlannedMessage) -> String {
         let as_of = message.figures_on(self.plan.as_of);
-        // Those of every rule: a mail without a ZIP must not keep them either.
-        let passwords: Vec<&str> = self.workspace.rules.rules.iter().flat_map(Rule::password_columns).collect();
+        let passwords = self.password_columns();
         let of = |documents: Vec<DocumentIndex>, payments: Vec<PaymentIndex>| {
             input(self.ledger, message.customer, message.currency, as_of, &documents, &payments, &passwords)
         };

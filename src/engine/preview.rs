@@ -121,7 +121,7 @@ pub fn preview(
     let single = planned.only(message);
     let bare = Attachments::left_out();
     let composer = Composer { workspace, rules, ledger, plan: &single, now, attachments: &bare };
-    let attachments = fetch_blocking(&composer, Reach::All);
+    let attachments = fetch_blocking(&composer, Reach::All, wanted.language);
     let composer = Composer { attachments: &attachments, ..composer };
     let thread = workspace.thread(&composer.threaded(message))?;
     let composed = composer

@@ -213,7 +213,7 @@ pub async fn commit(
     // Programs are asked before the transaction, which waits for nobody.
     let bare = Attachments::left_out();
     let composer = Composer { workspace: &workspace, rules: &rules, ledger: &ledger, plan: &plan, now, attachments: &bare };
-    let attachments = fetch(&composer, Reach::All).await;
+    let attachments = fetch(&composer, Reach::All, None).await;
     let (is_live, judged) = (workspace.is_live(), ledger.clone());
     let (run_id, (ended_holds, booked_matches)) = store
         .write_run(row, move |run| {

@@ -35,7 +35,8 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
                 let bare = Attachments::left_out();
                 let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &bare };
                 // A program is tried once a level: it may be slow, and does the same for everybody.
-                let attachments = if place == 0 { fetch_blocking(&composer, Reach::Plugins) } else { Attachments::made_alone() };
+                let attachments =
+                    if place == 0 { fetch_blocking(&composer, Reach::Plugins, None) } else { Attachments::made_alone() };
                 let composer = Composer { attachments: &attachments, ..composer };
                 let faults = plan.messages.iter().filter_map(|message| composer.compose(message, &[]).err());
                 let is_of_the_rule = |blocked: &Blocked| match blocked.reason {

@@ -248,11 +248,7 @@ pub fn compose(letter: &Letter<'_>, templates: &Templates) -> Result<Composed, C
 /// The first thing that stands in the way; nothing of the mail exists then.
 pub fn compose_with(letter: &Letter<'_>, annexes: &[Annex<'_>], templates: &Templates) -> Result<Composed, ComposeFault> {
     let envelope = envelope(letter)?;
-    if let Content::Statement(statement) = letter.content
-        && !statement.is_balanced()
-    {
-        return Err(ComposeFault::Unbalanced { balance: plain(statement.total(), statement.currency) });
-    }
+    check_balance(letter)?;
     let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
     let choice = templates.choose(letter.template, language)?;
     let album = choice.album(&envelope.header_id);
@@ -310,6 +306,16 @@ impl Composed {
             language: rendered.language,
             files: Vec::new(),
         }
+    }
+}
+
+/// Refuses a statement that does not add up.
+pub(crate) fn check_balance(letter: &Letter<'_>) -> Result<(), ComposeFault> {
+    match letter.content {
+        Content::Statement(statement) if !statement.is_balanced() => {
+            Err(ComposeFault::Unbalanced { balance: plain(statement.total(), statement.currency) })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -18,6 +18,7 @@ mod pay;
 mod plain;
 mod statement;
 mod test_mail;
+mod values;
 mod variables;
 
 pub use crate::message::annex::Annex;
@@ -33,4 +34,5 @@ pub use crate::message::file_kind::{Ends, document_type, ending_of};
 pub use crate::message::paper::paper;
 pub use crate::message::plain::{PlainMail, plain_mail};
 pub use crate::message::test_mail::test_mail;
+pub use crate::message::values::values;
 pub use crate::message::variables::{EVERY, RECEIPTS, STATEMENTS, TemplateVariable, VARIABLES, known_names, reference};

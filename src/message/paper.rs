@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::money::plain;
 use crate::message::attachment::{Attachment, file_name};
-use crate::message::compose::{ComposeFault, Content, Letter};
+use crate::message::compose::{ComposeFault, Letter, check_balance};
 use crate::message::context::context;
 use crate::message::pay::{Payable, sum_of};
 use crate::paper::{Code, Imprint, Layout};
@@ -21,11 +20,7 @@ pub(crate) const ENDING: &str = "pdf";
 /// # Errors
 /// The first thing that stands in the way; nothing of the paper exists then.
 pub fn paper(letter: &Letter<'_>, layout: &Layout, templates: &Templates) -> Result<Attachment, ComposeFault> {
-    if let Content::Statement(statement) = letter.content
-        && !statement.is_balanced()
-    {
-        return Err(ComposeFault::Unbalanced { balance: plain(statement.total(), statement.currency) });
-    }
+    check_balance(letter)?;
     let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
     let voice = templates.voice(layout.languages(), language);
     let values = context(letter, voice.reader(), voice.language(), None);

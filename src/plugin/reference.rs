@@ -82,15 +82,27 @@ An **alert** program is given one line and ends with exit code 0 when a person w
 
 `severity` is `error` (the daemon does not do its work), `warning` (somebody is needed) or `info` (it is over).
 
-An **attachment** program is started once for a run and is given a line for each mail; it answers each with one line, in
-any order, before its input ends or after:
+An **attachment** program is started once for a run (once for each different `settings` that rules say to it) and is given a line
+for each mail; it answers each with one line, in any order, before its input ends or after:
 
     {\"version\":1,\"id\":\"7\",\"rule\":\"overdue\",\"customer\":{\"id\":\"C-1\",\"name\":\"…\"},\"currency\":\"EUR\",\"total\":\"120.00\",
-     \"level\":\"first\",\"as_of\":\"2026-11-21\",\"items\":[{\"number\":\"INV-1\",\"due_on\":\"2026-10-12\",\"open\":\"120.00\"}]}
+     \"level\":\"first\",\"as_of\":\"2026-11-21\",\"items\":[{\"number\":\"INV-1\",\"due_on\":\"2026-10-12\",\"open\":\"120.00\"}],
+     \"settings\":{…},\"letter\":{…}}
     {\"id\":\"7\",\"files\":[{\"name\":\"INV-1.pdf\",\"content_type\":\"application/pdf\",\"base64\":\"…\"}]}
 
 Of a statement the line has `statement` too: its `form`, `from` and `to`, `opening`, `balance`, `unapplied` and `ages` where it has them,
 and its `lines`, each with the `customer` whose account it stands on.
+
+`settings` is what the rule says beside the plugin's name. `letter` is all that the mail's templates know, under the same names and in the
+mail's language: see template-variables.md. Texts, whole numbers, lists and maps are themselves, an empty text is `\"\"`, and what is not
+defined is not there. The others are maps whose `text` is what a template prints:
+
+    amount  {\"text\":\"€1,190.00\",\"short\":\"1,190.00\",\"amount\":\"1190.00\",\"currency\":\"EUR\",\"is_zero\":false,\"is_negative\":false}
+    date    {\"text\":\"8 March 2027\",\"short\":\"8 Mar 2027\",\"iso\":\"2027-03-08\",\"year\":2027,\"month\":3,\"day\":8}
+    number  {\"text\":\"1,234.5\",\"number\":\"1234.5\"}
+    payment_code  {\"text\":\"QR: …\",\"alt\":\"QR: …\",\"content_type\":\"image/png\",\"base64\":\"…\"}
+
+Not there are functions (`image`, `payment_code_for`) and the columns that passwords of ZIPs come from.
 
 Instead of `base64` a file may have `path`, a file in the folder that the environment names as `DUNLIN_FILES`. `{\"id\":\"7\",\"error\":\"…\"}`
 says that there is none. What is missing, late, too large, misnamed, or an answer to nobody's question, blocks the mails

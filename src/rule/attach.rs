@@ -3,9 +3,12 @@
 //! What each of them becomes is not known here: a plugin's program and a document are fetched by the engine, the rest is made
 //! from the letter by `message`.
 
+use std::collections::BTreeMap;
+
 use crate::domain::problem::Problem;
+use crate::domain::variable::Variable;
 use crate::rule::check::Known;
-use crate::rule::file::look_up;
+use crate::rule::file::{look_up, settings};
 use crate::rule::keys::{REMINDER, STATEMENT};
 use crate::template::{KnownName, NameKind, pattern_problems};
 use crate::yaml::{self, Fields, Node, Problems, Value};
@@ -27,8 +30,13 @@ pub struct Enclosure {
 /// What a member of `attach` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Enclosed {
-    /// The files that the program of this plugin makes.
-    Plugin(String),
+    /// The files that the program of a plugin makes.
+    Plugin {
+        /// The plugin.
+        name: String,
+        /// What the rule says to it.
+        settings: BTreeMap<String, Variable>,
+    },
     /// A document of config.yaml.
     Document(String),
     /// A list of what the mail is about, made from the letter.
@@ -123,7 +131,8 @@ fn members(node: &Node, packing: Packing, kind: &str, known: &Known, problems: &
 
 fn enclosure(node: &Node, packing: Packing, kind: &str, known: &Known, problems: &mut Problems<'_>) -> Option<Enclosure> {
     let mut fields = Fields::open(node, "an attachment", problems)?;
-    let plugin = fields.optional("plugin", problems, |node, problems| plugin(node, known, problems)).map(Enclosed::Plugin);
+    let plugin = fields.optional("plugin", problems, |node, problems| plugin(node, known, problems));
+    let settings = fields.optional("settings", problems, settings);
     let document =
         fields.optional("document", problems, |node, problems| document(node, known, problems)).map(Enclosed::Document);
     let forms = ItemsForm::WORDS.iter().map(|(word, form)| (*word, Some(*form))).chain([(PDF, None)]);
@@ -161,7 +170,8 @@ fn enclosure(node: &Node, packing: Packing, kind: &str, known: &Known, problems:
     let is_shared = fields.optional("shared", problems, yaml::boolean).unwrap_or(false);
     let written = WHATS.iter().filter(|what| fields.key_span(what).is_some()).count();
     let (span, name_span, shared_span) = (fields.span(), fields.key_span("name"), fields.key_span("shared"));
-    let password_span = fields.key_span("password");
+    let (password_span, settings_span) = (fields.key_span("password"), fields.key_span("settings"));
+    let is_plugin = fields.key_span("plugin").is_some();
     fields.close(problems);
     if written != 1 {
         let message = format!("An attachment has one of {}", WHATS.map(|what| format!("`{what}`")).join(", "));
@@ -179,6 +189,9 @@ fn enclosure(node: &Node, packing: Packing, kind: &str, known: &Known, problems:
     if let Some(span) = password_span.filter(|_| holds.is_none()) {
         problems.error_hint(span, "Only a ZIP has a password", "write `zip: […]` beside it");
     }
+    if let Some(span) = settings_span.filter(|_| !is_plugin) {
+        problems.error_hint(span, "Only a plugin has settings", "write `plugin: name` beside them");
+    }
     if password_span.is_some() && password.is_none() {
         // Read without it, the mail would go unprotected.
         return None;
@@ -191,6 +204,8 @@ fn enclosure(node: &Node, packing: Packing, kind: &str, known: &Known, problems:
         }
         None => {
             let zip = holds.map(|holds| Enclosed::Zip { holds, password });
+            let settings = settings.unwrap_or_default();
+            let plugin = plugin.map(|name| Enclosed::Plugin { name, settings });
             plugin.or(document).or(items.flatten().map(Enclosed::Items)).or(zip)
         }
     };

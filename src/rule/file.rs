@@ -279,12 +279,12 @@ fn tried(
     made
 }
 
-/// Reads what a rule says to a picker: named values.
-fn settings(node: &Node, problems: &mut Problems<'_>) -> Option<BTreeMap<String, Variable>> {
+/// Reads what a rule says to a plugin: named values.
+pub(crate) fn settings(node: &Node, problems: &mut Problems<'_>) -> Option<BTreeMap<String, Variable>> {
     match yaml::variable(node, problems)? {
         Variable::Map(settings) => Some(settings),
         _ => {
-            problems.error_hint(node.span, "Expected settings with names", "write `{ name: { setting: value } }`");
+            problems.error_hint(node.span, "Expected settings with names", "write `{ setting: value }`");
             None
         }
     }

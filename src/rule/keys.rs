@@ -335,6 +335,14 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(
         Owner::Attach,
+        "settings",
+        ALL,
+        "`{ setting: value }`",
+        "none",
+        "Of a `plugin`: what its program is told besides, as its README says: `{ layout: statement.typ }`.",
+    ),
+    key(
+        Owner::Attach,
         "document",
         ALL,
         "a document",

@@ -88,6 +88,7 @@ const SECRET_ELSEWHERE: Shape = Shape::Pattern("^[$][{](env|file|credential):.+[
 /// A member of `attach`.
 const ATTACHMENT: Shape = Shape::Keys(&[
     ("plugin", Shape::Name),
+    ("settings", SETTINGS),
     ("document", Shape::Name),
     ("items", Shape::Words(ITEMS)),
     ("statement", Shape::Words(&["pdf"])),
@@ -101,6 +102,7 @@ const ATTACHMENT: Shape = Shape::Keys(&[
 /// An attachment in a ZIP.
 const PACKED: Shape = Shape::Keys(&[
     ("plugin", Shape::Name),
+    ("settings", SETTINGS),
     ("document", Shape::Name),
     ("items", Shape::Words(ITEMS)),
     ("statement", Shape::Words(&["pdf"])),

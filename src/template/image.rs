@@ -98,6 +98,12 @@ pub fn image_value(name: &str, alternative: String, make: impl Fn() -> Arc<[u8]>
     Value::from_object(MadeImage { name: name.to_owned(), alternative, make: Box::new(make) })
 }
 
+/// Returns the image that is made for a mail, where a value is one.
+pub(crate) fn made_image(value: &Value) -> Option<Image> {
+    let MadeImage { name, alternative, make } = value.downcast_object_ref::<MadeImage>()?;
+    Some(Image { name: name.clone(), bytes: make(), alternative: alternative.clone() })
+}
+
 /// An image as a value of a template.
 struct MadeImage {
     name: String,

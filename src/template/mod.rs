@@ -13,6 +13,7 @@ mod file;
 mod filter;
 mod hash;
 mod image;
+mod json;
 mod load;
 mod mention;
 mod mjml;
@@ -31,6 +32,7 @@ pub use crate::template::image::{
     Album, IMAGE_BYTES_MAX, IMAGE_ENDINGS, IMAGE_FILES_MAX, IMAGE_FUNCTION, IMAGES_BYTES_MAX, IMAGES_MAX, Image, ImageFile,
     ShownImage, image_fault, image_value,
 };
+pub use crate::template::json::json_of;
 pub use crate::template::load::{TEMPLATE_BYTES_MAX, TEMPLATES_MAX, Templates};
 pub use crate::template::phrase::{Phrase, ROW, Voice};
 pub use crate::template::reader::{LANGUAGE_DEFAULT, Reader};

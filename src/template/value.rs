@@ -20,6 +20,13 @@ pub(crate) struct MoneyObject {
     reader: Arc<Reader>,
 }
 
+impl MoneyObject {
+    /// Returns the amount as its reader writes it, without the currency.
+    pub(crate) fn short(&self) -> String {
+        self.reader.amount(self.money)
+    }
+}
+
 impl Object for MoneyObject {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
@@ -55,6 +62,13 @@ impl Object for MoneyObject {
 pub(crate) struct DateObject {
     pub(crate) date: Date,
     reader: Arc<Reader>,
+}
+
+impl DateObject {
+    /// Returns the date as short as its reader can read it.
+    pub(crate) fn short(&self) -> String {
+        self.reader.date_short(self.date)
+    }
 }
 
 impl Object for DateObject {

@@ -41,6 +41,8 @@ mod smtp_test;
 mod statements;
 #[path = "../smtp/token_server.rs"]
 mod token_server;
+#[cfg(unix)]
+mod typeset;
 #[path = "../mail/verifier.rs"]
 mod verifier;
 mod workspace;

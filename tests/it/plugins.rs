@@ -33,7 +33,7 @@ fn the_shipped_plugins_pass_their_own_tests() {
     let mut names = vec![];
     for folder in fs::read_dir(shipped).unwrap().map(Result::unwrap) {
         let name = folder.file_name().into_string().unwrap();
-        for inner in ["", "rates/"] {
+        for inner in ["", "rates/", "layouts/"] {
             let Ok(files) = fs::read_dir(folder.path().join(inner)) else { continue };
             for file in files.map(Result::unwrap).filter(|file| file.path().is_file()) {
                 let text = fs::read_to_string(file.path()).unwrap();
@@ -43,11 +43,11 @@ fn the_shipped_plugins_pass_their_own_tests() {
         names.push(name);
     }
     names.sort();
-    assert_eq!(names, ["business-days", "escalation", "late-payment", "webhook-alert"]);
+    assert_eq!(names, ["business-days", "escalation", "late-payment", "typeset", "webhook-alert"]);
     let checked = workspace.dunlin(&["plugin", "check"]);
-    assert_eq!((checked.code, checked.out.as_str()), (Some(0), "All right: 4 plugins\n"));
+    assert_eq!((checked.code, checked.out.as_str()), (Some(0), "All right: 5 plugins\n"));
     let tested = workspace.dunlin(&["plugin", "test"]);
-    assert_eq!((tested.code, tested.out.as_str()), (Some(0), "36 passed, 0 failed\n"), "{}", tested.err);
+    assert_eq!((tested.code, tested.out.as_str()), (Some(0), "44 passed, 0 failed\n"), "{}", tested.err);
     assert_eq!(workspace.dunlin(&["check"]).code, Some(0));
 }
 
@@ -184,6 +184,56 @@ fn whatever_a_program_does_the_run_ends_and_no_mail_goes_bare() {
             );
         }
     }
+}
+
+/// Makes a file of each request itself.
+const ECHO: &str = "import base64, json, sys\nfor line in sys.stdin.buffer:\n    request = json.loads(line)\n    \
+    file = {\"name\": request[\"settings\"].get(\"called\", \"asked\") + \".json\", \"content_type\": \"application/json\", \
+    \"base64\": base64.b64encode(line).decode()}\n    print(json.dumps({\"id\": request[\"id\"], \"files\": [file]}), flush=True)\n";
+
+#[test]
+fn a_program_is_told_the_whole_letter_and_what_its_rule_says_but_no_password() {
+    let server = Server::willing();
+    let workspace = workspace(server.port, 2, "attachment: { command: [python3, ./echo.py] }\n");
+    workspace.write("plugins/p/echo.py", ECHO);
+    workspace.write(
+        "customers.csv",
+        "id,name,language,tags,billing,street,pin\nC0001,Ä & Söhne,de,,ap@a.example,Kai 1,secret-of-1\nC0002,B Ltd,en,,ap@b.example,,secret-of-2\n",
+    );
+    workspace.edit(
+        "rules/overdue.yaml",
+        "to: [billing]\n",
+        "to: [billing]\nscript: s.rhai\nattach:\n  - { plugin: p, settings: { called: one, rate: 1.50, deep: { from: 2026-01-02, yes: true } } }\n  \
+         - { plugin: p }\n  - { zip: [{ items: csv }], password: customer.attributes.pin }\n",
+    );
+    workspace.write("rules/s.rhai", "fn variables(customer, items, level) { #{ rate: 2.5, name: `<${customer.name}>` } }\n");
+    let ran = workspace.run();
+    assert_eq!(ran["counts"]["accepted"], 2, "{ran}");
+    let told = server.taken().into_iter().map(|mail| {
+        let parsed = mail_parser::MessageParser::default().parse(&mail.bytes).unwrap();
+        let files =
+            parsed.attachments().filter(|file| mail_parser::MimeHeaders::attachment_name(*file).unwrap().ends_with(".json"));
+        files.map(|file| serde_json::from_slice::<Value>(file.contents()).unwrap()).collect::<Vec<_>>()
+    });
+    let told: Vec<_> = told.collect();
+    assert!(!format!("{told:?}").contains("secret-of"), "{told:?}");
+    let of = |id: &str| told.iter().find(|files| files[0]["customer"]["id"] == id).unwrap();
+    let first = of("C0001");
+    assert_eq!(first.len(), 2, "each member of `attach` is asked about for itself");
+    assert_eq!(
+        first[0]["settings"],
+        serde_json::json!({ "called": "one", "rate": "1.50", "deep": { "from": "2026-01-02", "yes": true } })
+    );
+    assert_eq!(first[1]["settings"], serde_json::json!({}));
+    assert_eq!(first[0]["letter"], first[1]["letter"]);
+    let letter = &first[0]["letter"];
+    assert_eq!(
+        (&letter["customer"]["name"], &letter["customer"]["attributes"]),
+        (&"Ä & Söhne".into(), &serde_json::json!({ "street": "Kai 1" }))
+    );
+    assert_eq!((&letter["total"]["text"], &letter["total"]["amount"]), (&"€1.50".into(), &"1.50".into()), "{letter}");
+    assert_eq!(letter["vars"], serde_json::json!({ "rate": { "text": "2.5", "number": "2.5" }, "name": "<Ä & Söhne>" }));
+    assert_eq!(of("C0002")[0]["letter"]["customer"]["attributes"], serde_json::json!({ "street": "" }));
 }
 
 #[test]

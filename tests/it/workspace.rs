@@ -98,7 +98,12 @@ impl Workspace {
 
     /// Runs a command to its end.
     pub fn dunlin(&self, arguments: &[&str]) -> Ran {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        self.dunlin_with(arguments, &[])
+    }
+
+    /// Runs a command to its end, with these variables of the environment.
+    pub fn dunlin_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let Output { status, stdout, stderr } = self.command(arguments).envs(variables.iter().copied()).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ran { code: status.code(), out: text(stdout), err: text(stderr) }
     }

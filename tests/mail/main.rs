@@ -270,6 +270,11 @@ impl Setting {
     }
 
     fn compose_with(&self, annexes: &[Annex<'_>], templates: &Templates) -> Result<Composed, ComposeFault> {
+        self.with_letter(|letter| compose_with(letter, annexes, templates))
+    }
+
+    /// Makes something of the letter.
+    fn with_letter<T>(&self, make: impl FnOnce(&Letter<'_>) -> T) -> T {
         let ledger = ledger();
         let customer = ledger.find_customer(self.customer).unwrap();
         let is_old = |index: &DocumentIndex| {
@@ -315,7 +320,7 @@ impl Setting {
             language: language.as_ref(),
             date: date(2027, 4, 5).at(9, 0, 0, 0).in_tz("Europe/Berlin").unwrap(),
         };
-        compose_with(&letter, annexes, templates)
+        make(&letter)
     }
 }
 
@@ -774,6 +779,55 @@ fn what_only_statements_and_receipts_have_is_there_and_no_other() {
     );
     let credit = "{% for line in statement.lines if line.bucket is not defined %}{{ line.kind }} {{ line.open }}{% endfor %} = {{ statement.balance }}";
     assert_eq!(text(Setting::statement("C-1", "a"), credit), "credit_note -€40.00 = €987.50");
+}
+
+#[test]
+fn a_program_outside_is_told_every_variable_of_the_table_by_its_name() {
+    fn has(value: &serde_json::Value, path: &[&str]) -> bool {
+        match (value, path) {
+            (_, [] | ["*"]) => true,
+            (serde_json::Value::Array(members), _) => members.iter().any(|member| has(member, path)),
+            (_, [name, rest @ ..]) => value.get(name).is_some_and(|own| has(own, rest)),
+        }
+    }
+    let files = [("a.subject.txt", "S"), ("a.txt", "T"), ("a.de.subject.txt", "S"), ("a.de.txt", "T")];
+    let templates = templates(&files);
+    let told = |setting: Setting| setting.with_letter(|letter| message::values(letter, &templates)).unwrap();
+    let (form, scope) = (StatementForm::BalanceForward, AccountScope::Group);
+    let layout = StatementLayout { form, scope, ..StatementLayout::default() };
+    let reminder = told(Setting::new("C-1", "a"));
+    let statements = [told(Setting::statement("C-1", "a")), told(Setting { layout, ..Setting::statement("C-1", "a") })];
+    let receipt = told(Setting { tells: Tells::Receipt, ..Setting::new("C-1", "a") });
+    // A function is nothing that could be told.
+    for variable in message::VARIABLES.iter().filter(|variable| variable.path != "payment_code_for") {
+        let path: Vec<&str> = variable.path.split('.').map(|name| name.trim_end_matches("[]")).collect();
+        let is_told = match variable.mails {
+            message::EVERY => has(&reminder, &path),
+            message::STATEMENTS => statements.iter().any(|statement| has(statement, &path)),
+            _ => has(&receipt, &path),
+        };
+        assert!(is_told, "{}", variable.path);
+    }
+    assert_eq!(reminder.get("payment_code_for"), None);
+    let names = |map: &serde_json::Value| map.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&reminder["payment_code"]), ["text", "alt", "content_type", "base64"]);
+    assert_eq!((&reminder["company"]["state"], &reminder["items"][0]["days_overdue"]), (&"".into(), &24.into()));
+    assert_eq!(
+        (&reminder["items"][0]["disputed"], &reminder["customer"]["tags"]),
+        (&false.into(), &serde_json::json!(["net30"]))
+    );
+    let german = told(Setting::new("C-2", "a"));
+    let expected = serde_json::json!({
+        "text": "5 April 2027", "short": "5 Apr 2027", "iso": "2027-04-05", "year": 2027, "month": 4, "day": 5,
+    });
+    assert_eq!((&reminder["as_of"], &german["as_of"]["text"]), (&expected, &"5. April 2027".into()));
+    let expected = serde_json::json!({
+        "text": "€1,190.00", "short": "1,190.00", "amount": "1190.00", "currency": "EUR", "is_zero": false, "is_negative": false,
+    });
+    assert_eq!((&reminder["items"][0]["total"], &reminder["vars"]["pay_by"]["iso"]), (&expected, &"2027-04-12".into()));
+    let off = Setting { tells: Tells::Statement(dec!(1)), ..Setting::statement("C-1", "a") };
+    let fault = off.with_letter(|letter| message::values(letter, &templates)).unwrap_err();
+    assert!(matches!(fault, ComposeFault::Unbalanced { .. }), "{fault}");
 }
 
 #[test]

@@ -18,12 +18,14 @@ use tempfile::TempDir;
 
 use crate::domain::ageing::Bucket;
 use crate::domain::date::ISO;
+use crate::domain::id::Language;
 use crate::domain::ledger::Ledger;
 use crate::domain::money::plain;
 use crate::domain::statement::{AccountPart, StatementLine, StatementOfAccount};
+use crate::domain::variable::Variable;
 use crate::engine::attach::kept::{AttachedFile, Kept, Untaken};
 use crate::engine::attach::{Answer, RUN_BYTES_MAX};
-use crate::engine::compose::Composer;
+use crate::engine::compose::{Blocked, Composer};
 use crate::engine::programs::{PROTOCOL, start};
 use crate::message::{KeptBytes as _, attachment_fault};
 use crate::plan::PlannedMessage;
@@ -54,26 +56,34 @@ impl Files {
     }
 }
 
-/// Asks a plugin's program about these mails.
-pub(crate) async fn of_plugin(
-    composer: &Composer<'_>,
-    name: &str,
-    messages: &[&PlannedMessage],
-    folders: &mut Vec<Files>,
-) -> BTreeMap<String, Answer> {
-    let requests: Vec<(String, Value)> =
-        messages.iter().map(|message| (composer.key(message).to_string(), request(composer, message))).collect();
-    let all =
-        |requests: Vec<(String, Value)>, fault: String| requests.into_iter().map(|(key, _)| (key, Err(fault.clone()))).collect();
+/// What a plugin's program is asked about.
+pub(crate) struct Asking<'a> {
+    pub(crate) composer: &'a Composer<'a>,
+    /// The mails.
+    pub(crate) messages: &'a [&'a PlannedMessage],
+    /// What their rules say to the plugin, as JSON.
+    pub(crate) settings: &'a str,
+    /// A language other than the customers'.
+    pub(crate) language: Option<&'a Language>,
+}
+
+/// Asks a plugin's program.
+pub(crate) async fn of_plugin(asking: &Asking<'_>, name: &str, folders: &mut Vec<Files>) -> BTreeMap<String, Answer> {
+    let Asking { composer, messages, settings, .. } = asking;
+    let key = |message: &PlannedMessage| composer.key(message).to_string();
+    let all = |fault: String| messages.iter().map(|message| (key(message), Err(fault.clone()))).collect();
     let plugin = composer.workspace.plugins.find(name).and_then(|plugin| plugin.attachment.as_ref());
-    let Some(program) = plugin else { return all(requests, format!("The plugin `{name}` is not there")) };
+    let Some(program) = plugin else { return all(format!("The plugin `{name}` is not there")) };
     let files = match Files::new() {
         Ok(files) => files,
-        Err(error) => return all(requests, format!("There is no place for the files of `{name}`: {error}")),
+        Err(error) => return all(format!("There is no place for the files of `{name}`: {error}")),
     };
     let mut start = start(&composer.workspace.root, name, program);
     start.environment.insert(Files::VARIABLE.to_owned(), files.path().into());
-    let answers = answered(start, program, &files, requests).await;
+    let settings: Value = serde_json::from_str(settings).expect("settings are JSON of our own");
+    let mut requests = Requests { asking, settings, left: messages.iter(), untold: BTreeMap::new() };
+    let mut answers = answered(start, program, &files, &mut requests).await;
+    answers.extend(requests.untold);
     folders.push(files);
     let failed = answers.values().filter(|answer| answer.is_err()).count();
     if failed > 0 {
@@ -82,8 +92,33 @@ pub(crate) async fn of_plugin(
     answers
 }
 
+/// What a program is told of each mail, made when its turn has come: a statement may be long, and one is in memory at a time.
+struct Requests<'a> {
+    asking: &'a Asking<'a>,
+    settings: Value,
+    left: std::slice::Iter<'a, &'a PlannedMessage>,
+    /// Mails that have no values, and so are no question, with the reason. They are blocked by it when they are composed.
+    untold: BTreeMap<String, Answer>,
+}
+
+impl Iterator for Requests<'_> {
+    type Item = (String, Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let message = self.left.next()?;
+            let key = self.asking.composer.key(message).to_string();
+            match request(self.asking, message, &self.settings) {
+                Ok(request) => return Some((key, request)),
+                Err(Blocked { detail, .. }) => drop(self.untold.insert(key, Err(detail))),
+            }
+        }
+    }
+}
+
 /// What a program is told of a mail.
-fn request(composer: &Composer<'_>, message: &PlannedMessage) -> Value {
+fn request(asking: &Asking<'_>, message: &PlannedMessage, settings: &Value) -> Result<Value, Blocked> {
+    let Asking { composer, language, .. } = asking;
     let Composer { rules, ledger, plan, .. } = composer;
     let customer = ledger.customer(message.customer);
     let as_of = message.figures_on(plan.as_of);
@@ -116,11 +151,33 @@ fn request(composer: &Composer<'_>, message: &PlannedMessage) -> Value {
         "level": message.level_facts(rules).id.as_str(),
         "as_of": as_of.strftime(ISO).to_string(),
         "items": items,
+        "settings": settings,
+        "letter": composer.values(*language, message)?,
     });
     if let Some(figures) = composer.figures(message) {
         request["statement"] = statement(ledger, &figures);
     }
-    request
+    Ok(request)
+}
+
+/// Returns what a rule says to a plugin as its program is told it: exact numbers and days as texts.
+pub(crate) fn settings_json(settings: &BTreeMap<String, Variable>) -> Value {
+    let entry = |(name, value): (&String, &Variable)| (name.clone(), setting_json(value));
+    Value::Object(settings.iter().map(entry).collect())
+}
+
+fn setting_json(setting: &Variable) -> Value {
+    match setting {
+        Variable::Nothing => Value::Null,
+        Variable::Boolean(is_so) => (*is_so).into(),
+        Variable::Integer(number) => (*number).into(),
+        Variable::Decimal(number) => number.to_string().into(),
+        Variable::Money(money) => money.to_string().into(),
+        Variable::Date(day) => day.strftime(ISO).to_string().into(),
+        Variable::Text(text) => text.as_str().into(),
+        Variable::List(list) => list.iter().map(setting_json).collect(),
+        Variable::Map(map) => settings_json(map),
+    }
 }
 
 /// What a program is told of a statement beside the documents that are open.

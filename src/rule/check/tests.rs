@@ -354,11 +354,15 @@ fn what_is_attached_is_one_thing_each_under_a_name_that_can_be_made() {
         |form, name: Option<&str>| Enclosure { what: Enclosed::Items(form), name: name.map(str::to_owned), is_shared: false };
     let expected = [
         items(ItemsForm::Csv, Some("{{ customer.id }}")),
-        Enclosure { what: Enclosed::Plugin("papers".into()), name: None, is_shared: false },
+        Enclosure { what: Enclosed::Plugin { name: "papers".into(), settings: [].into() }, name: None, is_shared: false },
         items(ItemsForm::PlainCsv, None),
     ];
     assert_eq!(set.rules[0].attach, expected);
     assert_eq!(found("{ items: csv }").1, [""; 0]);
+    let (set, problems) = found("[{ plugin: papers, settings: { a: 1 } }, { plugin: papers }]");
+    assert_eq!(problems, [""; 0]);
+    let settings = [("a".to_owned(), Variable::Integer(1))].into();
+    assert_eq!(set.rules[0].attach[0].what, Enclosed::Plugin { name: "papers".into(), settings });
     for (attach, expected) in [
         ("[{ items: xls }]", vec!["6:19: `xls` is not known here; did you mean `xlsx`?"]),
         (
@@ -383,6 +387,12 @@ fn what_is_attached_is_one_thing_each_under_a_name_that_can_be_made() {
             vec!["6:30: Unknown name `customer.idd`; did you mean `customer.id`?"],
         ),
         ("[{ plugin: papers, name: x }]", vec!["6:28: The program of a plugin names its files itself; remove `name`"]),
+        ("[{ items: csv, settings: { a: 1 } }]", vec!["6:24: Only a plugin has settings; write `plugin: name` beside them"]),
+        ("[{ plugin: papers, settings: 1 }]", vec!["6:38: Expected settings with names; write `{ setting: value }`"]),
+        (
+            "[{ plugin: papers, settings: { a: 1 } }, { plugin: papers, settings: { a: 1 } }]",
+            vec!["6:50: The same is attached twice"],
+        ),
         ("[{ document: invoise }]", vec!["6:22: There is no document `invoise`; did you mean `invoice`?"]),
         (
             "[{ items: csv, shared: true }]",
