@@ -1,7 +1,9 @@
 //! Postfix, Exim and Dovecot's submission service, each set up as operators have them: TLS first, then a sign-in.
 
+use std::net::{Ipv4Addr, TcpStream};
+
 use crate::authority::{Authority, Leaf};
-use crate::premises::{DOMAIN, Premises, Program, on_ports};
+use crate::premises::{DOMAIN, Premises, Program, on_ports, wait_until};
 
 /// The user who may send, and the password.
 pub const USER: &str = "robot";
@@ -75,7 +77,7 @@ pub fn postfix(authority: &Authority, extra: PostfixExtra) -> Server {
     let dovecot = format!("{settings}protocols =\nservice auth {{\n  unix_listener /{socket} {{\n    mode = 0666\n  }}\n}}\n");
     premises.write("etc/dovecot/dovecot.conf", &dovecot);
     let signing_in = premises.start("/usr/sbin/dovecot", &["-F", "-c", "/etc/dovecot/dovecot.conf"]);
-    crate::premises::wait_until("Dovecot's socket", || premises.path(&socket).exists());
+    wait_until("Dovecot's socket", || premises.path(&socket).exists());
     let id = premises.user_id("vmail");
     let main = format!(
         "compatibility_level = 3.6\nmaillog_file = /var/log/mail.log\nqueue_directory = /{spool}\ndata_directory = /var/lib/postfix\n\
@@ -168,7 +170,17 @@ impl Server {
     /// Ends the mail server, and starts it anew on the same port, with what it has queued.
     pub fn restart_postfix(&mut self) {
         drop(self.programs.remove(0));
-        let running = self.premises.start("/usr/lib/postfix/sbin/master", &["-c", "/etc/postfix", "-s"]);
+        // Its own programs outlive it by a moment, with its port and its lock; a new one that meets them ends at once.
+        let is_open = |port: u16| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        wait_until("the end of the old server", || !is_open(self.port));
+        let start = || self.premises.start("/usr/lib/postfix/sbin/master", &["-c", "/etc/postfix", "-s"]);
+        let mut running = start();
+        wait_until("the new server", || {
+            if running.has_ended() {
+                running = start();
+            }
+            is_open(self.port)
+        });
         self.programs.insert(0, running);
     }
 }
