@@ -311,7 +311,7 @@ impl Workspace {
             }"#;
         self.write("plugins/file/file.awk", program);
         let rule = fs::read_to_string(self.0.path().join("rules/first.yaml")).unwrap();
-        self.write("rules/first.yaml", &(rule + "attach: [{ plugin: file }]\n"));
+        self.write("rules/first.yaml", &(rule + "attach: [{ plugin: file, shared: true }]\n"));
         self
     }
 
