@@ -102,7 +102,7 @@ defined is not there. The others are maps whose `text` is what a template prints
     number  {\"text\":\"1,234.5\",\"number\":\"1234.5\"}
     payment_code  {\"text\":\"QR: …\",\"alt\":\"QR: …\",\"content_type\":\"image/png\",\"base64\":\"…\"}
 
-Not there are functions (`image`, `payment_code_for`) and the columns that passwords of ZIPs come from.
+Not there are functions (`image`, `payment_code_for`, `payment_link_for`) and the columns that passwords of ZIPs come from.
 
 Instead of `base64` a file may have `path`, a file in the folder that the environment names as `DUNLIN_FILES`. `{\"id\":\"7\",\"error\":\"…\"}`
 says that there is none. What is missing, late, too large, misnamed, or an answer to nobody's question, blocks the mails
