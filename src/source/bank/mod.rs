@@ -105,7 +105,7 @@ fn table(path: &Path, format: &BankFormat) -> Result<(CsvTable, Vec<String>), Ve
     if !problems.is_empty() {
         return Err(problems);
     }
-    let Guess { columns, dates, amounts, delimiter, encoding, .. } = found;
+    let Guess { columns, dates, amounts, delimiter, encoding, lines_before, .. } = found;
     let placed = |(field, column): (String, String)| {
         let place = format.columns.iter().find(|own| own.field == field).and_then(|own| own.place.clone());
         ColumnName { field, column, place }
@@ -124,6 +124,7 @@ fn table(path: &Path, format: &BankFormat) -> Result<(CsvTable, Vec<String>), Ve
         delimiter: Some(format.delimiter.unwrap_or(delimiter)),
         encoding: format.encoding.unwrap_or(encoding),
         columns: columns.into_iter().map(placed).collect(),
+        lines_before,
         ..CsvTable::new(path)
     };
     Ok((table, notes))

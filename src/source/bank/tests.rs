@@ -35,6 +35,24 @@ fn told(file: &BankFile) -> Vec<String> {
 }
 
 #[test]
+fn lines_before_the_header_are_left_alone_and_faults_keep_their_places() {
+    let before =
+        "\"Umsatzanzeige\";\"Datei erstellt am: 12.03.2026\"\n\nIBAN;DE02 1203 0000 0000 2020 51\nSaldo;1.234,50 EUR\n\n";
+    let rows = "Buchungstag;Auftraggeber;Verwendungszweck;Betrag\n21.02.2026;Abc;R-1;1.234,50\n";
+    let file = read_text(&format!("{before}{rows}"), &BankFormat::default()).unwrap();
+    assert_eq!(told(&file), ["2026-02-21 1234.50 EUR | Abc |  | R-1"]);
+    let wrong = read_text(&format!("{before}{rows}22.02.2026;Abc;R-2;1x\n"), &BankFormat::default()).unwrap_err();
+    assert!(wrong.len() == 1 && wrong[0].starts_with("8:"), "{wrong:?}");
+    // Headings of its own: those that config.yaml names.
+    let column = |field: &str, column: &str| ColumnName { field: field.into(), column: column.into(), place: None };
+    let columns = vec![column("booked_on", "Wann"), column("amount", "Wieviel")];
+    let text = format!("{before}Wann;Wer;Wieviel\n21.02.2026;Abc;5,00\n");
+    let file = read_text(&text, &BankFormat { columns, ..BankFormat::default() }).unwrap();
+    assert_eq!(told(&file), ["2026-02-21 5.00 EUR |  |  | "]);
+    assert_eq!(read_text(&text, &BankFormat::default()).unwrap_err().len(), 2, "nothing tells where its header is");
+}
+
+#[test]
 fn a_usual_export_needs_no_configuration() {
     for (text, expected) in [
         (

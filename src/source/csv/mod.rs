@@ -74,6 +74,8 @@ pub struct CsvTable {
     pub encoding: Encoding,
     /// Which column holds which field. A field not listed is taken from a column that is spelled like it.
     pub columns: Vec<ColumnName>,
+    /// How many lines stand before the header.
+    pub lines_before: usize,
 }
 
 impl CsvTable {
@@ -89,6 +91,7 @@ impl CsvTable {
             delimiter: None,
             encoding: Encoding::default(),
             columns: vec![],
+            lines_before: 0,
         }
     }
 }

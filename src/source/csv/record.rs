@@ -196,6 +196,15 @@ impl<R: Read> Records<R> {
         self.line += 1;
     }
 
+    /// Passes over the next lines, whatever they hold.
+    pub(crate) fn skip_lines(&mut self, count: usize) -> Result<(), RecordError> {
+        for _ in 0..count {
+            self.peek()?;
+            self.skip_line();
+        }
+        Ok(())
+    }
+
     /// Returns the next record, `None` at the end of the file.
     pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>, RecordError> {
         let (bytes, has_quotes) = loop {

@@ -81,6 +81,7 @@ fn read_header(
     settings: &CsvTable,
     faults: &mut Faults,
 ) -> Result<Option<Layout>, RecordError> {
+    records.skip_lines(settings.lines_before)?;
     settle_delimiter(records, settings.delimiter)?;
     let Some(header) = records.next()?.filter(|header| !header.is_blank()) else {
         faults.file("The file is empty", "its first line must name the columns");
@@ -112,7 +113,7 @@ fn is_delimiter(byte: u8) -> bool {
 }
 
 /// Returns the delimiter that the first line has most of outside quotes; a comma where it has none.
-fn detect_delimiter(text: &[u8]) -> u8 {
+pub(crate) fn detect_delimiter(text: &[u8]) -> u8 {
     let mut is_quoted = false;
     let mut counts = [0_u32; DELIMITERS.len()];
     for byte in text.iter().take_while(|byte| **byte != b'\n') {

@@ -19,7 +19,7 @@ use crate::source::csv::guess::values::{amounts, dates, looks_like_dates};
 use crate::source::csv::guess::words::{folded, headings, recipient_key};
 use crate::source::csv::input::{Input, Mark};
 use crate::source::csv::record::{COLUMNS_MAX, RecordError, Records};
-use crate::source::csv::table::{note_broken, settle_delimiter, unreadable};
+use crate::source::csv::table::{detect_delimiter, note_broken, settle_delimiter, unreadable};
 use crate::source::csv::{AmountFormat, CsvTable, DateFormat, DecimalMark, Encoding};
 use crate::source::field::{CONTACTS, Kind, fields};
 
@@ -28,6 +28,9 @@ pub const ROWS_LOOKED_AT_MAX: usize = 50_000;
 
 /// The most bytes looked at, whatever the number of rows.
 pub const BYTES_LOOKED_AT_MAX: u64 = 16 << 20;
+
+/// How far into a bank's file its header is looked for.
+const LINES_BEFORE_MAX: usize = 30;
 
 /// What a person has said about a file, which no value can overrule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,6 +90,8 @@ pub struct Guess {
     pub delimiter: u8,
     /// How letters are written.
     pub encoding: Encoding,
+    /// How many lines stand before the header.
+    pub lines_before: usize,
     /// The one currency that every row names.
     pub currency: Option<Currency>,
     /// How many rows were looked at.
@@ -104,6 +109,7 @@ struct Cells {
     row_count: usize,
     delimiter: u8,
     encoding: Encoding,
+    lines_before: usize,
     is_whole: bool,
 }
 
@@ -118,10 +124,10 @@ impl Cells {
 /// # Errors
 /// It cannot be read, it has no header, or a column that was decided on is not there.
 pub fn guess(path: &Path, kind: Kind, decided: &Decided) -> Result<Guess, Vec<Problem>> {
-    let cells = match read(path, Encoding::Utf8)? {
+    let cells = match read(path, Encoding::Utf8, kind, decided)? {
         Some(cells) => cells,
         // Windows-1252 gives every byte a letter, so this ends.
-        None => read(path, Encoding::Windows1252)?
+        None => read(path, Encoding::Windows1252, kind, decided)?
             .ok_or_else(|| vec![at(path, "The file cannot be read as text", "export it as UTF-8")])?,
     };
     let mut guess = Guess {
@@ -132,6 +138,7 @@ pub fn guess(path: &Path, kind: Kind, decided: &Decided) -> Result<Guess, Vec<Pr
         amounts: AmountFormat::default(),
         delimiter: cells.delimiter,
         encoding: cells.encoding,
+        lines_before: cells.lines_before,
         currency: None,
         row_count: cells.row_count,
         notes: Vec::new(),
@@ -139,6 +146,9 @@ pub fn guess(path: &Path, kind: Kind, decided: &Decided) -> Result<Guess, Vec<Pr
     };
     if cells.encoding == Encoding::Windows1252 {
         guess.notes.push(letters_note(&cells));
+    }
+    if cells.lines_before > 0 {
+        guess.notes.push(format!("The columns are named in line {}; what stands before is left alone", cells.lines_before + 1));
     }
     if !cells.is_whole {
         guess.notes.push(format!("Only the first {} rows were looked at; the check reads them all", cells.row_count));
@@ -161,7 +171,7 @@ fn at(path: &Path, message: impl Into<String>, hint: impl Into<String>) -> Probl
 }
 
 /// Reads header and cells; `None` where a byte is not UTF-8.
-fn read(path: &Path, encoding: Encoding) -> Result<Option<Cells>, Vec<Problem>> {
+fn read(path: &Path, encoding: Encoding, kind: Kind, decided: &Decided) -> Result<Option<Cells>, Vec<Problem>> {
     let settings = CsvTable::new(path);
     let (input, mark) = Input::open(path, encoding).map_err(|error| {
         let problem = unreadable(&settings, &error);
@@ -170,7 +180,7 @@ fn read(path: &Path, encoding: Encoding) -> Result<Option<Cells>, Vec<Problem>> 
     if mark == Mark::Utf16 {
         return Err(vec![at(path, "The file is UTF-16", "export it as UTF-8; in a spreadsheet: \"CSV UTF-8\"")]);
     }
-    match cells(&mut Records::new(input), encoding) {
+    match cells(&mut Records::new(input), encoding, kind, decided) {
         Ok(Some(cells)) if cells.headings.len() > COLUMNS_MAX => Err(vec![at(
             path,
             format!("The header has {} columns", cells.headings.len()),
@@ -187,7 +197,9 @@ fn read(path: &Path, encoding: Encoding) -> Result<Option<Cells>, Vec<Problem>> 
     }
 }
 
-fn cells(records: &mut Records<Input>, encoding: Encoding) -> Result<Option<Cells>, RecordError> {
+fn cells(records: &mut Records<Input>, encoding: Encoding, kind: Kind, decided: &Decided) -> Result<Option<Cells>, RecordError> {
+    let lines_before = if kind == Kind::BankLines { lines_before(records.peek()?, decided) } else { 0 };
+    records.skip_lines(lines_before)?;
     let delimiter = settle_delimiter(records, None)?;
     let Some(header) = records.next()?.filter(|header| !header.is_blank()) else { return Ok(None) };
     let headings: Vec<String> = (0..header.len()).map(|column| header.cell(column).to_owned()).collect();
@@ -195,7 +207,7 @@ fn cells(records: &mut Records<Input>, encoding: Encoding) -> Result<Option<Cell
     let mut row_count = 0;
     while row_count < ROWS_LOOKED_AT_MAX && records.input().bytes_read < BYTES_LOOKED_AT_MAX {
         let Some(record) = records.next()? else {
-            return Ok(Some(Cells { headings, columns, row_count, delimiter, encoding, is_whole: true }));
+            return Ok(Some(Cells { headings, columns, row_count, delimiter, encoding, lines_before, is_whole: true }));
         };
         if record.is_blank() {
             continue;
@@ -205,7 +217,23 @@ fn cells(records: &mut Records<Input>, encoding: Encoding) -> Result<Option<Cell
         }
         row_count += 1;
     }
-    Ok(Some(Cells { headings, columns, row_count, delimiter, encoding, is_whole: false }))
+    Ok(Some(Cells { headings, columns, row_count, delimiter, encoding, lines_before, is_whole: false }))
+}
+
+/// Returns how many lines stand before a bank's header: many banks put the account and the period there. None where no line near
+/// the beginning names a day and an amount, or all columns that were decided on.
+fn lines_before(text: &[u8], decided: &Decided) -> usize {
+    let is_header = |line: &[u8]| {
+        let text = String::from_utf8_lossy(line);
+        let cells: Vec<&str> = text.split(char::from(detect_delimiter(line))).map(|cell| cell.trim().trim_matches('"')).collect();
+        let is_decided = |field: &str| decided.columns.iter().any(|(own, _)| own == field);
+        let names = |field: &str| {
+            is_decided(field) || cells.iter().any(|cell| headings(Kind::BankLines, field).contains(&folded(cell).as_str()))
+        };
+        let has = |(_, heading): &(String, String)| cells.contains(&heading.as_str());
+        cells.len() > 2 && decided.columns.iter().all(has) && names("booked_on") && names("amount")
+    };
+    text.split(|byte| *byte == b'\n').take(LINES_BEFORE_MAX + 1).position(is_header).unwrap_or(0)
 }
 
 /// Returns what was decided and cannot be: fields and columns that are not there, a pattern that is none.

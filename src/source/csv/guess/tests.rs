@@ -36,6 +36,7 @@ fn a_german_export_is_told_in_full() {
         amounts: AmountFormat { decimal: DecimalMark::Comma, thousands: Some(crate::source::csv::ThousandsMark::Point) },
         delimiter: b';',
         encoding: Encoding::Utf8,
+        lines_before: 0,
         currency: Currency::parse("EUR"),
         row_count: 2,
         notes: vec![],
