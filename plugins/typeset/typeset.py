@@ -157,7 +157,8 @@ def layout_of(settings):
     if shelf not in path.parents:
         raise Fault(f"The layout `{layout}` does not lie in plugins/{here.name}/layouts")
     if not path.is_file():
-        raise Fault(f"There is no layout plugins/{here.name}/layouts/{layout}")
+        known = sorted(str(file.relative_to(shelf)) for file in shelf.rglob("*") if file.suffix in ENGINES)
+        raise Fault(f"There is no layout plugins/{here.name}/layouts/{layout}; there are " + (", ".join(known) or "none"))
     of_ending = ENGINES.get(path.suffix)
     engine = settings.get("engine", of_ending)
     if engine not in ENGINES.values():

@@ -23,7 +23,6 @@ use crate::engine::attach::Attachments;
 use crate::engine::compose::Composer;
 use crate::engine::demo::{DemoServer, Received, redirect};
 use crate::engine::generation::RunGenerations;
-use crate::engine::recheck::LedgerState;
 use crate::engine::run::{Cause, Counts, Order, commit, counts};
 use crate::engine::view::PlanView;
 use crate::engine::workspace::Workspace;
@@ -67,8 +66,7 @@ fn demonstrate(common: &Common, args: &DemoArgs) -> Result<Exit, Exit> {
     }
     let folder = clear(&args.out)?;
     let as_of = session.day(args.as_of);
-    // Written by this command itself, so it is whole.
-    let (ledger, read_from) = (session.ledger(as_of)?, LedgerState::of(&session.workspace, SystemClock.now()));
+    let (ledger, read_from) = session.ledger_to_send_by(as_of)?;
     let rules = Arc::new(session.workspace.rules.clone());
     if !common.json {
         say(format!(

@@ -207,7 +207,8 @@ impl Attachments {
 pub(crate) fn foreign_words(name: &str, hash: &[u8; 32], customers: &[String]) -> String {
     let hash = &hexadecimal(hash)[..16];
     format!(
-        "The file `{name}` (SHA-256 {hash}…) is attached for {}; write `shared: true` if it is for everybody",
+        "The file `{name}` (SHA-256 {hash}…) is attached for {}; put the right file in its place, or write `shared: true` if it is for \
+         everybody",
         customers.join(" and for ")
     )
 }

@@ -219,7 +219,9 @@ impl Shelf {
         request.insert("version".to_owned(), PROTOCOL.into());
         request.entry("id".to_owned()).or_insert_with(|| "1".into());
         let id = request.get("id").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-        let answer = answered(start, program, &files, vec![(id, serde_json::Value::Object(request.into_iter().collect()))]).await;
+        let answer =
+            answered(&plugin.name, start, program, &files, vec![(id, serde_json::Value::Object(request.into_iter().collect()))])
+                .await;
         let answer = answer.into_iter().next().map(|(_, answer)| answer);
         let answer = answer.unwrap_or_else(|| Err("no answer".to_owned()));
         match (answer, &case.fails) {

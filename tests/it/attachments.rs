@@ -103,7 +103,12 @@ fn a_file_that_another_customers_mail_carries_goes_with_no_mail() {
     assert_eq!(counts(&workspace.run()), "accepted=1 blocked=2");
     for (_, state, detail) in &states(&workspace)[..2] {
         assert_eq!(state, "blocked document_foreign");
-        assert!(detail.contains("C0001 (Customer 1) and for C0002 (Customer 2); write `shared: true`"), "{detail}");
+        assert!(
+            detail.contains(
+                "C0001 (Customer 1) and for C0002 (Customer 2); put the right file in its place, or write `shared: true`"
+            ),
+            "{detail}"
+        );
     }
     // In an earlier one: what customer 3 has had goes to nobody else; what nobody had goes.
     put(&workspace, "documents/INV-0001.pdf", &pdf("three"));

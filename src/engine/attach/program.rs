@@ -82,7 +82,7 @@ pub(crate) async fn of_plugin(asking: &Asking<'_>, name: &str, folders: &mut Vec
     start.environment.insert(Files::VARIABLE.to_owned(), files.path().into());
     let settings: Value = serde_json::from_str(settings).expect("settings are JSON of our own");
     let mut requests = Requests { asking, settings, left: messages.iter(), untold: BTreeMap::new() };
-    let mut answers = answered(start, program, &files, &mut requests).await;
+    let mut answers = answered(name, start, program, &files, &mut requests).await;
     answers.extend(requests.untold);
     folders.push(files);
     let failed = answers.values().filter(|answer| answer.is_err()).count();
@@ -230,14 +230,14 @@ struct Given {
     path: Option<String>,
 }
 
-/// Asks a program about each mail, by id; there is an answer or a fault for every one.
+/// Asks the program of the plugin `name` about each mail, by id; there is an answer or a fault for every one.
 pub(crate) async fn answered(
+    name: &str,
     start: Start,
     program: &Program,
     files: &Files,
     requests: impl IntoIterator<Item = (String, Value)>,
 ) -> BTreeMap<String, Answer> {
-    let name = program.command.first().cloned().unwrap_or_default();
     let mut requests = requests.into_iter();
     let mut taker = Taker {
         program,
@@ -249,7 +249,7 @@ pub(crate) async fn answered(
         blank_lines: 0,
     };
     let outcome = match Conversation::start(start) {
-        Ok((conversation, questions)) => taker.converse(&name, conversation, questions, &mut requests).await,
+        Ok((conversation, questions)) => taker.converse(name, conversation, questions, &mut requests).await,
         Err(fault) => Err(Distrust::OfTheRest(fault.to_string())),
     };
     let mut answers = taker.answers;

@@ -32,6 +32,12 @@ const NODES_MAX: u32 = 8_000_000;
 /// What stands where there is no reference. Source: EPC, SEPA Credit Transfer implementation guidelines (AT-41).
 const NO_REFERENCE: &[&str] = &["NOTPROVIDED", "NONREF"];
 
+/// Returns whether the end of a file is missing: all that stands before it can be read.
+fn is_cut_off(text: &str, error: &roxmltree::Error) -> bool {
+    let is_ended = text.trim_end().ends_with('>');
+    !is_ended || matches!(error, roxmltree::Error::UnexpectedEndOfStream | roxmltree::Error::UnclosedRootNode)
+}
+
 /// Reads a statement.
 ///
 /// # Errors
@@ -59,6 +65,13 @@ pub(crate) fn read(path: &Path, name: Arc<str>) -> Result<BankFile, Vec<Problem>
     }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|error| {
+        if is_cut_off(text, &error) {
+            let line = text.lines().count();
+            let column = text.lines().next_back().map_or(1, |line| line.chars().count() + 1);
+            let place = Place::within(name.clone(), text, line as u32, column as u32, 1);
+            let problem = Problem::error("The file is cut off: its end is missing").at(place);
+            return vec![problem.hint("fetch it from the bank again")];
+        }
         let at = error.pos();
         let place = Place::within(name.clone(), text, at.row, at.col, 1);
         vec![

@@ -144,7 +144,10 @@ fn a_statement_that_is_wrong_is_told_with_every_place() {
     let whole = |text: &str| read_text(text, &BankFormat::default()).unwrap_err().join("; ");
     assert!(whole("<Document><BkToCstmrDbtCdtNtfctn/></Document>").contains("it holds `BkToCstmrDbtCdtNtfctn`"));
     assert!(whole("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>").contains("not XML that can be read"));
-    assert!(whole("<Document><BkToCstmrStmt>").contains("not XML that can be read"));
+    for cut in ["<Document><BkToCstmrStmt>", "<Document><BkToCstmrStmt><St", "<Document><BkToCstmrStmt><Stmt a=\"", "<Document>x"]
+    {
+        assert!(whole(cut).contains("The file is cut off: its end is missing; fetch it from the bank again"), "{cut}");
+    }
     let deep = "<a>".repeat(200_000);
     assert!(whole(&deep).contains("41 deep"));
     assert!(whole(&wrap("<Ntry><Amt Ccy=\"EUR\">&undefined;</Amt></Ntry>")).contains("not XML that can be read"));

@@ -43,7 +43,7 @@ fn ask_within(timeout: Duration, script: &str) -> Vec<Came> {
     };
     let requests = ["a", "b", "c"].map(|id| (id.to_owned(), json!({ "id": id })));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let answers = runtime.block_on(answered(start, &program(), &files, requests));
+    let answers = runtime.block_on(answered("sh", start, &program(), &files, requests));
     assert_eq!(answers.keys().collect::<Vec<_>>(), ["a", "b", "c"], "{script}");
     let read = |file: AttachedFile| (file.name.clone(), file.bytes().unwrap());
     answers.into_values().map(|answer| answer.map(|files| files.into_iter().map(read).collect())).collect()
