@@ -7,7 +7,8 @@
 //!
 //! `cargo bench --bench sending` prints: mails a second over the whole run (read, plan, compose, store, send) and while
 //! sending, processor time a mail, memory; one connection to a server 20 ms away; and what a mail costs beside a short
-//! and a long queue; and what a file of 50 MB takes in memory. `-- 3 20000 1000000` makes three rounds of 20,000 and takes a million for the long queue;
+//! and a long queue; and what a file of 50 MB takes in memory. `-- 3 20000 1000000` makes three rounds of 20,000 and takes a million for the long queue, a
+//! fourth number the connections;
 //! `-- large` measures the file alone.
 
 #![allow(clippy::print_stdout, clippy::float_arithmetic, reason = "a benchmark prints its figures")]
@@ -26,7 +27,7 @@ use dunlin::smtp::loopback::{LoopbackSettings, serve};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// As many connections as a server may be given.
+/// As many connections as a relay of one's own is given, unless an argument says otherwise.
 const CONNECTIONS: usize = 100;
 
 /// How many mails of a queue are looked at, to tell what one costs beside those that wait.
@@ -45,9 +46,10 @@ fn main() {
     }
     let (rounds, count) = (numbers.first().copied().unwrap_or(3), numbers.get(1).copied().unwrap_or(10_000));
     println!("4 KB mails, {count} a round, medians of {rounds} rounds");
-    compare(rounds, count, 4096, Workspace::new);
+    let connections = numbers.get(3).copied().unwrap_or(CONNECTIONS);
+    compare(rounds, count, 4096, connections, Workspace::new);
     println!("100 KB mails, most of it a file, {} a round", count / 5);
-    compare(rounds, count / 5, 102_400, |count| Workspace::new(count).with_file());
+    compare(rounds, count / 5, 102_400, connections, |count| Workspace::new(count).with_file());
     println!("one connection, 20 ms away");
     println!("  {}", run(&Workspace::new(400), &Sink::own().far(Duration::from_millis(10)), 1));
     println!("beside a short and a long queue, left over from a run that found no server");
@@ -75,11 +77,11 @@ fn large() {
 }
 
 /// Makes rounds of runs beside smtp-source sending as many mails of as many octets, and prints how they compare.
-fn compare(rounds: usize, count: usize, octets: usize, workspace: impl Fn(usize) -> Workspace) {
+fn compare(rounds: usize, count: usize, octets: usize, connections: usize, workspace: impl Fn(usize) -> Workspace) {
     let (mut ratios, mut while_sending) = (vec![], vec![]);
     for _ in 0..rounds {
         let yardstick = smtp_source(count, octets);
-        let run = run(&workspace(count), &Sink::start(), CONNECTIONS);
+        let run = run(&workspace(count), &Sink::start(), connections);
         ratios.extend(yardstick.map(|yardstick| run.per_second / yardstick));
         while_sending.extend(yardstick.map(|yardstick| run.sending_per_second / yardstick));
         println!("  {run}{}", yardstick.map_or(String::new(), |rate| format!("; smtp-source {rate:.0}/s")));
