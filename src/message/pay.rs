@@ -13,7 +13,7 @@ use crate::domain::money::{Money, plain};
 use crate::domain::pay_url::PaySum;
 use crate::message::compose::{Content, Letter};
 use crate::payment::{PaymentCode, Reference, Transfer};
-use crate::template::{Reader, image_value, money_of_value};
+use crate::template::{Reader, image_value, money_of_value, money_value};
 
 /// A sum that is owed, and the invoices it is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,11 +105,6 @@ impl Payable {
         Some(Self { company: company.clone(), customer: customer.to_owned(), day, purpose, reader: Arc::clone(reader) })
     }
 
-    /// Returns the code for a sum, `None` where there can be none.
-    pub(crate) fn payment_code(&self, money: Money) -> Option<PaymentCode> {
-        self.code_of(money, &self.purpose)
-    }
-
     /// Returns the code for a sum as templates see it, `None` where there can be none.
     pub(crate) fn code(&self, money: Money) -> Option<Value> {
         self.value_of(money, &self.purpose)
@@ -157,7 +152,13 @@ impl Payable {
         let alternative = format!("QR – {}, {}, {iban}, {said}", self.reader.money(money), account.holder);
         // A mail may show codes for several sums; each is an image of its own.
         let name = format!("payment-{}-{}.png", money.currency, plain(money.amount, money.currency));
-        Some(image_value(&name, alternative, move || code.png().into()))
+        let parts = [
+            ("amount", money_value(money, &self.reader)),
+            ("payee", account.holder.as_str().into()),
+            ("iban", code.iban().into()),
+            ("reference", code.reference().into()),
+        ];
+        Some(image_value(&name, alternative, Value::from_pairs(parts), code, |code| code.png().into()))
     }
 }
 

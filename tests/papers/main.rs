@@ -14,8 +14,11 @@ use std::{env, fs};
 
 use desk::{Desk, Kind};
 use dunlin::domain::company::Company;
+use dunlin::domain::money::{Currency, Money};
 use dunlin::domain::statement::StatementForm;
-use pictures::assert_looks_as_before;
+use dunlin::domain::variable::Variable;
+use jiff::civil::date;
+use pictures::{assert_looks_as_before, scanned};
 
 const LANGUAGES: [&str; 4] = ["en", "de", "fr", "es"];
 /// The shipped layouts and the mails they go with.
@@ -95,6 +98,54 @@ fn the_shipped_papers_look_as_they_did() {
     }
     let long = Desk::new("de", 70).paper("statement", Kind::Statement).unwrap();
     assert_looks_as_before("statement-long.de", &long.contents.bytes().unwrap());
+}
+
+#[test]
+#[ignore = "needs poppler-utils: tests/papers/fetch.sh"]
+fn a_reminder_says_everywhere_the_sum_it_asks_for_and_what_is_not_due_stands_apart() {
+    let euros =
+        |amount: &str| Variable::Money(Money { amount: amount.parse().unwrap(), currency: Currency::parse("EUR").unwrap() });
+    let map = |entries: Vec<(&str, Variable)>| {
+        Variable::Map(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    };
+    let line = map(vec![
+        ("from", Variable::Date(date(2026, 11, 4))),
+        ("to", Variable::Date(date(2027, 3, 30))),
+        ("days", Variable::Integer(147)),
+        ("rate", Variable::Decimal("11.27".parse().unwrap())),
+        ("principal", euros("10.00")),
+        ("amount", euros("0.46")),
+    ]);
+    let item = map(vec![
+        ("number", Variable::Text("R-2027-0001".into())),
+        ("lines", Variable::List(vec![line])),
+        ("fixed_sum", euros("40.00")),
+    ]);
+    // Five invoices of 10.00, 89.19, 168.38, 247.57 and 326.76, of which the fifth is not due yet.
+    for (mode, asked) in [("claim", "555.60"), ("mention", "515.14")] {
+        let claim = map(vec![
+            ("mode", Variable::Text(mode.into())),
+            ("basis", Variable::Text("§ 288 BGB".into())),
+            ("items", Variable::List(vec![item.clone()])),
+            ("fee", euros("0")),
+            ("total", euros("40.46")),
+            ("amount_asked", euros(asked)),
+        ]);
+        let mut desk = Desk::new("en", 5).paid_on("DE89370400440532013000");
+        desk.as_of = date(2027, 3, 30);
+        desk.variables.insert("late_payment".into(), claim);
+        let pdf = desk.paper("reminder", Kind::Reminder).unwrap().contents.bytes().unwrap();
+        let text = read_back(&pdf);
+        assert!(text.contains(&format!("€{asked}")) && !text.contains("841.90"), "{text}");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let words = words.join(" ");
+        for expected in
+            ["R-2027-0001, 4 Nov 2026 – 30 Mar 2027: 147 days, 11.27 % on €10.00: €0.46", "Coming up for payment as well:"]
+        {
+            assert!(words.contains(expected), "{expected} in\n{text}");
+        }
+        assert!(scanned(&pdf).contains(&format!("\nEUR{asked}\n")), "{}", scanned(&pdf));
+    }
 }
 
 #[test]
