@@ -56,6 +56,31 @@ fn a_statements_layout_refuses_a_mail_that_is_none() {
     assert!(fault.contains("rules/papers/statement.yaml:") && fault.contains("`period"), "{fault}");
 }
 
+/// Returns the block of the page about papers that follows these words.
+fn example(behind: &str) -> String {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/papers.md")).unwrap();
+    let rest = page.split_once(behind).unwrap_or_else(|| panic!("{behind} is not in the page")).1;
+    rest.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_examples_of_the_page_stand_in_the_shipped_layouts() {
+    let column = example("A further column of your invoices' file");
+    let slip = example("so that their sum is always that of the code");
+    for layout in ["reminder", "items"] {
+        let mut desk = Desk::new("fr", 3).paid_on("DE89370400440532013000");
+        let bare = desk.paper(layout, Kind::Reminder).unwrap().contents.byte_count();
+        let file = desk.layouts.iter_mut().find(|file| file.path.ends_with(&format!("/{layout}.yaml"))).unwrap();
+        file.text = file.text.replace("      columns: &columns\n", &format!("      columns: &columns\n{column}"));
+        let with = desk.paper(layout, Kind::Reminder).unwrap().contents.byte_count();
+        assert!(with > bare, "{layout} has the column");
+    }
+    let mut desk = Desk::new("en", 3).paid_on("DE89370400440532013000");
+    let file = desk.layouts.iter_mut().find(|file| file.path.ends_with("/reminder.yaml")).unwrap();
+    file.text = format!("{}{slip}", file.text.split_once("  - slip:").unwrap().0);
+    desk.paper("reminder", Kind::Reminder).unwrap();
+}
+
 #[test]
 fn a_name_that_no_font_can_write_is_a_fault_and_a_layouts_own_font_mends_it() {
     let desk = || Desk::of("東京商事", "ja", (1..3).map(|n| format!("R-{n}")));
