@@ -82,6 +82,20 @@ fn the_examples_of_the_page_stand_in_the_shipped_layouts() {
 }
 
 #[test]
+fn a_company_of_which_only_a_part_of_the_address_is_known_has_its_papers() {
+    for (street, postal_code, city) in
+        [("Hafenstraße 12", "", "Hamburg"), ("", "20457", "Hamburg"), ("Hafenstraße 12", "20457", "")]
+    {
+        let own = |company| Company { street: street.into(), postal_code: postal_code.into(), city: city.into(), ..company };
+        for (layout, kind) in SHIPPED {
+            let desk = Desk::new("en", 2).paid_on("DE89370400440532013000");
+            let desk = Desk { company: desk.company.map(own), ..desk };
+            desk.paper(layout, kind).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_name_that_no_font_can_write_is_a_fault_and_a_layouts_own_font_mends_it() {
     let desk = || Desk::of("東京商事", "ja", (1..3).map(|n| format!("R-{n}")));
     let fault = desk().paper("reminder", Kind::Reminder).unwrap_err().to_string();
@@ -162,6 +176,9 @@ fn a_reminder_says_everywhere_the_sum_it_asks_for_and_what_is_not_due_stands_apa
         let pdf = desk.paper("reminder", Kind::Reminder).unwrap().contents.bytes().unwrap();
         let text = read_back(&pdf);
         assert!(text.contains(&format!("€{asked}")) && !text.contains("841.90"), "{text}");
+        for line in ["Hafenstrasse 12, 20457 Hamburg", "DE123456789"] {
+            assert!(text.lines().any(|own| own.trim() == line), "{line} is a line of\n{text}");
+        }
         let words: Vec<&str> = text.split_whitespace().collect();
         let words = words.join(" ");
         for expected in
