@@ -185,6 +185,8 @@ fn a_shipped_mail_without_an_account_or_a_sum_says_nothing_of_codes() {
         Setting { company: no_account(), variables: late_payment("claim", dec!(777.5)), ..Setting::new("C-1", "final") },
         Setting { company: no_account(), ..Setting::statement("C-1", "statement") },
         Setting { layout: activity, ..Setting::statement("C-1", "statement") },
+        // Of March the 29th: 500.00 were paid the day after, so what it came to is not owed any more.
+        Setting { as_of: date(2027, 3, 29), ..Setting::statement("C-1", "statement") },
         // In credit, and settled.
         Setting::statement("C-1-2", "statement"),
         Setting { tells: Tells::Receipt, items_max: 1, ..Setting::new("C-1", "receipt") },
