@@ -116,6 +116,8 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Show the whole job on sample receivables, with a mail server of its own
+    ///
+    /// The samples lie in Dunlin's own folder, so this is run there: in the repository, or with `--workspace` and its path.
     Demo(demo::DemoArgs),
     /// Write a small workspace to begin with, from your own export if you have one
     Init(init::InitArgs),
