@@ -60,7 +60,11 @@ pub(crate) fn demo(common: &Common, args: &DemoArgs) -> Exit {
 }
 
 fn demonstrate(common: &Common, args: &DemoArgs) -> Result<Exit, Exit> {
-    let mut session = Session::open(common)?;
+    let mut session = Session::open(common).inspect_err(|_| {
+        if !common.workspace.join("config.yaml").exists() {
+            say("note: the samples lie in Dunlin's own folder; run `dunlin demo` there, or name it with --workspace DIR");
+        }
+    })?;
     if session.has_errors {
         return Err(Exit::Problems);
     }

@@ -85,7 +85,8 @@ impl From<Exit> for ExitCode {
     about = "Sends payment reminders, statements of account and notices by rules, and nothing twice",
     max_term_width = 110
 )]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong use of the command line, 3 problems in rules, config or ledger.\n\
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong use of the command line, 3 problems in rules, config or ledger, \
+    4 of `diff`: something changes.\n\
     To begin: `dunlin demo` shows the whole job, `dunlin init` writes a workspace of your own, `dunlin serve` runs it.")]
 struct Cli {
     #[command(flatten)]
@@ -116,6 +117,8 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Show the whole job on sample receivables, with a mail server of its own
+    ///
+    /// The samples lie in Dunlin's own folder, so this is run there: in the repository, or with `--workspace` and its path.
     Demo(demo::DemoArgs),
     /// Write a small workspace to begin with, from your own export if you have one
     Init(init::InitArgs),
@@ -171,7 +174,7 @@ enum Verb {
     Plugin(plugin::PluginArgs),
     /// Turn templates of another system into ours
     Template(template::TemplateArgs),
-    /// Print the JSON Schema of config.yaml or of rules, by which editors complete and check
+    /// Print the JSON Schemas of the files people write (config.yaml, rules, papers and others), by which editors complete and check
     Schema(schema::SchemaArgs),
     /// Print the completions for a shell
     Completions(manual::CompletionsArgs),

@@ -39,9 +39,9 @@ pub(crate) struct PreviewArgs {
     /// Write in this language instead of the customer's (de, pt-br)
     #[arg(long, value_name = "TAG")]
     language: Option<String>,
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Form::Text)]
-    format: Form,
+    /// What to print; without it the ending of `--out` says it (.txt, .html, .eml), else `text`
+    #[arg(long, value_enum)]
+    format: Option<Form>,
     /// Write it into this file instead, for a browser or a mail program to open, and the files that go with it beside it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -63,6 +63,7 @@ pub(crate) fn preview(common: &Common, args: &PreviewArgs) -> Exit {
 }
 
 fn previewed(common: &Common, args: &PreviewArgs) -> Result<Exit, Exit> {
+    let form = form(args)?;
     let session = Session::open(common)?;
     let rules = session.rules(args.rule.as_deref())?;
     let as_of = session.day(args.as_of);
@@ -75,14 +76,14 @@ fn previewed(common: &Common, args: &PreviewArgs) -> Result<Exit, Exit> {
             fail(fault.to_string(), Some("name a customer's id or an invoice's number as it stands in the ledger"));
             return Err(Exit::Failed);
         }
-        return show_levels(common, args, subject, &all);
+        return show_levels(common, args, form, subject, &all);
     }
     let wanted = Wanted { subject: args.subject.as_deref(), level: args.level.as_deref(), language: language.as_ref() };
     let found = compose_preview(&session.workspace, &rules, &ledger, as_of, now, &wanted);
     match found {
         Ok(found) => {
             note_language(language.as_ref(), &found);
-            show(common, args, &found)
+            show(common, args, form, &found)
         }
         Err(fault) => {
             let hint = match &fault {
@@ -106,14 +107,14 @@ fn previewed(common: &Common, args: &PreviewArgs) -> Result<Exit, Exit> {
     }
 }
 
-fn show(common: &Common, args: &PreviewArgs, found: &Preview) -> Result<Exit, Exit> {
+fn show(common: &Common, args: &PreviewArgs, form: Form, found: &Preview) -> Result<Exit, Exit> {
     if common.json {
         json(&view(found));
         return Ok(Exit::Done);
     }
     let composed = &found.composed;
     put_files(args, &found.files)?;
-    match (args.format, composed.page()) {
+    match (form, composed.page()) {
         (Form::Eml, _) => put(args, &composed.bytes),
         (Form::Html, Some(html)) => put(args, format!("{html}\n").as_bytes()),
         (Form::Html, None) => {
@@ -121,6 +122,22 @@ fn show(common: &Common, args: &PreviewArgs, found: &Preview) -> Result<Exit, Ex
             Ok(Exit::Done)
         }
         (Form::Text, _) => put(args, text(found).as_bytes()),
+    }
+}
+
+/// Returns what to print: what was asked for, else what the ending of the file says.
+fn form(args: &PreviewArgs) -> Result<Form, Exit> {
+    let (None, Some(path)) = (args.format, &args.out) else { return Ok(args.format.unwrap_or(Form::Text)) };
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "txt" => Ok(Form::Text),
+        "html" | "htm" => Ok(Form::Html),
+        "eml" => Ok(Form::Eml),
+        _ => {
+            let hint = "end it in .txt, .html or .eml, or say which with --format; --json prints all of it";
+            fail(format!("The ending of `{}` does not say what to write", path.display()), Some(hint));
+            Err(Exit::Failed)
+        }
     }
 }
 
@@ -177,7 +194,7 @@ fn put_files(args: &PreviewArgs, files: &[Attachment]) -> Result<(), Exit> {
 }
 
 /// Shows the mails of all levels: in HTML side by side, else one after the other.
-fn show_levels(common: &Common, args: &PreviewArgs, subject: &str, all: &[LevelPreview]) -> Result<Exit, Exit> {
+fn show_levels(common: &Common, args: &PreviewArgs, form: Form, subject: &str, all: &[LevelPreview]) -> Result<Exit, Exit> {
     let of = |level: &LevelPreview| format!("{} / {}", level.rule, level.level);
     if common.json {
         let one = |level: &LevelPreview| match &level.mail {
@@ -199,7 +216,7 @@ fn show_levels(common: &Common, args: &PreviewArgs, subject: &str, all: &[LevelP
         fail(format!("No level has a mail for {subject}"), Some("without open invoices there is nothing to remind of"));
         return Err(Exit::Failed);
     }
-    match args.format {
+    match form {
         Form::Html => {
             let picture = |(level, found): (&LevelPreview, &Preview)| Picture {
                 eml: None,

@@ -1,14 +1,13 @@
 //! A letter as a paper: the same values as its mail, in a layout instead of a template.
 
-use std::sync::Arc;
+use minijinja::Value;
 
 use crate::message::attachment::{Attachment, file_name};
 use crate::message::compose::{ComposeFault, Letter, check_balance};
 use crate::message::context::context;
-use crate::message::pay::{Payable, sum_of};
 use crate::paper::{Code, Imprint, Layout};
-use crate::payment::CodeKind;
-use crate::template::{Reader, Templates};
+use crate::payment::{CodeKind, PaymentCode};
+use crate::template::{Templates, image_of};
 
 /// The content type of a paper. Source: RFC 8118.
 const PDF: &str = "application/pdf";
@@ -24,8 +23,7 @@ pub fn paper(letter: &Letter<'_>, layout: &Layout, templates: &Templates) -> Res
     let language = letter.language.or(letter.ledger.customer(letter.customer).language.as_ref());
     let voice = templates.voice(layout.languages(), language);
     let values = context(letter, voice.reader(), voice.language(), None);
-    let code = payment_code(letter, voice.reader());
-    let imprint = Imprint { id: letter.message_id, date: letter.as_of, author: &letter.sender.name, code: code.as_ref() };
+    let imprint = Imprint { id: letter.message_id, date: letter.as_of, author: &letter.sender.name, code: drawn };
     let made = layout.make(&voice, &values, &imprint)?;
     Ok(Attachment {
         name: file_name(&made.name, ENDING),
@@ -35,10 +33,9 @@ pub fn paper(letter: &Letter<'_>, layout: &Layout, templates: &Templates) -> Res
     })
 }
 
-/// Returns the code by which the sum of a letter is paid, as a slip draws it; `None` where there is none.
-fn payment_code(letter: &Letter<'_>, reader: &Arc<Reader>) -> Option<Code> {
-    let owed = sum_of(letter)?;
-    let code = Payable::of(letter, &owed, reader)?.payment_code(owed.money)?;
+/// Returns what a slip draws for a payment code of a letter; `None` where the value is none.
+fn drawn(value: &Value) -> Option<Code> {
+    let code: PaymentCode = image_of(value)?;
     let matrix = code.matrix();
     let size = matrix.size();
     let modules = (0..size).flat_map(|row| (0..size).map(move |column| (column, row)));

@@ -6,14 +6,15 @@ use minijinja::{Error, ErrorKind, Value};
 use rust_decimal::Decimal;
 
 use crate::domain::company::Company;
-use crate::domain::date::ISO;
+use crate::domain::date::{Date, ISO};
 use crate::domain::document::DocumentKind;
-use crate::domain::ledger::DocumentIndex;
+use crate::domain::ledger::{DocumentIndex, PaymentIndex};
 use crate::domain::money::{Money, plain};
 use crate::domain::pay_url::PaySum;
+use crate::domain::statement::StatementOfAccount;
 use crate::message::compose::{Content, Letter};
 use crate::payment::{PaymentCode, Reference, Transfer};
-use crate::template::{Reader, image_value, money_of_value};
+use crate::template::{Reader, image_value, money_of_value, money_value};
 
 /// A sum that is owed, and the invoices it is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,8 @@ pub(crate) struct Owed {
     pub(crate) invoices: Vec<DocumentIndex>,
 }
 
-/// Returns what a letter asks for: a statement's balance, else what is open of its items; `None` where nothing is owed.
+/// Returns what a letter asks for: a statement's balance, else what is open of its items; `None` where nothing is owed, or where
+/// something was paid since the day of the statement, so that its balance is not owed any more.
 pub(crate) fn sum_of(letter: &Letter<'_>) -> Option<Owed> {
     let is_claim = |document: &DocumentIndex| {
         letter.ledger.document(*document).kind == DocumentKind::Invoice
@@ -30,6 +32,7 @@ pub(crate) fn sum_of(letter: &Letter<'_>) -> Option<Owed> {
     };
     let (amount, documents): (Decimal, Vec<DocumentIndex>) = match letter.content {
         // A statement that claims nothing asks for nothing.
+        Content::Statement(statement) if has_moved(letter, statement) => return None,
         Content::Statement(statement) => (statement.claim()?.balance, statement.documents()),
         Content::Reminder | Content::Notice(_) => {
             let items = letter.items.iter().map(|(document, _)| *document);
@@ -38,6 +41,24 @@ pub(crate) fn sum_of(letter: &Letter<'_>) -> Option<Owed> {
     };
     let invoices = documents.into_iter().filter(is_claim).collect();
     (amount > Decimal::ZERO).then_some(Owed { money: Money { amount, currency: letter.currency }, invoices })
+}
+
+/// Returns whether anything lowers a statement's balance between its day and the day of its mail: a payment, a credit note, or that
+/// one of its documents is settled.
+fn has_moved(letter: &Letter<'_>, statement: &StatementOfAccount) -> bool {
+    let (ledger, today) = (letter.ledger, letter.date.date());
+    let is_since = |day: Date| letter.as_of < day && day <= today;
+    let open_on = |document: DocumentIndex, day| ledger.open_on(document, day);
+    let is_lower = |document| open_on(document, today) < open_on(document, letter.as_of);
+    let pays = |payment: PaymentIndex| {
+        let payment = ledger.payment(payment);
+        payment.currency == statement.currency && payment.amount > Decimal::ZERO && is_since(payment.received_on)
+    };
+    let own_documents = |own| ledger.documents_of(own).map(|place| DocumentIndex(place as u32));
+    let in_currency = |document: &DocumentIndex| ledger.document(*document).currency == statement.currency;
+    ledger
+        .members(letter.customer, statement.scope)
+        .any(|own| ledger.payment_indexes_of(own).any(pays) || own_documents(own).filter(in_currency).any(is_lower))
 }
 
 /// Returns what is open of one document, where it is owed.
@@ -105,11 +126,6 @@ impl Payable {
         Some(Self { company: company.clone(), customer: customer.to_owned(), day, purpose, reader: Arc::clone(reader) })
     }
 
-    /// Returns the code for a sum, `None` where there can be none.
-    pub(crate) fn payment_code(&self, money: Money) -> Option<PaymentCode> {
-        self.code_of(money, &self.purpose)
-    }
-
     /// Returns the code for a sum as templates see it, `None` where there can be none.
     pub(crate) fn code(&self, money: Money) -> Option<Value> {
         self.value_of(money, &self.purpose)
@@ -157,7 +173,13 @@ impl Payable {
         let alternative = format!("QR – {}, {}, {iban}, {said}", self.reader.money(money), account.holder);
         // A mail may show codes for several sums; each is an image of its own.
         let name = format!("payment-{}-{}.png", money.currency, plain(money.amount, money.currency));
-        Some(image_value(&name, alternative, move || code.png().into()))
+        let parts = [
+            ("amount", money_value(money, &self.reader)),
+            ("payee", account.holder.as_str().into()),
+            ("iban", code.iban().into()),
+            ("reference", code.reference().into()),
+        ];
+        Some(image_value(&name, alternative, Value::from_pairs(parts), code, |code| code.png().into()))
     }
 }
 

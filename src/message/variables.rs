@@ -146,6 +146,10 @@ pub const VARIABLES: &[TemplateVariable] = &[
         "QR – €690.00, ACME GmbH, DE89 3704 0044 0532 0130 00, R-2027-0042 / C-1042",
     ),
     plain("payment_code.alt", "What it says, for those who do not see it", ""),
+    money("payment_code.amount", "The sum it asks for", "€690.00"),
+    plain("payment_code.payee", "Who is paid", "ACME GmbH"),
+    plain("payment_code.iban", "The account it pays on", "DE89 3704 0044 0532 0130 00"),
+    plain("payment_code.reference", "What the transfer says, for those who type it", "R-2027-0042 / C-1042"),
     plain(
         "payment_code_for",
         "The same for another sum, as a function: `payment_code_for(account_total)`, or for a sum of some invoices alone: \

@@ -62,8 +62,8 @@ pub(crate) struct SetText {
 pub(crate) struct Filling<'f> {
     pub(crate) voice: &'f Voice,
     pub(crate) values: &'f Value,
-    /// The payment code of the mail.
-    pub(crate) code: Option<&'f Code>,
+    /// Returns what a slip draws for a value that is a payment code.
+    pub(crate) code: fn(&Value) -> Option<Code>,
 }
 
 impl Filling<'_> {
@@ -77,9 +77,21 @@ impl Filling<'_> {
 
     /// Fills a text of the layout with other values.
     pub(crate) fn text_with(&self, words: &Words, values: &Value) -> Result<String, PaperFault> {
-        let own = if words.phrases.len() > 1 { self.voice.place } else { 0 };
+        let own = self.own(words);
         let filled = self.voice.fill(&words.phrases[own], values);
         filled.map_err(|fault| PaperFault::Text(in_layout(fault, &words.places[own])))
+    }
+
+    /// Returns the value that a text of the layout is, where it is one value and nothing else.
+    pub(crate) fn value(&self, words: &Words) -> Result<Value, PaperFault> {
+        let own = self.own(words);
+        let value = self.voice.value(&words.phrases[own], self.values);
+        value.map_err(|fault| PaperFault::Text(in_layout(fault, &words.places[own])))
+    }
+
+    /// Returns which of the phrases of a text is in the paper's language.
+    fn own(&self, words: &Words) -> usize {
+        if words.phrases.len() > 1 { self.voice.place } else { 0 }
     }
 }
 

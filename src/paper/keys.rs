@@ -163,9 +163,15 @@ pub(crate) const KEYS: &[Key] = &[
         "body.[].slip",
         "keys",
         "none",
-        "A code by which banking programs pay the sum of the mail, and words beside it; nothing at all where the mail has no code",
+        "A code by which banking programs pay, and words beside it; nothing at all where there is no such code. Its texts know the code as `code`",
     ),
     key("body.[].slip.title", WORDS, "none", "A line above the words"),
+    key(
+        "body.[].slip.code",
+        "one value: `\"{{ payment_code_for(due_total, due_items) }}\"`",
+        "`payment_code`",
+        "Which code: `payment_code` is the one for the sum of the mail; it asks for the same sum as the mail's own words",
+    ),
     key("body.[].slip.code_size", LENGTH, "`46 mm`", "How long a side of the code is, 20 to 60 mm; the Swiss code has 46"),
     key(
         "body.[].slip.details",

@@ -188,6 +188,8 @@ pub(crate) struct Column {
 #[derive(Clone, Debug)]
 pub(crate) struct Slip {
     pub(crate) title: Option<Words>,
+    /// The payment code that is drawn, as one value of the mail.
+    pub(crate) code: Words,
     /// How long a side of the code is.
     pub(crate) side: Length,
     pub(crate) details: Vec<Pair>,

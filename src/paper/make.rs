@@ -27,8 +27,8 @@ pub struct Imprint<'i> {
     pub date: Date,
     /// Who it comes from.
     pub author: &'i str,
-    /// The code by which it is paid.
-    pub code: Option<&'i Code>,
+    /// Returns what a slip draws for a value of the mail that is a payment code.
+    pub code: fn(&Value) -> Option<Code>,
 }
 
 /// A paper.

@@ -4,6 +4,8 @@ use crate::domain::problem::nearest;
 use crate::paper::layout::{Address, Ageing, Align, Block, Column, Logo, Pair, Sheet, Slip, Table, Words};
 use crate::paper::length::{Length, length, millimetres};
 use crate::paper::read::Reading;
+use crate::paper::slip::{CODE, USUAL};
+use crate::template::sole_value;
 use crate::yaml::{self, Fields, Node, Problems, Value};
 
 /// The most parts of a body.
@@ -81,16 +83,23 @@ fn address(reading: &mut Reading<'_>, node: &Node, problems: &mut Problems<'_>) 
     let from_top = fields.optional("from_top", problems, length(0, millimetres(150))).unwrap_or(millimetres(45));
     let return_line = fields.optional("return_line", problems, |node, problems| text(reading, node, problems));
     let lines = fields.required("lines", problems, |node, problems| text(reading, node, problems));
-    let details = pairs(reading, &mut fields, "details", problems);
+    let details = pairs(reading, &mut fields, "details", &[], problems);
     fields.close(problems);
     Some(Block::Address(Address { from_top, return_line, lines: lines?, details }))
 }
 
-fn pairs(reading: &mut Reading<'_>, fields: &mut Fields<'_>, key: &'static str, problems: &mut Problems<'_>) -> Vec<Pair> {
+/// Reads labels and values; their texts may use `further` names besides the known ones.
+fn pairs(
+    reading: &mut Reading<'_>,
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    further: &[&str],
+    problems: &mut Problems<'_>,
+) -> Vec<Pair> {
     let read = |node: &Node, problems: &mut Problems<'_>| {
         let mut fields = Fields::open(node, "a label and value", problems)?;
-        let label = fields.required("label", problems, |node, problems| text(reading, node, problems));
-        let value = fields.required("value", problems, |node, problems| text(reading, node, problems));
+        let label = fields.required("label", problems, |node, problems| reading.words(node, None, further, problems));
+        let value = fields.required("value", problems, |node, problems| reading.words(node, None, further, problems));
         let strong = fields.optional("strong", problems, yaml::boolean).unwrap_or(false);
         fields.close(problems);
         Some(Pair { label: label?, value: value?, strong })
@@ -113,7 +122,7 @@ fn table(reading: &mut Reading<'_>, node: &Node, sheet: &Sheet, problems: &mut P
         let known = rows.as_ref().map(|_| list.as_str());
         columns(reading, node, known, sheet, problems)
     });
-    let totals = pairs(reading, &mut fields, "totals", problems);
+    let totals = pairs(reading, &mut fields, "totals", &[], problems);
     fields.close(problems);
     Some(Block::Table(Table { rows: rows?, place, title, columns: columns?, totals }))
 }
@@ -191,11 +200,24 @@ fn columns(
 
 fn slip(reading: &mut Reading<'_>, node: &Node, problems: &mut Problems<'_>) -> Option<Block> {
     let mut fields = Fields::open(node, "a payment slip", problems)?;
-    let title = fields.optional("title", problems, |node, problems| text(reading, node, problems));
+    let title = fields.optional("title", problems, |node, problems| reading.words(node, None, &[CODE], problems));
+    let code = fields.optional("code", problems, |node, problems| code(reading, node, problems));
     let side = fields.optional("code_size", problems, length(millimetres(20), millimetres(60))).unwrap_or(millimetres(46));
-    let details = pairs(reading, &mut fields, "details", problems);
+    let details = pairs(reading, &mut fields, "details", &[CODE], problems);
     fields.close(problems);
-    Some(Block::Slip(Slip { title, side, details }))
+    let code = code.unwrap_or_else(|| reading.plain_words(USUAL, node));
+    Some(Block::Slip(Slip { title, code, side, details }))
+}
+
+/// Reads which code a slip draws: one value of the mail.
+fn code(reading: &mut Reading<'_>, node: &Node, problems: &mut Problems<'_>) -> Option<Words> {
+    let text = yaml::text(node, problems)?;
+    if sole_value(&text).is_none() {
+        let hint = "write `\"{{ payment_code_for(due_total, due_items) }}\"`";
+        problems.error_hint(node.span, format!("`{text}` is not one value in `{{{{ }}}}`"), hint);
+        return None;
+    }
+    reading.words(node, None, &[], problems)
 }
 
 fn ageing(reading: &mut Reading<'_>, node: &Node, problems: &mut Problems<'_>) -> Option<Block> {
@@ -206,7 +228,7 @@ fn ageing(reading: &mut Reading<'_>, node: &Node, problems: &mut Problems<'_>) -
     let mut own = own;
     let label = fields.required("label", problems, &mut own);
     let value = fields.required("value", problems, &mut own);
-    let further = pairs(reading, &mut fields, "further", problems);
+    let further = pairs(reading, &mut fields, "further", &[], problems);
     fields.close(problems);
     Some(Block::Ageing(Ageing { place, title, label: label?, value: value?, further }))
 }

@@ -120,7 +120,7 @@ impl Reading<'_> {
         }
         let body = fields.required("body", problems, |node, problems| blocks(self, node, &sheet, problems));
         fields.close(problems);
-        let file = file.or_else(|| self.plain_words(&format!("{name}.pdf"), &root))?;
+        let file = file.unwrap_or_else(|| self.plain_words(&format!("{name}.pdf"), &root));
         let typefaces = fonts.unwrap_or_default().into_iter().chain([Typeface::ours()]).collect();
         let (languages, title, body) = (self.languages.clone(), title?, body?);
         Some(Layout { name, languages, file, title, archive, sheet, colours, typefaces, header, footer, body })
@@ -179,10 +179,11 @@ impl Reading<'_> {
         name.into()
     }
 
-    fn plain_words(&mut self, text: &str, root: &Node) -> Option<Words> {
+    /// Compiles a text that is the program's own.
+    pub(crate) fn plain_words(&mut self, text: &str, root: &Node) -> Words {
         let mut none = Problems::new(self.path, "");
         let phrase = self.phrase(root, text, None, &[], &mut none);
-        Some(Words { phrases: vec![phrase], places: vec![Place::file(self.path)] })
+        Words { phrases: vec![phrase], places: vec![Place::file(self.path)] }
     }
 
     /// Reads what the file is called.

@@ -1,5 +1,8 @@
 //! The payment slip: a code that banking programs read, and what stands in it in words beside it.
 
+use minijinja::Value;
+use minijinja::value::merge_maps;
+
 use crate::paper::blocks::{CELL_ABOVE, HAIRLINE, filled_pair};
 use crate::paper::fault::PaperFault;
 use crate::paper::flow::{Flow, Look, Stretch};
@@ -9,6 +12,10 @@ use crate::paper::length::{Length, millimetres};
 
 /// How many light modules have to stand around the code. Source: ISO/IEC 18004 §9.1.
 const QUIET_MODULES: Length = 4;
+/// The name by which the texts of a slip know the code that is drawn.
+pub(crate) const CODE: &str = "code";
+/// The code that is drawn where a layout names none: that for the sum of the mail.
+pub(crate) const USUAL: &str = "{{ payment_code if payment_code is defined }}";
 /// The space between the code and the words.
 const GAP: Length = millimetres(6);
 
@@ -42,19 +49,21 @@ impl Code {
 
 /// Puts the slip down, whole on one page; nothing at all where the mail has no code.
 pub(crate) fn slip(flow: &mut Flow<'_, '_>, slip: &Slip) -> Result<(), PaperFault> {
-    let Some(code) = flow.filling.code else { return Ok(()) };
+    let own = flow.filling.value(&slip.code)?;
+    let Some(code) = (flow.filling.code)(&own) else { return Ok(()) };
+    let values = merge_maps([Value::from_pairs([(CODE, own)]), flow.filling.values.clone()]);
     let whole = flow.whole_width();
     let quiet = slip.side * QUIET_MODULES / code.size.max(1) as Length;
     let x = whole.x + slip.side + GAP;
     let words = Stretch { x, width: whole.x + whole.width - x };
     let mut texts = Vec::new();
     if let Some(title) = &slip.title {
-        let text = flow.filling.text(title)?;
+        let text = flow.filling.text_with(title, &values)?;
         let look = Look { weight: Weight::Bold, ..flow.plain() };
         texts.push(flow.set(text.trim(), words, look)?);
     }
     for pair in &slip.details {
-        let Some((label, value)) = filled_pair(flow, pair, None)? else { continue };
+        let Some((label, value)) = filled_pair(flow, pair, Some(&values))? else { continue };
         let muted = Look { size: flow.layout.sheet.size * 82 / 100, colour: flow.layout.colours.muted, ..flow.plain() };
         texts.push(flow.set(label.trim(), words, muted)?);
         let weight = if pair.strong { Weight::Bold } else { Weight::Regular };
@@ -66,7 +75,7 @@ pub(crate) fn slip(flow: &mut Flow<'_, '_>, slip: &Slip) -> Result<(), PaperFaul
     flow.make_room(height)?;
     let (top, colour) = (flow.y, flow.layout.colours.line);
     flow.rule(whole, top, HAIRLINE, colour);
-    flow.code(code, whole.x, top + quiet + CELL_ABOVE, slip.side);
+    flow.code(&code, whole.x, top + quiet + CELL_ABOVE, slip.side);
     let mut y = top + quiet + CELL_ABOVE;
     for text in texts {
         let height = text.height();

@@ -54,7 +54,7 @@ fn made(text: &str, values: &Value, language: &str) -> Result<Paper, PaperFault>
     assert_eq!(problems, [""; 0]);
     let layout = layouts.find("p").unwrap();
     let voice = templates.voice(layout.languages(), Some(&Language::new(language)));
-    layout.make(&voice, values, &Imprint { id: "k", date: date(2027, 3, 31), author: "ACME", code: None })
+    layout.make(&voice, values, &Imprint { id: "k", date: date(2027, 3, 31), author: "ACME", code: |_| None })
 }
 
 /// Returns the pages of a paper as they are before they are drawn.
@@ -65,7 +65,7 @@ fn pages(text: &str, values: &Value, language: &str) -> Result<Vec<Page>, PaperF
     let voice = templates.voice(layout.languages(), Some(&Language::new(language)));
     let mut shaper = Shaper::new(layout, voice.language());
     let mut all = Vec::new();
-    layout.flow(&mut shaper, Filling { voice: &voice, values, code: None }, &mut |page, _, _| {
+    layout.flow(&mut shaper, Filling { voice: &voice, values, code: |_| None }, &mut |page, _, _| {
         all.push(page);
         Ok(())
     })?;
@@ -148,6 +148,7 @@ body:
       columns:
         - { title: N, value: '{{ row.numbr }}', width: 150 mm }
         - { title: O, value: '{{ row.open', width: 60 mm }
+  - slip: { code: 'of {{ total }}', details: [{ label: A, value: '{{ cod.amount }}' }] }
   - heading: x
     space: 5 mm
 ",
@@ -169,7 +170,9 @@ body:
         "rules/papers/p.yaml:18:9: The columns want 210 mm at least, and the page has 165 mm between its margins",
         "rules/papers/p.yaml:18:34: Unknown name `row.numbr`; did you mean `row.number`?",
         "rules/papers/p.yaml:19:",
-        "rules/papers/p.yaml:20:5: A part of the body has one key, this one has 2; begin a new part with `-`",
+        "rules/papers/p.yaml:20:19: `of {{ total }}` is not one value in `{{ }}`; write `\"{{ payment_code_for(due_total, due_items) }}\"`",
+        "rules/papers/p.yaml:20:70: Unknown name `cod`",
+        "rules/papers/p.yaml:21:5: A part of the body has one key, this one has 2; begin a new part with `-`",
     ];
     assert_eq!(problems.len(), expected.len(), "{problems:#?}");
     for (problem, expected) in problems.iter().zip(expected) {

@@ -55,6 +55,11 @@ fn a_sepa_code_is_as_the_guideline_shows_it() {
     assert_eq!(text("", &["Urgency fund"]), format!("{head}\nUrgency fund"));
     assert_eq!(text("RF18 5390 0754 7034", &["Urgency fund"]), format!("{head}RF18539007547034"));
     assert_eq!(text("+++090/9337/55493+++", &["Urgency fund"]), format!("{head}\n+++090/9337/55493+++"));
+    // What people type is what the code says.
+    let typed = |reference: &str| code(&company, &red_cross, dec!(1), reference, &["Urgency fund"]).unwrap();
+    assert_eq!((typed("").iban(), typed("").reference()), ("BE72 0000 0000 1616".into(), "Urgency fund".into()));
+    assert_eq!(typed("RF18539007547034").reference(), "RF18 5390 0754 7034");
+    assert_eq!(typed("+++090/9337/55493+++").reference(), "+++090/9337/55493+++");
     // A text that has no room makes way for the next one; line breaks would move every field behind them.
     assert_eq!(text("", &["x".repeat(141).as_str(), "C-1\r\n2027-04-05"]), format!("{head}\nC-1 2027-04-05"));
     // No bank's code is needed within the area.
@@ -101,6 +106,9 @@ fn a_swiss_code_is_as_the_guidelines_show_it() {
         let found = code(&robert, account, amount, reference, &[message]).unwrap();
         assert_eq!((found.kind(), found.text()), (CodeKind::Swiss, text.as_str()));
         assert_eq!(found.text().lines().count(), 31);
+        let said = if text.contains("\nNON\n") { message.to_owned() } else { Reference::parse(reference).printed() };
+        let paid_on = text.lines().nth(3).unwrap();
+        assert_eq!((found.iban().replace(' ', ""), found.reference()), (paid_on.to_owned(), said));
     }
 }
 

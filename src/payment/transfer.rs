@@ -73,6 +73,23 @@ impl PaymentCode {
         &self.text
     }
 
+    /// Returns the account that it pays on, in groups.
+    pub fn iban(&self) -> String {
+        let iban = self.line(if self.kind == CodeKind::Epc { 6 } else { 3 });
+        Iban::parse(iban).map_or_else(|_| iban.to_owned(), |iban| iban.to_string())
+    }
+
+    /// Returns what the transfer says, as people type it: its structured reference, else its message.
+    pub fn reference(&self) -> String {
+        let (reference, message) = if self.kind == CodeKind::Epc { (9, 10) } else { (28, 29) };
+        let said = Some(self.line(reference)).filter(|reference| !reference.is_empty());
+        Reference::parse(said.unwrap_or_else(|| self.line(message))).printed()
+    }
+
+    fn line(&self, place: usize) -> &str {
+        self.text.split('\n').map(str::trim).nth(place).unwrap_or_default()
+    }
+
     /// Returns the square that shows it.
     pub fn matrix(&self) -> Matrix {
         let version_max = match self.kind {

@@ -88,7 +88,7 @@ for each mail; it answers each with one line, in any order, before its input end
     {\"version\":1,\"id\":\"7\",\"rule\":\"overdue\",\"customer\":{\"id\":\"C-1\",\"name\":\"…\"},\"currency\":\"EUR\",\"total\":\"120.00\",
      \"level\":\"first\",\"as_of\":\"2026-11-21\",\"items\":[{\"number\":\"INV-1\",\"due_on\":\"2026-10-12\",\"open\":\"120.00\"}],
      \"settings\":{…},\"letter\":{…}}
-    {\"id\":\"7\",\"files\":[{\"name\":\"INV-1.pdf\",\"content_type\":\"application/pdf\",\"base64\":\"…\"}]}
+    {\"id\":\"7\",\"files\":[{\"name\":\"INV-1.pdf\",\"content_type\":\"application/pdf\",\"base64\":\"…\",\"amount\":{…},\"payee\":\"…\",\"iban\":\"…\",\"reference\":\"…\"}]}
 
 Of a statement the line has `statement` too: its `form`, `from` and `to`, `opening`, `balance`, `unapplied` and `ages` where it has them,
 and its `lines`, each with the `customer` whose account it stands on.
@@ -100,7 +100,7 @@ defined is not there. The others are maps whose `text` is what a template prints
     amount  {\"text\":\"€1,190.00\",\"short\":\"1,190.00\",\"amount\":\"1190.00\",\"currency\":\"EUR\",\"is_zero\":false,\"is_negative\":false}
     date    {\"text\":\"8 March 2027\",\"short\":\"8 Mar 2027\",\"iso\":\"2027-03-08\",\"year\":2027,\"month\":3,\"day\":8}
     number  {\"text\":\"1,234.5\",\"number\":\"1234.5\"}
-    payment_code  {\"text\":\"QR: …\",\"alt\":\"QR: …\",\"content_type\":\"image/png\",\"base64\":\"…\"}
+    payment_code  {\"text\":\"QR: …\",\"alt\":\"QR: …\",\"content_type\":\"image/png\",\"base64\":\"…\",\"amount\":{…},\"payee\":\"…\",\"iban\":\"…\",\"reference\":\"…\"}
 
 Not there are functions (`image`, `payment_code_for`, `payment_link_for`) and the columns that passwords of ZIPs come from.
 

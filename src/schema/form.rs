@@ -122,6 +122,7 @@ const PERIOD: Shape = Shape::Pattern("^ *(previous (month|week|quarter|year)|(mo
 pub const FORMS: &[(&str, Shape)] = &[
     ("a name", Shape::Word("^[A-Za-z0-9_-]{1,64}$")),
     ("a text", Shape::Text),
+    ("one value: `\"{{ payment_code_for(due_total, due_items) }}\"`", Shape::Text),
     ("`terms()` or `{ terms: { setting: value } }`, or a list", Shape::OneOrMany(&Shape::Either(&PICKER, &SETTINGS))),
     ("attachments, or one", Shape::OneOrMany(&ATTACHMENT)),
     ("a layout of papers", Shape::Name),

@@ -148,7 +148,10 @@ pub fn translate(path: &str, text: &str) -> Translated {
                 let place = Place::within(path, text, line, column, letters as u32 + 2);
                 let hint = match nearest(&lower, HASH_NAMES.iter().map(|known| known.name)) {
                     Some(near) => format!("did you mean `#{near}#`?"),
-                    None => "the names are in docs/template-import.md; a `#` that is meant is written `&#35;` in HTML".to_owned(),
+                    None => {
+                        "the names are in docs/reference/template-variables.md; a `#` that is meant is written `&#35;` in HTML"
+                            .to_owned()
+                    }
                 };
                 problems.push(Problem::error(format!("Unknown name `{written}`")).at(place).hint(hint));
                 // The second sign may begin the next name.
@@ -212,7 +215,7 @@ mod tests {
             problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
             [
                 "a.html:2:15: Unknown name `#custmername#`; did you mean `#customername#`?",
-                "a.html:2:29: Unknown name `#nosuchthing#`; the names are in docs/template-import.md; a `#` that is meant is written \
+                "a.html:2:29: Unknown name `#nosuchthing#`; the names are in docs/reference/template-variables.md; a `#` that is meant is written \
                  `&#35;` in HTML",
             ]
         );

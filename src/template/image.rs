@@ -3,6 +3,7 @@
 //! A template writes `<img src="{{ image("logo.png") }}" alt="ACME">`; the address it gets names a part of the same mail
 //! (`cid:`), so nothing is fetched when the mail is read and nobody learns when that is. Nothing here writes the parts.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,22 +93,37 @@ pub fn image_fault(name: &str, bytes: &[u8]) -> Option<String> {
     (!begins.iter().any(|start| bytes.starts_with(start))).then(|| format!("`{name}` is no {kind} file"))
 }
 
-/// Returns an image that is made for a mail, as templates see it: `image(…)` shows it, `.alt` says what it is. `make` gives its
-/// bytes, the same each time, once a template shows it.
-pub fn image_value(name: &str, alternative: String, make: impl Fn() -> Arc<[u8]> + Send + Sync + 'static) -> Value {
-    Value::from_object(MadeImage { name: name.to_owned(), alternative, make: Box::new(make) })
+/// Returns an image that is made for a mail, as templates see it: `image(…)` shows it, `.alt` says what it is, and `parts` are what
+/// else it has. `make` gives its bytes of what it is an image of, the same each time, once a template shows it.
+pub fn image_value<T: Send + Sync + 'static>(
+    name: &str,
+    alternative: String,
+    parts: Value,
+    of: T,
+    make: fn(&T) -> Arc<[u8]>,
+) -> Value {
+    let of = Arc::new(of);
+    let shown = Arc::clone(&of);
+    Value::from_object(MadeImage { name: name.to_owned(), alternative, parts, of, make: Box::new(move || make(&shown)) })
 }
 
-/// Returns the image that is made for a mail, where a value is one.
-pub(crate) fn made_image(value: &Value) -> Option<Image> {
-    let MadeImage { name, alternative, make } = value.downcast_object_ref::<MadeImage>()?;
-    Some(Image { name: name.clone(), bytes: make(), alternative: alternative.clone() })
+/// Returns what a value is an image of, where it is one of that kind.
+pub fn image_of<T: Clone + 'static>(value: &Value) -> Option<T> {
+    value.downcast_object_ref::<MadeImage>()?.of.downcast_ref::<T>().cloned()
+}
+
+/// Returns the image that is made for a mail and what else it has, where a value is one.
+pub(crate) fn made_image(value: &Value) -> Option<(Image, Value)> {
+    let MadeImage { name, alternative, parts, make, .. } = value.downcast_object_ref::<MadeImage>()?;
+    Some((Image { name: name.clone(), bytes: make(), alternative: alternative.clone() }, parts.clone()))
 }
 
 /// An image as a value of a template.
 struct MadeImage {
     name: String,
     alternative: String,
+    parts: Value,
+    of: Arc<dyn Any + Send + Sync>,
     make: Box<dyn Fn() -> Arc<[u8]> + Send + Sync>,
 }
 
@@ -126,7 +142,7 @@ impl Object for MadeImage {
         match key.as_str()? {
             "alt" => Some(Value::from(self.alternative.as_str())),
             "name" => Some(Value::from(self.name.as_str())),
-            _ => None,
+            _ => self.parts.get_item(key).ok().filter(|part| !part.is_undefined()),
         }
     }
 
@@ -200,7 +216,7 @@ impl Object for Pages {
         let [wanted] = arguments else {
             return Err(wrong("`image` takes one image: `image(\"logo.png\")`".to_owned()));
         };
-        if let Some(MadeImage { name, alternative, make }) = wanted.downcast_object_ref::<MadeImage>() {
+        if let Some(MadeImage { name, alternative, make, .. }) = wanted.downcast_object_ref::<MadeImage>() {
             let image = Image { name: name.clone(), bytes: make(), alternative: alternative.clone() };
             return match image_fault(&image.name, &image.bytes) {
                 Some(fault) => Err(wrong(fault)),

@@ -27,13 +27,17 @@ fn known(value: &Value) -> Option<Json> {
     if let Some(object) = value.downcast_object_ref::<DecimalObject>() {
         return Some(json!({ "text": value.to_string(), "number": object.number.to_string() }));
     }
-    if let Some(image) = made_image(value) {
-        return Some(json!({
+    if let Some((image, parts)) = made_image(value) {
+        let mut told = json!({
             "text": image.alternative,
             "alt": image.alternative,
             "content_type": image.content_type(),
             "base64": STANDARD.encode(&image.bytes),
-        }));
+        });
+        if let (Some(told), Some(Json::Object(parts))) = (told.as_object_mut(), known(&parts)) {
+            told.extend(parts);
+        }
+        return Some(told);
     }
     match value.kind() {
         ValueKind::None => Some(Json::Null),

@@ -30,11 +30,11 @@ pub use crate::template::filter::{FILTERS, Helper, LentCall, LentFilter, TESTS, 
 pub use crate::template::hash::{HASH_NAMES, HashChange, HashName, Translated, hash_table, translate};
 pub use crate::template::image::{
     Album, IMAGE_BYTES_MAX, IMAGE_ENDINGS, IMAGE_FILES_MAX, IMAGE_FUNCTION, IMAGES_BYTES_MAX, IMAGES_MAX, Image, ImageFile,
-    ShownImage, image_fault, image_value,
+    ShownImage, image_fault, image_of, image_value,
 };
 pub use crate::template::json::json_of;
 pub use crate::template::load::{TEMPLATE_BYTES_MAX, TEMPLATES_MAX, Templates};
-pub use crate::template::phrase::{Phrase, ROW, Voice};
+pub use crate::template::phrase::{Phrase, ROW, Voice, sole_value};
 pub use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
 pub use crate::template::render::{
     Choice, FUEL_MAX, OUTPUT_BYTES_MAX, RECURSION_MAX, Rendered, SUBJECT_CHARACTERS_MAX, TemplateFault,

@@ -97,6 +97,25 @@ impl Voice {
             filled(environment, name, context, &Sources::from([(name.to_owned(), source)]))
         })
     }
+
+    /// Returns the value of a phrase that is one value and nothing else ([`sole_value`]).
+    ///
+    /// # Errors
+    /// As [`Self::fill`], but without a place.
+    pub fn value(&self, name: &str, context: &Value) -> Result<Value, TemplateFault> {
+        let environment = &self.office.environment;
+        let value = environment.get_template(name).and_then(|template| {
+            let expression = sole_value(template.source()).unwrap_or_default();
+            environment.compile_expression(expression)?.eval(context)
+        });
+        value.map_err(|error| fault_of(&error, &Sources::new()))
+    }
+}
+
+/// Returns the expression of a phrase that is one value and nothing else: `{{ payment_code }}`.
+pub fn sole_value(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    (!["{{", "}}", "{%", "{#"].iter().any(|sign| inner.contains(sign))).then_some(inner)
 }
 
 /// Returns a problem for every part of [`ROW`] that the members of `list` do not have.

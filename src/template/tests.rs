@@ -434,7 +434,7 @@ fn an_image_that_is_missing_or_says_nothing_is_told_when_templates_load() {
 fn an_image_is_shown_once_however_often_it_is_named_and_within_limits() {
     let made = |name: &str, bytes: usize| {
         let bytes: Arc<[u8]> = [b"GIF89a".as_slice(), &vec![0; bytes]].concat().into();
-        image_value(name, "Pay <b>now</b>".into(), move || Arc::clone(&bytes))
+        image_value(name, "Pay <b>now</b>".into(), Value::UNDEFINED, bytes, Arc::clone)
     };
     let html =
         "{% macro m() %}{{ image('logo.png') }}{% endmacro %}{{ image(made) }} {{ m() }} {{ image('logo.png') }} {{ made.alt }}";

@@ -38,6 +38,32 @@ fn a_paper_goes_with_its_mail_and_preview_writes_it() {
 }
 
 #[test]
+fn preview_writes_what_the_ending_of_its_file_says() {
+    let workspace = workspace(2525, LAYOUT);
+    let written = |name: &str, further: &[&str]| {
+        let out = workspace.path().join(name);
+        let ran = workspace.dunlin(&[&["preview", "--as-of", AS_OF, "--out", &out.display().to_string()], further].concat());
+        (ran.code, fs::read_to_string(&out).unwrap_or(ran.err))
+    };
+    for (name, further, expected) in [
+        ("a.eml", &[][..], "Date: "),
+        ("a.EML", &["--format", "text"], "From:    "),
+        ("a.txt", &[], "From:    "),
+        ("a.html", &[], "<p>"),
+        ("b.txt", &["--format", "eml"], "Date: "),
+        ("c.mail", &["--format", "eml"], "Date: "),
+    ] {
+        let (code, text) = written(name, further);
+        assert_eq!(code, Some(0), "{name}: {text}");
+        assert!(text.to_ascii_lowercase().starts_with(&expected.to_ascii_lowercase()), "{name}: {text}");
+    }
+    for name in ["d.pdf", "d", "d.json"] {
+        let (code, told) = written(name, &[]);
+        assert!(code == Some(1) && told.contains("does not say what to write"), "{name}: {code:?} {told}");
+    }
+}
+
+#[test]
 fn a_paper_that_cannot_be_made_blocks_its_mail_and_a_wrong_layout_its_rule() {
     let server = Server::start(|_| None);
     let workspace = workspace(server.port, &LAYOUT.replace("{{ customer.name }}", "請求書"));

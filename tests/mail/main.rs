@@ -717,7 +717,7 @@ fn every_variable_of_the_table_is_there_and_no_other() {
         overdue\nFriendly first, firm later\nACME Receivables\nar@acme.example\nar-team@acme.example\n\
         ACME GmbH\nHafenstraße 12\nHamburg\n-\n20457\nGermany\nDE\n-\n-\n-\n-\n-\n-\n-\n-\nACME GmbH\nExample Bank\nDE89 3704 0044 0532 0130 00\n\
         COBADEFFXXX\n-\n-\nEUR\nhttps://pay.acme.example/C-1?for=R-2027-0042%2CR-2027-0057&amount=777.50\n\
-        QR – €777.50, ACME GmbH, DE89 3704 0044 0532 0130 00, R-2027-0042, R-2027-0057 / C-1\n5 April 2027\nen\n12 April 2027";
+        QR – €777.50, ACME GmbH, DE89 3704 0044 0532 0130 00, R-2027-0042, R-2027-0057 / C-1\n€777.50\nACME GmbH\nDE89 3704 0044 0532 0130 00\nR-2027-0042, R-2027-0057 / C-1\n5 April 2027\nen\n12 April 2027";
     assert_eq!(text, expected);
 }
 
@@ -811,7 +811,10 @@ fn a_program_outside_is_told_every_variable_of_the_table_by_its_name() {
     }
     functions.iter().for_each(|function| assert_eq!(reminder.get(function), None));
     let names = |map: &serde_json::Value| map.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&reminder["payment_code"]), ["text", "alt", "content_type", "base64"]);
+    assert_eq!(
+        names(&reminder["payment_code"]),
+        ["text", "alt", "content_type", "base64", "amount", "iban", "payee", "reference"]
+    );
     assert_eq!((&reminder["company"]["state"], &reminder["items"][0]["days_overdue"]), (&"".into(), &24.into()));
     assert_eq!(
         (&reminder["items"][0]["disputed"], &reminder["customer"]["tags"]),

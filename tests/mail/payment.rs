@@ -3,6 +3,7 @@
 use std::io;
 
 use dunlin::domain::money::Money;
+use dunlin::paper::{self, LayoutFile};
 
 use super::*;
 
@@ -101,6 +102,23 @@ fn late_payment(mode: &str, open: Decimal) -> BTreeMap<String, Variable> {
     BTreeMap::from([("late_payment".to_owned(), Variable::Map(claim))])
 }
 
+/// Returns the sum and the reference that the paper of a reminder asks for: those of its code, behind the sum of the box at its top.
+/// The shipped layout's own texts say them, here as the name of the file.
+fn asked_on_paper(setting: &Setting) -> String {
+    let shipped = fs::read_to_string(root().join("rules/papers/reminder.yaml")).unwrap();
+    let between = |from: &str, to: &str| shipped.split_once(from).unwrap().1.split_once(to).unwrap().0.trim().to_owned();
+    let at_top = between("- label: { en: To pay, de: Zu zahlen, fr: À payer, es: A pagar }\n          value: \"", "\"\n");
+    let code = between("code: >-\n", "title:").split_whitespace().collect::<Vec<_>>().join(" ");
+    let code = code.strip_prefix("{{").and_then(|code| code.strip_suffix("}}")).unwrap();
+    let name = format!("{at_top} {{% set code = {code} %}}{{{{ code.amount }}}} {{{{ code.reference }}}}.pdf");
+    let text = format!("title: T\nfile: '{}'\nbody: [{{ heading: H }}]\n", name.replace('\'', "''"));
+    let mut templates = Templates::load(Vec::new(), &message::known_names()).0;
+    let file = LayoutFile { path: "rules/papers/asked.yaml".into(), text };
+    let (layouts, problems) = paper::load(&[file], &[], &mut templates, &message::known_names());
+    assert_eq!(problems, Vec::<Problem>::new());
+    setting.with_letter(|letter| message::paper(letter, layouts.find("asked").unwrap(), &templates)).unwrap().name
+}
+
 #[test]
 fn every_shipped_mail_that_asks_for_money_has_the_code_and_the_link_for_just_that_sum() {
     let templates = shipped();
@@ -118,6 +136,10 @@ fn every_shipped_mail_that_asks_for_money_has_the_code_and_the_link_for_just_tha
             let is_right = |link: &&str| link.split(|c: char| c != '.' && !c.is_ascii_digit()).next() == Some(sum);
             assert!(links.iter().all(is_right), "{about}: not {sum}: {links:?}");
             assert_eq!(links.is_empty(), setting.template == "statement", "{about}: the link");
+            if setting.tells == Tells::Reminder {
+                let told = asked_on_paper(&setting);
+                assert_eq!(digits(&told), digits(&format!("{sum}{sum}{message}")), "{about}: the paper asks for {told}");
+            }
             // Those who see no pictures read what the code holds.
             let text = composed.text.replace('\n', " ");
             let told = text.split_once("QR – ").unwrap_or_else(|| panic!("{about}: {text}")).1;
@@ -141,6 +163,9 @@ fn every_shipped_mail_that_asks_for_money_has_the_code_and_the_link_for_just_tha
         check(Setting { variables: late_payment("mention", dec!(777.5)), ..new() }, "777.50", both);
     }
     check(Setting { as_of: date(2027, 3, 11), ..Setting::new("C-1", "upcoming") }, "1277.50", both);
+    // A note ahead of time is about all it lists, also where one of them is due by now.
+    check(Setting { as_of: date(2027, 3, 12), ..Setting::new("C-1", "upcoming") }, "1277.50", both);
+    check(Setting { variables: late_payment("claim", dec!(777.5)), ..Setting::new("C-1", "upcoming") }, "777.50", both);
     check(Setting::statement("C-1", "statement"), "987.50", "R-2027-0042, R-2027-0057, R-2027-0071 / C-1");
     let invoice = |as_of| Setting { tells: Tells::Invoice, items_max: 1, as_of, ..Setting::new("C-1", "invoice") };
     check(invoice(date(2027, 3, 12)), "1190.00", "R-2027-0042 / C-1");
@@ -160,6 +185,8 @@ fn a_shipped_mail_without_an_account_or_a_sum_says_nothing_of_codes() {
         Setting { company: no_account(), variables: late_payment("claim", dec!(777.5)), ..Setting::new("C-1", "final") },
         Setting { company: no_account(), ..Setting::statement("C-1", "statement") },
         Setting { layout: activity, ..Setting::statement("C-1", "statement") },
+        // Of March the 29th: 500.00 were paid the day after, so what it came to is not owed any more.
+        Setting { as_of: date(2027, 3, 29), ..Setting::statement("C-1", "statement") },
         // In credit, and settled.
         Setting::statement("C-1-2", "statement"),
         Setting { tells: Tells::Receipt, items_max: 1, ..Setting::new("C-1", "receipt") },

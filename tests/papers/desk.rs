@@ -18,6 +18,7 @@ use dunlin::domain::money::Currency;
 use dunlin::domain::period::Period;
 use dunlin::domain::problem::Problem;
 use dunlin::domain::statement::{StatementLayout, StatementOfAccount};
+use dunlin::domain::variable::Variable;
 use dunlin::message::{self, Attachment, ComposeFault, Content, Letter};
 use dunlin::paper::{self, LayoutFile, Layouts, PaperFile};
 use dunlin::script::LevelFacts;
@@ -41,6 +42,8 @@ pub struct Desk {
     pub beside: Vec<PaperFile>,
     pub layout: StatementLayout,
     pub company: Option<Company>,
+    pub as_of: Date,
+    pub variables: BTreeMap<String, Variable>,
 }
 
 fn root() -> PathBuf {
@@ -127,6 +130,8 @@ impl Desk {
             beside: Vec::new(),
             layout: StatementLayout::default(),
             company: None,
+            as_of: AS_OF,
+            variables: BTreeMap::new(),
         }
     }
 
@@ -200,7 +205,7 @@ impl Desk {
         };
         let letter = Letter {
             ledger,
-            as_of: AS_OF,
+            as_of: self.as_of,
             rule_id: &RuleId::new("overdue"),
             rule_description: "Friendly first, firm later",
             customer,
@@ -217,7 +222,7 @@ impl Desk {
             sender: &sender,
             recipients: &[],
             subject_lead: "",
-            variables: &BTreeMap::new(),
+            variables: &self.variables,
             message_id: "5f2c9a1e0b7d4c3f8e6a",
             thread: &[],
             headers: &[],

@@ -14,8 +14,11 @@ use std::{env, fs};
 
 use desk::{Desk, Kind};
 use dunlin::domain::company::Company;
+use dunlin::domain::money::{Currency, Money};
 use dunlin::domain::statement::StatementForm;
-use pictures::assert_looks_as_before;
+use dunlin::domain::variable::Variable;
+use jiff::civil::date;
+use pictures::{assert_looks_as_before, scanned};
 
 const LANGUAGES: [&str; 4] = ["en", "de", "fr", "es"];
 /// The shipped layouts and the mails they go with.
@@ -51,6 +54,45 @@ fn a_statement_of_every_form_has_its_own_columns_and_its_paper() {
 fn a_statements_layout_refuses_a_mail_that_is_none() {
     let fault = Desk::new("en", 2).paper("statement", Kind::Reminder).unwrap_err().to_string();
     assert!(fault.contains("rules/papers/statement.yaml:") && fault.contains("`period"), "{fault}");
+}
+
+/// Returns the block of the page about papers that follows these words.
+fn example(behind: &str) -> String {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/papers.md")).unwrap();
+    let rest = page.split_once(behind).unwrap_or_else(|| panic!("{behind} is not in the page")).1;
+    rest.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_examples_of_the_page_stand_in_the_shipped_layouts() {
+    let column = example("A further column of your invoices' file");
+    let slip = example("so that their sum is always that of the code");
+    for layout in ["reminder", "items"] {
+        let mut desk = Desk::new("fr", 3).paid_on("DE89370400440532013000");
+        let bare = desk.paper(layout, Kind::Reminder).unwrap().contents.byte_count();
+        let file = desk.layouts.iter_mut().find(|file| file.path.ends_with(&format!("/{layout}.yaml"))).unwrap();
+        file.text = file.text.replace("      columns: &columns\n", &format!("      columns: &columns\n{column}"));
+        let with = desk.paper(layout, Kind::Reminder).unwrap().contents.byte_count();
+        assert!(with > bare, "{layout} has the column");
+    }
+    let mut desk = Desk::new("en", 3).paid_on("DE89370400440532013000");
+    let file = desk.layouts.iter_mut().find(|file| file.path.ends_with("/reminder.yaml")).unwrap();
+    file.text = format!("{}{slip}", file.text.split_once("  - slip:").unwrap().0);
+    desk.paper("reminder", Kind::Reminder).unwrap();
+}
+
+#[test]
+fn a_company_of_which_only_a_part_of_the_address_is_known_has_its_papers() {
+    for (street, postal_code, city) in
+        [("Hafenstraße 12", "", "Hamburg"), ("", "20457", "Hamburg"), ("Hafenstraße 12", "20457", "")]
+    {
+        let own = |company| Company { street: street.into(), postal_code: postal_code.into(), city: city.into(), ..company };
+        for (layout, kind) in SHIPPED {
+            let desk = Desk::new("en", 2).paid_on("DE89370400440532013000");
+            let desk = Desk { company: desk.company.map(own), ..desk };
+            desk.paper(layout, kind).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -95,6 +137,57 @@ fn the_shipped_papers_look_as_they_did() {
     }
     let long = Desk::new("de", 70).paper("statement", Kind::Statement).unwrap();
     assert_looks_as_before("statement-long.de", &long.contents.bytes().unwrap());
+}
+
+#[test]
+#[ignore = "needs poppler-utils: tests/papers/fetch.sh"]
+fn a_reminder_says_everywhere_the_sum_it_asks_for_and_what_is_not_due_stands_apart() {
+    let euros =
+        |amount: &str| Variable::Money(Money { amount: amount.parse().unwrap(), currency: Currency::parse("EUR").unwrap() });
+    let map = |entries: Vec<(&str, Variable)>| {
+        Variable::Map(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    };
+    let line = map(vec![
+        ("from", Variable::Date(date(2026, 11, 4))),
+        ("to", Variable::Date(date(2027, 3, 30))),
+        ("days", Variable::Integer(147)),
+        ("rate", Variable::Decimal("11.27".parse().unwrap())),
+        ("principal", euros("10.00")),
+        ("amount", euros("0.46")),
+    ]);
+    let item = map(vec![
+        ("number", Variable::Text("R-2027-0001".into())),
+        ("lines", Variable::List(vec![line])),
+        ("fixed_sum", euros("40.00")),
+    ]);
+    // Five invoices of 10.00, 89.19, 168.38, 247.57 and 326.76, of which the fifth is not due yet.
+    for (mode, asked) in [("claim", "555.60"), ("mention", "515.14")] {
+        let claim = map(vec![
+            ("mode", Variable::Text(mode.into())),
+            ("basis", Variable::Text("§ 288 BGB".into())),
+            ("items", Variable::List(vec![item.clone()])),
+            ("fee", euros("0")),
+            ("total", euros("40.46")),
+            ("amount_asked", euros(asked)),
+        ]);
+        let mut desk = Desk::new("en", 5).paid_on("DE89370400440532013000");
+        desk.as_of = date(2027, 3, 30);
+        desk.variables.insert("late_payment".into(), claim);
+        let pdf = desk.paper("reminder", Kind::Reminder).unwrap().contents.bytes().unwrap();
+        let text = read_back(&pdf);
+        assert!(text.contains(&format!("€{asked}")) && !text.contains("841.90"), "{text}");
+        for line in ["Hafenstrasse 12, 20457 Hamburg", "DE123456789"] {
+            assert!(text.lines().any(|own| own.trim() == line), "{line} is a line of\n{text}");
+        }
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let words = words.join(" ");
+        for expected in
+            ["R-2027-0001, 4 Nov 2026 – 30 Mar 2027: 147 days, 11.27 % on €10.00: €0.46", "Coming up for payment as well:"]
+        {
+            assert!(words.contains(expected), "{expected} in\n{text}");
+        }
+        assert!(scanned(&pdf).contains(&format!("\nEUR{asked}\n")), "{}", scanned(&pdf));
+    }
 }
 
 #[test]
