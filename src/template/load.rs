@@ -14,7 +14,7 @@ use crate::template::cover::{Covered, CoveredFile, Made};
 use crate::template::css::{has_rules, inlined_ahead};
 use crate::template::file::{FileKind, MJML, Part, TemplateFile, file_name, kind_of};
 use crate::template::filter::{LentFilter, add_helpers, add_lent};
-use crate::template::hash::{Translated, declaration, translate};
+use crate::template::hash::{Translated, declaration, translate, undeclared};
 use crate::template::image::{IMAGE_FILES_MAX, Image, ImageFile, image_fault};
 use crate::template::mjml;
 use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
@@ -234,6 +234,8 @@ impl Templates {
             let Translated { text, problems: unknown, .. } = translate(&file.path, &file.text);
             problems.extend(unknown);
             file.text = text;
+        } else {
+            problems.extend(undeclared(&file.path, &file.text));
         }
         let source = Source { path: file.path.as_str().into(), text: file.text.as_str().into(), made: None };
         self.sources.insert(name.clone(), source);
