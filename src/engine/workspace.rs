@@ -195,6 +195,9 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         all.extend(names(&header.credit_notes));
         all
     });
+    if let (Some(customers), Some(documents)) = (&customer_attributes, &invoice_attributes) {
+        problems.extend(config.named_columns.iter().filter_map(|column| column.problem(customers, documents)));
+    }
     let of_plugins = Names {
         recipient_keys: recipient_keys.clone(),
         invoice_attributes: invoice_attributes.clone(),
