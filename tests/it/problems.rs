@@ -132,6 +132,9 @@ fn a_rule_that_is_asked_for_and_has_errors_is_said_to_have_them() {
     workspace.write("rules/overdue.rhai", "fn variables(customer, items, level) {\n");
     let ran = workspace.dunlin(&["plan", "--rule", "overdue"]);
     assert_eq!((ran.code, ran.err.contains("mend rules/overdue.yaml")), (Some(3), true), "{ran:?}");
+    let ran = workspace.dunlin(&["preview", "C0001"]);
+    let said = "hint: left out since they have errors: the rule `broken`, the rule `overdue`; `dunlin check` tells them\n";
+    assert!(ran.err.contains("No mail is due for C0001") && ran.err.ends_with(said), "{ran:?}");
     let ran = workspace.dunlin(&["plan", "--rule", "banana"]);
     assert_eq!((ran.code, ran.err.ends_with("error: There is no rule `banana`\n")), (Some(1), true), "{ran:?}");
 }
