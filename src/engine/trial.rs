@@ -11,8 +11,8 @@ use crate::domain::problem::{Place, Problem};
 use crate::engine::attach::{Attachments, Reach, fetch_blocking};
 use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::Workspace;
-use crate::plan::forced;
 use crate::plan::reason::BlockReason;
+use crate::plan::{PlannedMessage, forced};
 
 /// How many customers each level is tried on: enough to meet more than one language.
 const CUSTOMERS_MAX: usize = 20;
@@ -38,7 +38,9 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
                 let attachments =
                     if place == 0 { fetch_blocking(&composer, Reach::Plugins, None) } else { Attachments::made_alone() };
                 let composer = Composer { attachments: &attachments, ..composer };
-                let faults = plan.messages.iter().filter_map(|message| composer.compose(message, &[]).err());
+                // What is wrong in a template's own files was told.
+                let is_whole = |message: &&PlannedMessage| workspace.templates.is_whole(message.template(&rules));
+                let faults = plan.messages.iter().filter(is_whole).filter_map(|message| composer.compose(message, &[]).err());
                 let is_of_the_rule = |blocked: &Blocked| match blocked.reason {
                     BlockReason::TemplateError | BlockReason::ScriptError => true,
                     BlockReason::DocumentMissing => !blocked.detail.is_empty(),

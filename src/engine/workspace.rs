@@ -24,7 +24,7 @@ use crate::paper::{self, LayoutFile, Layouts, PaperFile};
 use crate::plan::history::History;
 use crate::plugin::{self, PluginFolder, Plugins, Program};
 use crate::port::{Clock, LedgerSource, Transport};
-use crate::rule::{self, Known, Limits, RuleFile, RuleKind, RuleSet};
+use crate::rule::{self, Broken, Known, Limits, RuleFile, RuleKind, RuleSet};
 pub use crate::rulebook::revision::at_revision;
 use crate::rulebook::{self, PAPERS, PluginTexts, Texts};
 use crate::ruletest::Columns;
@@ -169,6 +169,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
                 limits: Limits::default(),
                 pickers: plugins.pickers(),
                 attachment_plugins: plugins.attachment_names(),
+                broken: broken(&texts, &layouts, &plugins),
                 layouts: layouts.names().map(str::to_owned).collect(),
                 template_names: known_names(),
                 library: plugins.library,
@@ -227,6 +228,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         library: plugins.library.clone(),
         pickers: plugins.pickers(),
         attachment_plugins: plugins.attachment_names(),
+        broken: broken(&texts, &layouts, &plugins),
         layouts: layouts.names().map(str::to_owned).collect(),
         template_names: known_names(),
     };
@@ -588,6 +590,15 @@ fn alert_problem(config: &Config, plugins: &Plugins) -> Option<Problem> {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
         None => problem.hint("`dunlin plugin list` shows what there is"),
     })
+}
+
+/// Returns what is there and was left out because of its errors.
+fn broken(texts: &Texts, layouts: &Layouts, plugins: &Plugins) -> Broken {
+    let stem = |path: &str| path.rsplit('/').next().and_then(|file| file.strip_suffix(".yaml")).map(str::to_owned);
+    let is_whole = |layout: &String| layouts.names().any(|own| own == layout);
+    let left_out = texts.papers.iter().filter_map(|file| stem(&file.path)).filter(|layout| !is_whole(layout));
+    let folders = texts.plugins.iter().map(|folder| folder.name.clone());
+    Broken { layouts: left_out.collect(), plugins: folders.filter(|name| plugins.find(name).is_none()).collect() }
 }
 
 /// Returns the templates in which a statement's balance cannot stand.

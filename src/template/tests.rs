@@ -404,6 +404,28 @@ fn load_beside_logo(html: &str) -> (Templates, Vec<String>) {
 }
 
 #[test]
+fn a_file_with_errors_is_not_said_to_be_missing() {
+    let file = |name: &str, text: &str| TemplateFile { path: format!("rules/templates/{name}"), text: text.into() };
+    let broken = ImageFile { path: "rules/templates/logo.png".into(), bytes: b"GIF89a".as_slice().into() };
+    let files = [
+        ("_l.html", "{% block a %}"),
+        ("a.html", "{% extends \"_l.html\" %}"),
+        ("b.html", "<img alt=x src=\"{{ image('logo.png') }}\">"),
+        ("c.html", "x"),
+    ];
+    let mut files: Vec<TemplateFile> = files.iter().map(|(name, text)| file(name, text)).collect();
+    files.extend(["a", "b", "c"].map(|name| file(&format!("{name}.subject.txt"), "S")));
+    let (templates, problems) = Templates::load_with(files, vec![broken], NAMES, vec![]);
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert!(told.len() == 2 && !told.iter().any(|told| told.contains("not there")), "{told:?}");
+    assert_eq!(["a", "b", "c"].map(|name| templates.is_whole(&TemplateName::new(name))), [false, false, true]);
+    let choice = templates.choose(&TemplateName::new("a"), None).unwrap();
+    let album = choice.album("k@acme.example");
+    let fault = choice.render(&context! {}, &album).unwrap_err().to_string();
+    assert!(fault.contains("Template file `_l.html` has errors"), "{fault}");
+}
+
+#[test]
 fn an_image_that_is_missing_or_says_nothing_is_told_when_templates_load() {
     for (html, expected) in [
         ("<img src=\"{{ image('logo.png') }}\" alt=\"ACME > all\">", vec![]),

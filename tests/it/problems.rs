@@ -71,6 +71,20 @@ fn a_place_inside_a_condition_is_the_place_in_the_yaml_file() {
 }
 
 #[test]
+fn what_is_there_and_has_errors_is_not_said_to_be_missing() {
+    let workspace = Workspace::new(2525, 2);
+    workspace.write("rules/templates/note.txt", "{% if x %}\n");
+    workspace.write("rules/papers/open.yaml", "nonsense: 1\n");
+    workspace.edit("rules/overdue.yaml", "to: [billing]", "to: [billing]\nattach: [{ items: pdf, layout: open }]");
+    let out = workspace.dunlin(&["check"]).out;
+    assert!(out.contains("Unexpected end of input") && out.contains("The layout of papers `open` has errors"), "{out}");
+    assert!(!out.contains("There is no layout") && !out.contains("not there"), "{out}");
+    workspace.edit("rules/overdue.yaml", "\nattach: [{ items: pdf, layout: open }]", "");
+    let out = workspace.dunlin(&["check"]).out;
+    assert!(out.contains("Unexpected end of input") && !out.contains("The mail of level"), "{out}");
+}
+
+#[test]
 fn a_broken_rule_stops_itself_and_no_other() {
     let server = crate::server::Server::willing();
     let workspace = Workspace::new(server.port, 2);
