@@ -172,8 +172,10 @@ fn enclosure(node: &Node, packing: Packing, kind: &str, known: &Known, problems:
     let (span, name_span, shared_span) = (fields.span(), fields.key_span("name"), fields.key_span("shared"));
     let (password_span, settings_span) = (fields.key_span("password"), fields.key_span("settings"));
     let is_plugin = fields.key_span("plugin").is_some();
+    let has_unknown = fields.has_unknown();
     fields.close(problems);
-    if written != 1 {
+    // A misspelt key is one problem.
+    if written != 1 && !(written == 0 && has_unknown) {
         let message = format!("An attachment has one of {}", WHATS.map(|what| format!("`{what}`")).join(", "));
         problems.error_hint(span, message, "write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`");
     }

@@ -292,10 +292,12 @@ fn unknown_elements(covered: &Covered, source: &Source) -> Vec<Problem> {
         } else if !is_end {
             let is_closed = after.split_once('>').is_some_and(|(tag, _)| tag.ends_with('/'));
             if !is_closed {
-                open.push(name);
+                open.push((end, name));
             }
-        } else if open.pop().is_some_and(|begun| begun != name) {
-            problems.push(problem(end, name, format!("`</{name}>` ends what was not begun last")));
+        } else if let Some((at, begun)) = open.pop().filter(|(_, begun)| *begun != name) {
+            let (line, _) = line_and_column(&source.text, covered.offset(at));
+            let problem = problem(end, name, format!("`</{name}>` ends what was not begun last"));
+            problems.push(problem.hint(format!("`<{begun}>` of line {line} has no end yet: write `</{begun}>` before it")));
             break;
         }
     }

@@ -103,7 +103,10 @@ fn every_fault_of_mjml_is_told_at_its_place_when_templates_load() {
         (mjml("<mj-text>{{ 1|plurl }}</mj-text>"), "rules/templates/a.mjml:2:18: Unknown filter `plurl`; did you mean `plural`?"),
         (mjml("<mj-text>{% if items %}</mj-text>"), "rules/templates/a.mjml:2:"),
         (mjml("<mj-text>x</mj-tex>"), "rules/templates/a.mjml:2:15: MJML has no element `mj-tex`; did you mean `mj-text`?"),
-        (mjml("<mj-text>x</mj-table>"), "rules/templates/a.mjml:2:15: `</mj-table>` ends what was not begun last"),
+        (
+            mjml("<mj-text>x</mj-table>"),
+            "rules/templates/a.mjml:2:15: `</mj-table>` ends what was not begun last; `<mj-text>` of line 2 has no end yet: write `</mj-text>` before it",
+        ),
         (mjml("<mj-text>x"), "rules/templates/a.mjml"),
         (mjml("<mj-include path=\"_haed.mjml\" />"), "rules/templates/a.mjml:"),
         (

@@ -400,6 +400,7 @@ fn what_is_attached_is_one_thing_each_under_a_name_that_can_be_made() {
         ("[{ items: csv }, { items: csv }]", vec!["6:26: The same is attached twice"]),
         ("[{ reminder: pdf }, { items: pdf }, { items: pdf, layout: reminder }]", vec!["6:45: The same is attached twice"]),
         ("[{ statement: pdf }]", vec!["6:12: A reminder has no statement to attach; `{ items: pdf }` lists what it is about"]),
+        ("[{ documnet: invoice }]", vec!["6:12: Unknown field `documnet`; did you mean `document`?"]),
         ("[{ reminder: pdf, layout: remindr }]", vec!["6:35: There is no layout of papers `remindr`; did you mean `reminder`?"]),
         ("[{ items: csv, layout: items }]", vec!["6:32: Only a paper has a layout; write `pdf`, or remove `layout`"]),
         (
