@@ -293,7 +293,11 @@ impl Templates {
             if self.environment.get_template(&name).is_err() {
                 continue;
             }
-            match mjml::html_of(&name, &self.sources, problems) {
+            let language = match kind_of(&name) {
+                FileKind::Mail(_, Some(language), _) => language,
+                _ => self.language.clone(),
+            };
+            match mjml::html_of(&name, &language, &self.sources, problems) {
                 Some(turned) => {
                     self.replace(&name, turned.made, problems);
                     self.each_html(|variant, file| variant.has_styles |= file == name && !turned.is_inlined);
@@ -389,7 +393,7 @@ impl Templates {
                         (format!("Template `{stem}` has no subject"), hint, place(&body))
                     }
                     (_, None) => {
-                        let hint = format!("add `{stem}.html` or `{stem}.txt`");
+                        let hint = format!("add `{stem}.html`, `{stem}.mjml` or `{stem}.txt`");
                         (format!("Template `{stem}` has a subject but no text"), hint, place(&variant.subject))
                     }
                 };

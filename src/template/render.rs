@@ -125,7 +125,7 @@ impl Choice<'_> {
                 place: None,
                 hint: Some("write the text as a template of its own, ending in `.txt`".into()),
             })?,
-            (None, None) => return Err(self.incomplete("neither an .html nor a .txt file")),
+            (None, None) => return Err(self.incomplete("neither an .html or .mjml nor a .txt file")),
         };
         Ok(Rendered { subject, html, text, images: album.shown(), language: self.language.clone() })
     }

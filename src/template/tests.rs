@@ -68,7 +68,7 @@ fn every_problem_of_every_file_is_told_with_its_place_and_the_way_out() {
             "rules/templates/bad.subject.txt:1:46: Unknown name `pay_by`; what the rule's script returns is `vars.pay_by`",
             "rules/templates/broken.txt:2:13: Unexpected end of block",
             "rules/templates/lonely.de.html: Template `lonely.de` has no subject; add `lonely.de.subject.txt` with one line",
-            "rules/templates/mute.subject.txt: Template `mute` has a subject but no text; add `mute.html` or `mute.txt`",
+            "rules/templates/mute.subject.txt: Template `mute` has a subject but no text; add `mute.html`, `mute.mjml` or `mute.txt`",
             "rules/templates/new.mjml: Template `new` has no subject; add `new.subject.txt` with one line",
             "rules/templates/notes.md: `notes.md` is not a template and is left alone; \
              templates end in `.subject.txt`, `.html`, `.mjml` or `.txt`",
