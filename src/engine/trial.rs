@@ -10,7 +10,7 @@ use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::problem::{Place, Problem};
 use crate::engine::attach::{Attachments, Reach, fetch_blocking};
 use crate::engine::compose::{Blocked, Composer};
-use crate::engine::workspace::Workspace;
+use crate::engine::workspace::{Workspace, table_ended};
 use crate::plan::reason::BlockReason;
 use crate::plan::{PlannedMessage, forced};
 
@@ -47,6 +47,13 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
                     _ => false,
                 };
                 for blocked in faults.filter(is_of_the_rule) {
+                    // One line of the table mends the mails of everybody.
+                    if let Some(table) = workspace.plugins.ended_table(&blocked.detail) {
+                        if said.insert(table.ended_words()) {
+                            problems.push(table_ended(table, Problem::error));
+                        }
+                        continue;
+                    }
                     if said.insert(blocked.detail.clone()) {
                         let who = &ledger.customer(*customer).id;
                         let message = format!("The mail of level `{level}` fails, tried for customer {who}: {}", blocked.detail);

@@ -1,5 +1,6 @@
 //! A workspace, loaded: config, rules, scripts, templates and calendars, checked as one generation.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use crate::domain::date::{Date, DayUnit, Timestamp, days_between};
 use crate::domain::id::{RecipientKey, RuleId, TemplateName};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
+use crate::domain::rate_table::RateTable;
 use crate::engine::deliver::pace::Rates;
 use crate::engine::home::Away;
 use crate::engine::matches::with_matches;
@@ -432,12 +434,17 @@ impl Workspace {
         ended.chain(never).chain(self.crowding_problems(now)).chain(self.rate_problems(today)).collect()
     }
 
-    /// Returns a warning for every picker of a rule that needs a rate which its table does not have on `today`: it would block
-    /// every mail of the rule.
+    /// Returns a warning for every picker of a rule that meets a fault on `today`, and one for every table of rates that has ended:
+    /// it would block every mail of the rules that need it.
     fn rate_problems(&self, today: Date) -> impl Iterator<Item = Problem> {
         let names = Names { library: self.plugins.library.clone(), ..self.ledger_names() };
         let pickers = self.rules.rules.iter().flat_map(|rule| &rule.variables);
-        pickers.flat_map(move |picker| picker.faults_on(today, &names))
+        let mut ended = BTreeSet::new();
+        let faults = pickers.flat_map(move |picker| picker.faults_on(today, &names));
+        faults.filter_map(move |problem| match self.plugins.ended_table(&problem.message) {
+            Some(table) => ended.insert(table.name.clone()).then(|| table_ended(table, Problem::warning)),
+            None => Some(problem),
+        })
     }
 
     /// Returns a warning for every rule whose statements follow each other so closely that the contact gap leaves no day for a
@@ -531,6 +538,14 @@ impl Workspace {
         let servers = self.config.servers.iter().map(|server| (server.id.clone(), server.rates.clone()));
         Rates { servers: servers.collect(), senders: self.config.sender_rates.clone() }
     }
+}
+
+/// Returns the problem of a table that has no rate for the days of today, at its file and with the line it lacks.
+pub(crate) fn table_ended(table: &RateTable, problem: fn(String) -> Problem) -> Problem {
+    let message = format!("{}; mails that need a later one are blocked", table.ended_words());
+    let next = table.valid_to.tomorrow().unwrap_or(table.valid_to);
+    let hint = format!("add `- {{ from: {next}, rate: … }}` at the end of `rates`, and write a later `valid_to`");
+    problem(message).at(Place::file(table.file.as_str())).hint(hint)
 }
 
 /// Reads the calendar files that config.yaml names; `None` where anything is wrong with one.
