@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex, Ledger};
 use crate::domain::problem::{Place, Problem};
-use crate::engine::attach::{Attachments, Reach, fetch_blocking};
+use crate::engine::attach::{Attachments, PASSWORD_CHARACTERS_MIN, Reach, fetch_blocking, password};
 use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::{Workspace, table_ended};
 use crate::plan::reason::BlockReason;
@@ -17,16 +17,24 @@ use crate::plan::{PlannedMessage, forced};
 /// How many customers each level is tried on: enough to meet more than one language.
 const CUSTOMERS_MAX: usize = 20;
 
+/// How many customers without a password are named.
+const NAMED_MAX: usize = 5;
+
 /// Returns an error for every level whose mail cannot be composed for one of the first customers with an open invoice,
 /// each fault once.
 pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: Timestamp) -> Vec<Problem> {
-    let owing: Vec<(CustomerIndex, Vec<DocumentIndex>)> = ledger
-        .customer_indexes()
-        .map(|customer| (customer, open(ledger, customer, as_of)))
-        .filter(|(_, open)| !open.is_empty())
-        .take(CUSTOMERS_MAX)
-        .collect();
+    let owing = || {
+        let all = ledger.customer_indexes().map(|customer| (customer, open(ledger, customer, as_of)));
+        all.filter(|(_, open)| !open.is_empty())
+    };
     let (mut problems, mut said) = (Vec::new(), BTreeSet::new());
+    for rule in &workspace.rules.rules {
+        problems.extend(rule.password_columns().filter_map(|column| {
+            without_password(ledger, owing().map(|(customer, _)| customer), column)
+                .map(|problem| problem.at(Place::file(rule.file.clone())))
+        }));
+    }
+    let owing: Vec<(CustomerIndex, Vec<DocumentIndex>)> = owing().take(CUSTOMERS_MAX).collect();
     for rule in &workspace.rules.rules {
         let rules = workspace.rules.of(vec![rule.clone()]);
         for level in rule.level_words() {
@@ -57,17 +65,32 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
                     if said.insert(blocked.detail.clone()) {
                         let who = &ledger.customer(*customer).id;
                         let message = format!("The mail of level `{level}` fails, tried for customer {who}: {}", blocked.detail);
-                        // A password that one customer lacks is no fault of the rule.
-                        let is_of_one =
-                            blocked.reason == BlockReason::DocumentMissing && rule.password_columns().next().is_some();
-                        let problem = if is_of_one { Problem::warning(message) } else { Problem::error(message) };
-                        problems.push(problem.at(Place::file(rule.file.clone())));
+                        problems.push(Problem::error(message).at(Place::file(rule.file.clone())));
                     }
                 }
             }
         }
     }
     problems
+}
+
+/// Returns a warning where customers who owe have no password for a rule's ZIP: their mails will be blocked. It is no fault of the
+/// rule.
+fn without_password(ledger: &Ledger, owing: impl Iterator<Item = CustomerIndex>, column: &str) -> Option<Problem> {
+    let lacking: Vec<CustomerIndex> = owing.filter(|customer| password(ledger, *customer, column).is_err()).collect();
+    let mut named: Vec<&str> = lacking.iter().take(NAMED_MAX).map(|customer| ledger.customer(*customer).id.as_str()).collect();
+    let rest = lacking.len() - named.len();
+    let more = format!("{rest} more");
+    if rest > 0 {
+        named.push(&more);
+    }
+    (!lacking.is_empty()).then(|| {
+        let message = format!(
+            "The ZIP cannot be encrypted for {}: `{column}` is empty or has less than {PASSWORD_CHARACTERS_MIN} characters",
+            named.join(", ")
+        );
+        Problem::warning(message).hint("their mails are blocked until the customers' file has a password for each")
+    })
 }
 
 /// Returns the customer's invoices with something open.
