@@ -1,7 +1,7 @@
 //! The trial: every level's mail composed once from the real ledger, so that a template that cannot be filled is found
 //! by `check` and not in the night.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
@@ -11,6 +11,7 @@ use crate::domain::problem::{Place, Problem};
 use crate::engine::attach::{Attachments, PASSWORD_CHARACTERS_MIN, Reach, fetch_blocking, password};
 use crate::engine::compose::{Blocked, Composer};
 use crate::engine::workspace::{Workspace, table_ended};
+use crate::payment::Reference;
 use crate::plan::reason::BlockReason;
 use crate::plan::{PlannedMessage, forced};
 
@@ -34,6 +35,7 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
                 .map(|problem| problem.at(Place::file(rule.file.clone())))
         }));
     }
+    problems.extend(reference_problems(workspace, ledger, &owing().flat_map(|(_, open)| open).collect::<Vec<_>>()));
     let owing: Vec<(CustomerIndex, Vec<DocumentIndex>)> = owing().take(CUSTOMERS_MAX).collect();
     for rule in &workspace.rules.rules {
         let rules = workspace.rules.of(vec![rule.clone()]);
@@ -72,6 +74,26 @@ pub fn trial_problems(workspace: &Workspace, ledger: &Ledger, as_of: Date, now: 
         }
     }
     problems
+}
+
+/// Returns a warning for each kind of payment reference that open invoices have with wrong check digits.
+fn reference_problems(workspace: &Workspace, ledger: &Ledger, open: &[DocumentIndex]) -> Vec<Problem> {
+    let Some(column) = workspace.config.company.as_ref().map(|company| &company.payment_reference) else { return Vec::new() };
+    let mut wrong: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for document in open {
+        let written = ledger.document_attribute(*document, column).unwrap_or_default();
+        if let Some(kind) = Reference::mistaken_for(written) {
+            wrong.entry(kind).or_default().push((written, ledger.document(*document).number.as_str()));
+        }
+    }
+    let problem = |(kind, found): (&str, Vec<(&str, &str)>)| {
+        let (written, number) = found.first()?;
+        let more = if found.len() > 1 { format!(", and {} more have such", found.len() - 1) } else { String::new() };
+        let message = format!("`{written}` in `{column}` of `{number}` is no {kind}: its check digits are wrong{more}");
+        let hint = "payment codes carry it as plain text, by which banks find nothing: mend it in the books";
+        Some(Problem::warning(message).at(Place::file(workspace.config.ledger.invoices.name.clone())).hint(hint))
+    };
+    wrong.into_iter().filter_map(problem).collect()
 }
 
 /// Returns a warning where customers who owe have no password for a rule's ZIP: their mails will be blocked. It is no fault of the
