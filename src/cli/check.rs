@@ -45,7 +45,12 @@ pub(crate) fn check(common: &Common, args: &CheckArgs) -> Exit {
             match read {
                 Ok(ledger) => {
                     let as_of = workspace.today(SystemClock.now());
-                    loaded.problems.extend(trial_problems(workspace, &ledger, as_of, SystemClock.now()));
+                    let tried = trial_problems(workspace, &ledger, as_of, SystemClock.now());
+                    // What a real mail meets was perhaps foreseen with made-up ones.
+                    loaded.problems.retain(|foreseen| {
+                        !tried.iter().any(|problem| (&problem.place, &problem.message) == (&foreseen.place, &foreseen.message))
+                    });
+                    loaded.problems.extend(tried);
                     if ledger.documents().is_empty() {
                         let problem = Problem::warning("The ledger has no invoices");
                         loaded.problems.push(problem.hint("if there should be some, the export is empty or was cut short"));

@@ -311,7 +311,7 @@ fn export<I: io::BufRead, O: io::Write>(
                 };
                 decided.columns.push(((*field).to_owned(), person.answer(&name, "", known)?));
             }
-            Question::Dates { column, cell, patterns } => {
+            Question::Dates { column, cell, patterns } | Question::DateForm { column, cell, patterns, .. } => {
                 let name = format!("{}: how is `{cell}` in `{column}` written? {}", file.display(), patterns.join(" or "));
                 let known = |text: &str| match patterns.contains(&text) {
                     true => Ok(text.to_owned()),
@@ -338,7 +338,7 @@ fn told(kind: ExportKind, file: &Path, question: &Question) -> String {
         Question::Column { field, meaning, headings } => {
             format!("--column {}.{field}=HEADING: {meaning} {file} has {}", kind.key(), headings.join(", "))
         }
-        Question::Dates { column, cell, patterns } => {
+        Question::Dates { column, cell, patterns } | Question::DateForm { column, cell, patterns, .. } => {
             format!("--dates PATTERN: `{cell}` in `{column}` of {file} can be {}", patterns.join(" or "))
         }
         Question::Decimal { column, cell } => {

@@ -15,6 +15,7 @@ use crate::domain::date::Date;
 use crate::domain::hex::hexadecimal;
 use crate::domain::id::Language;
 use crate::domain::mailbox::RecipientRole;
+use crate::engine::left_out::left_out;
 use crate::engine::preview::{LevelPreview, Preview, PreviewFault, Wanted, preview as compose_preview, preview_levels};
 use crate::message::{Attachment, ComposedFile};
 use crate::port::Clock;
@@ -86,12 +87,16 @@ fn previewed(common: &Common, args: &PreviewArgs) -> Result<Exit, Exit> {
             show(common, args, form, &found)
         }
         Err(fault) => {
+            // Nothing is known of what they would send.
+            let left_out: Vec<String> =
+                left_out(&session.workspace).into_iter().map(|rule| format!("the rule `{}`", rule.id)).collect();
             let hint = match &fault {
-                PreviewFault::NothingDue { .. } => {
-                    Some("`dunlin plan --declined` lists everybody; `--level ID` shows a level's mail all the same")
-                }
+                PreviewFault::NothingDue { .. } => Some(match left_out.as_slice() {
+                    [] => "`dunlin plan --declined` lists everybody; `--level ID` shows a level's mail all the same".to_owned(),
+                    rules => format!("left out since they have errors: {}; `dunlin check` tells them", rules.join(", ")),
+                }),
                 PreviewFault::SubjectUnknown { .. } => {
-                    Some("name a customer's id or an invoice's number as it stands in the ledger")
+                    Some("name a customer's id or an invoice's number as it stands in the ledger".to_owned())
                 }
                 PreviewFault::Blocked { .. } | PreviewFault::LevelUnknown { .. } | PreviewFault::Store(_) => None,
             };
@@ -101,7 +106,7 @@ fn previewed(common: &Common, args: &PreviewArgs) -> Result<Exit, Exit> {
                 }
                 _ => fault.to_string(),
             };
-            fail(words, hint);
+            fail(words, hint.as_deref());
             Err(Exit::Failed)
         }
     }

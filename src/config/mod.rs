@@ -5,6 +5,7 @@
 
 mod account;
 mod calendar;
+mod columns;
 mod company;
 mod daemon;
 mod dkim;
@@ -22,6 +23,7 @@ mod settings;
 pub use account::{Auth, AuthProof, Oauth2, OauthClient, OauthClientProof, OauthWay};
 pub use calendar::keys::calendar_schema;
 pub use calendar::{CALENDAR_FILES_MAX, CalendarSettings, ReadCalendar};
+pub use columns::NamedColumn;
 pub use daemon::Daemon;
 pub use dkim::{DKIM_KEYS_MAX, DkimKey};
 pub use document::{DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, Document, DocumentOf, DocumentSource, DocumentUrl};

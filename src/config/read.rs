@@ -6,6 +6,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use crate::config::calendar::calendar;
+use crate::config::columns::named_columns;
 use crate::config::company::company;
 use crate::config::daemon::daemon;
 use crate::config::dkim::{check_keys, dkim};
@@ -195,6 +196,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         company,
         bank,
         documents,
+        named_columns: named_columns(root, problems),
         calendar,
         contact_gap: limits.contact_gap,
         quiet_hours: limits.quiet_hours,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use crate::config::{Auth, CalendarSettings, Daemon, DkimKey, Document, Redirect, Retention};
+use crate::config::{Auth, CalendarSettings, Daemon, DkimKey, Document, NamedColumn, Redirect, Retention};
 use crate::domain::company::Company;
 use crate::domain::date::{DaySpan, Days};
 use crate::domain::id::{RecipientKey, SenderId, ServerId};
@@ -47,6 +47,8 @@ pub struct Config {
     pub bank: Bank,
     /// The papers that rules attach by name.
     pub documents: Vec<Document>,
+    /// The further columns of the ledger's files that are named outside `ledger`.
+    pub named_columns: Vec<NamedColumn>,
     /// Which days are business days; `None`: every day counts.
     pub calendar: Option<CalendarSettings>,
     /// The least time between two mails to one customer.

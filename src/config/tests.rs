@@ -52,6 +52,36 @@ fn server_problems(settings: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_column_that_no_file_has_is_told_with_its_place() {
+    let text = format!(
+        "{LEAST}company: {{ name: ACME, payment_reference: PayReff }}\nbank: {{ customer_account: IBANN }}\ndocuments:\n  a: {{ path: \
+         \"papers/{{number}}-{{attributes.Ordr}}-{{customer.attributes.x}}.pdf\" }}\n"
+    );
+    let found = config(&text);
+    let told = |customers: &[&str], documents: &[&str]| -> Vec<String> {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (customers, documents) = (names(customers), names(documents));
+        found
+            .named_columns
+            .iter()
+            .filter_map(|column| column.problem(&customers, &documents))
+            .map(|found| found.to_string())
+            .collect()
+    };
+    assert_eq!(
+        told(&["IBAN"], &["PayRef", "Order"]),
+        [
+            "config.yaml:12:43: There is no further column `PayReff` in the invoices' file; did you mean `PayRef`?",
+            "config.yaml:13:27: There is no further column `IBANN` in the customers' file; did you mean `IBAN`?",
+            "config.yaml:15:31: There is no further column `Ordr` in the invoices' file; did you mean `Order`?",
+            "config.yaml:15:49: There is no further column `x` in the customers' file; the customers' file has, besides those that are named \
+             under `ledger`: IBAN",
+        ]
+    );
+    assert_eq!(told(&["IBANN", "x"], &["PayReff", "Ordr"]), [""; 0]);
+}
+
+#[test]
 fn what_is_not_written_has_its_default() {
     let found = config(LEAST);
     let ledger = CsvLedger {

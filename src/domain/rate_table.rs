@@ -29,6 +29,8 @@ pub struct RateTable {
     pub title: String,
     /// Who publishes them.
     pub source: String,
+    /// The file it was read from.
+    pub file: String,
     /// The rates, the oldest first; never empty.
     pub steps: Vec<RateStep>,
     /// The last day for which the table was checked.
@@ -63,6 +65,11 @@ pub enum RateFault {
 }
 
 impl RateTable {
+    /// Returns what every fault about a day after its last one begins with.
+    pub fn ended_words(&self) -> String {
+        format!("The rates `{}` were checked up to {}", self.name, self.valid_to)
+    }
+
     /// Returns the percent a year that hold on a day.
     ///
     /// # Errors
@@ -103,6 +110,7 @@ mod tests {
             name: "bank".into(),
             title: "Rates".into(),
             source: "The bank".into(),
+            file: "rates/bank.yaml".into(),
             steps: vec![step(date(2024, 1, 1), dec!(3.62)), step(date(2024, 7, 1), dec!(-0.88))],
             valid_to: date(2024, 12, 31),
         };
@@ -120,6 +128,7 @@ mod tests {
             fault(date(2025, 1, 1)),
             "The rates `bank` were checked up to 2024-12-31; there is none for 2025-01-01: add the rates since then, and a later `valid_to`"
         );
+        assert!(fault(date(2025, 1, 1)).starts_with(&table.ended_words()));
         assert_eq!(table.changes(date(2024, 1, 1), date(2024, 12, 31)).collect::<Vec<_>>(), [date(2024, 7, 1)]);
         assert_eq!(table.changes(date(2024, 7, 1), date(2024, 12, 31)).count(), 0);
     }

@@ -13,7 +13,7 @@ use std::io;
 
 use crate::domain::hex::hexadecimal;
 use crate::domain::id::Language;
-use crate::domain::ledger::CustomerIndex;
+use crate::domain::ledger::{CustomerIndex, Ledger};
 use crate::engine::compose::{Blocked, Composer};
 use crate::message::{Annex, Attachment};
 use crate::plan::PlannedMessage;
@@ -107,6 +107,12 @@ impl Attachments {
 
     /// Returns what goes with a message: the files that were fetched for it, and what is made with it.
     pub(crate) fn of<'c>(&self, composer: &'c Composer<'_>, message: &PlannedMessage) -> Result<Vec<Annex<'c>>, Blocked> {
+        let rule = message.rule(composer.rules);
+        // Nothing is fetched for it, so it is told also where no file is asked for.
+        for column in rule.password_columns() {
+            password(composer.ledger, message.customer, column)
+                .map_err(|detail| Blocked { reason: BlockReason::PasswordMissing, detail })?;
+        }
         if self.left_out == LeftOut::All {
             return Ok(Vec::new());
         }
@@ -115,7 +121,6 @@ impl Attachments {
             return Err(Blocked { reason: BlockReason::DocumentForeign, detail: detail.clone() });
         }
         let missing = |detail| Blocked { reason: BlockReason::DocumentMissing, detail };
-        let rule = message.rule(composer.rules);
         let annexes = rule.attach.iter().map(|enclosure| self.annexes(composer, message.customer, &key, enclosure));
         let annexes = annexes.collect::<Result<Vec<_>, _>>().map_err(missing)?;
         Ok(annexes.into_iter().flatten().collect())
@@ -137,7 +142,7 @@ impl Attachments {
                 Ok(vec![Annex::Paper { layout, name }])
             }
             Enclosed::Zip { holds, password } => {
-                let password = password.as_deref().map(|column| self::password(composer, customer, column)).transpose()?;
+                let password = password.as_deref().map(|column| self::password(composer.ledger, customer, column)).transpose()?;
                 let held = holds.iter().map(|enclosure| self.annexes(composer, customer, key, enclosure));
                 let holds: Vec<Annex<'c>> = held.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
                 // A mail about credit notes alone may have no invoice's document.
@@ -220,9 +225,12 @@ pub(crate) fn named(composer: &Composer<'_>, customer: CustomerIndex) -> String 
 }
 
 /// Returns the password of a customer.
-fn password<'c>(composer: &'c Composer<'_>, customer: CustomerIndex, column: &str) -> Result<&'c str, String> {
-    let found = composer.ledger.customer_attribute(customer, column).map(str::trim).filter(|password| !password.is_empty());
-    let id = &composer.ledger.customer(customer).id;
+///
+/// # Errors
+/// There is none, or it is too short, in words without it.
+pub(crate) fn password<'l>(ledger: &'l Ledger, customer: CustomerIndex, column: &str) -> Result<&'l str, String> {
+    let found = ledger.customer_attribute(customer, column).map(str::trim).filter(|password| !password.is_empty());
+    let id = &ledger.customer(customer).id;
     let password = found.ok_or_else(|| format!("Customer {id} has no `{column}`, the password of the ZIP"))?;
     if password.chars().count() < PASSWORD_CHARACTERS_MIN {
         return Err(format!(

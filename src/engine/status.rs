@@ -72,7 +72,7 @@ impl FiringOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseReason {
-    /// Its file has errors.
+    /// Its file has errors, or one that it needs.
     Broken,
     /// Its file is gone.
     Vanished,

@@ -1,5 +1,6 @@
 //! A workspace, loaded: config, rules, scripts, templates and calendars, checked as one generation.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use crate::domain::date::{Date, DayUnit, Timestamp, days_between};
 use crate::domain::id::{RecipientKey, RuleId, TemplateName};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
+use crate::domain::rate_table::RateTable;
 use crate::engine::deliver::pace::Rates;
 use crate::engine::home::Away;
 use crate::engine::matches::with_matches;
@@ -24,7 +26,7 @@ use crate::paper::{self, LayoutFile, Layouts, PaperFile};
 use crate::plan::history::History;
 use crate::plugin::{self, PluginFolder, Plugins, Program};
 use crate::port::{Clock, LedgerSource, Transport};
-use crate::rule::{self, Known, Limits, RuleFile, RuleKind, RuleSet};
+use crate::rule::{self, Broken, Known, Limits, RuleFile, RuleKind, RuleSet};
 pub use crate::rulebook::revision::at_revision;
 use crate::rulebook::{self, PAPERS, PluginTexts, Texts};
 use crate::ruletest::Columns;
@@ -169,6 +171,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
                 limits: Limits::default(),
                 pickers: plugins.pickers(),
                 attachment_plugins: plugins.attachment_names(),
+                broken: broken(&texts, &layouts, &plugins),
                 layouts: layouts.names().map(str::to_owned).collect(),
                 template_names: known_names(),
                 library: plugins.library,
@@ -195,6 +198,9 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         all.extend(names(&header.credit_notes));
         all
     });
+    if let (Some(customers), Some(documents)) = (&customer_attributes, &invoice_attributes) {
+        problems.extend(config.named_columns.iter().filter_map(|column| column.problem(customers, documents)));
+    }
     let of_plugins = Names {
         recipient_keys: recipient_keys.clone(),
         invoice_attributes: invoice_attributes.clone(),
@@ -224,6 +230,7 @@ pub fn load_apart(texts_at: &Path, root: &Path) -> Loaded {
         library: plugins.library.clone(),
         pickers: plugins.pickers(),
         attachment_plugins: plugins.attachment_names(),
+        broken: broken(&texts, &layouts, &plugins),
         layouts: layouts.names().map(str::to_owned).collect(),
         template_names: known_names(),
     };
@@ -427,12 +434,17 @@ impl Workspace {
         ended.chain(never).chain(self.crowding_problems(now)).chain(self.rate_problems(today)).collect()
     }
 
-    /// Returns a warning for every picker of a rule that needs a rate which its table does not have on `today`: it would block
-    /// every mail of the rule.
+    /// Returns a warning for every picker of a rule that meets a fault on `today`, and one for every table of rates that has ended:
+    /// it would block every mail of the rules that need it.
     fn rate_problems(&self, today: Date) -> impl Iterator<Item = Problem> {
         let names = Names { library: self.plugins.library.clone(), ..self.ledger_names() };
         let pickers = self.rules.rules.iter().flat_map(|rule| &rule.variables);
-        pickers.flat_map(move |picker| picker.faults_on(today, &names))
+        let mut ended = BTreeSet::new();
+        let faults = pickers.flat_map(move |picker| picker.faults_on(today, &names));
+        faults.filter_map(move |problem| match self.plugins.ended_table(&problem.message) {
+            Some(table) => ended.insert(table.name.clone()).then(|| table_ended(table, Problem::warning)),
+            None => Some(problem),
+        })
     }
 
     /// Returns a warning for every rule whose statements follow each other so closely that the contact gap leaves no day for a
@@ -528,6 +540,14 @@ impl Workspace {
     }
 }
 
+/// Returns the problem of a table that has no rate for the days of today, at its file and with the line it lacks.
+pub(crate) fn table_ended(table: &RateTable, problem: fn(String) -> Problem) -> Problem {
+    let message = format!("{}; mails that need a later one are blocked", table.ended_words());
+    let next = table.valid_to.tomorrow().unwrap_or(table.valid_to);
+    let hint = format!("add `- {{ from: {next}, rate: … }}` at the end of `rates`, and write a later `valid_to`");
+    problem(message).at(Place::file(table.file.as_str())).hint(hint)
+}
+
 /// Reads the calendar files that config.yaml names; `None` where anything is wrong with one.
 pub(crate) fn read_calendar(
     root: &Path,
@@ -585,6 +605,15 @@ fn alert_problem(config: &Config, plugins: &Plugins) -> Option<Problem> {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
         None => problem.hint("`dunlin plugin list` shows what there is"),
     })
+}
+
+/// Returns what is there and was left out because of its errors.
+fn broken(texts: &Texts, layouts: &Layouts, plugins: &Plugins) -> Broken {
+    let stem = |path: &str| path.rsplit('/').next().and_then(|file| file.strip_suffix(".yaml")).map(str::to_owned);
+    let is_whole = |layout: &String| layouts.names().any(|own| own == layout);
+    let left_out = texts.papers.iter().filter_map(|file| stem(&file.path)).filter(|layout| !is_whole(layout));
+    let folders = texts.plugins.iter().map(|folder| folder.name.clone());
+    Broken { layouts: left_out.collect(), plugins: folders.filter(|name| plugins.find(name).is_none()).collect() }
 }
 
 /// Returns the templates in which a statement's balance cannot stand.

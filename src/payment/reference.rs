@@ -34,6 +34,17 @@ impl Reference {
         }
     }
 
+    /// Returns what a text is meant to be whose check digits are wrong: it would go as plain text.
+    pub fn mistaken_for(written: &str) -> Option<&'static str> {
+        let Self::Other(text) = Self::parse(written) else { return None };
+        let text: String = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_uppercase()).collect();
+        let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.strip_prefix("RF") {
+            Some(rest) if rest.len() > 2 && rest.get(..2).is_some_and(is_digits) => Some("creditor reference (RF)"),
+            _ => (text.len() == QR_DIGITS && is_digits(&text)).then_some("Swiss QR reference"),
+        }
+    }
+
     /// Returns the reference as people read it: in groups, from the left of four, a QR reference from the right of five.
     ///
     /// Source: ISO 11649 §5.2; Swiss Implementation Guidelines QR-bill 2.3 §3.5.
@@ -88,6 +99,22 @@ fn check_digit(digits: &[u8]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reference_with_wrong_check_digits_is_known_for_what_it_was_to_be() {
+        for (written, expected) in [
+            ("RF00R2007", Some("creditor reference (RF)")),
+            ("rf19 5390 0754 7034", Some("creditor reference (RF)")),
+            ("21 00000 00003 13947 14300 09018", Some("Swiss QR reference")),
+            ("210000000003139471430009017", None),
+            ("RF18539007547034", None),
+            ("RFQ-2007", None),
+            ("2100000000", None),
+            ("", None),
+        ] {
+            assert_eq!(Reference::mistaken_for(written), expected, "{written}");
+        }
+    }
 
     #[test]
     fn a_reference_is_what_its_check_digits_say() {

@@ -133,6 +133,7 @@ fn unblock(reason: BlockReason) -> String {
         BlockReason::SenderUnknown => "the sender's profile in config.yaml",
         BlockReason::DocumentMissing => "the document that the rule attaches",
         BlockReason::DocumentForeign => "the document of this customer, or `shared: true` where it is for everybody",
+        BlockReason::PasswordMissing => "a password of eight characters or more in the customers' file",
         BlockReason::TemplateError => "the template, mended: `dunlin preview` shows what is wrong",
         BlockReason::ScriptError => "the rule's `where` or script, mended",
         BlockReason::Unbalanced => "figures that add up; this is a fault of the program or of the export",

@@ -13,6 +13,8 @@ pub enum BlockReason {
     DocumentMissing,
     /// A paper to attach is another customer's.
     DocumentForeign,
+    /// Its customer has no password for a ZIP to attach, or one that is too short.
+    PasswordMissing,
     /// Its template failed.
     TemplateError,
     /// Its `where` or script failed.
@@ -23,12 +25,13 @@ pub enum BlockReason {
 
 impl BlockReason {
     /// Every reason, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RecipientMissing,
         Self::Suppressed,
         Self::SenderUnknown,
         Self::DocumentMissing,
         Self::DocumentForeign,
+        Self::PasswordMissing,
         Self::TemplateError,
         Self::ScriptError,
         Self::Unbalanced,
@@ -42,6 +45,7 @@ impl BlockReason {
             Self::SenderUnknown => "sender_unknown",
             Self::DocumentMissing => "document_missing",
             Self::DocumentForeign => "document_foreign",
+            Self::PasswordMissing => "password_missing",
             Self::TemplateError => "template_error",
             Self::ScriptError => "script_error",
             Self::Unbalanced => "unbalanced",
@@ -56,6 +60,7 @@ impl BlockReason {
             Self::SenderUnknown => "the sender is not in config.yaml",
             Self::DocumentMissing => "a document to attach is missing",
             Self::DocumentForeign => "a document to attach is another customer's",
+            Self::PasswordMissing => "its customer has no password for the ZIP, or one that is too short",
             Self::TemplateError => "its template failed",
             Self::ScriptError => "its script failed",
             Self::Unbalanced => "its lines, age columns and balance are not the same sum, or its mail does not show it",

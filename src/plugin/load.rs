@@ -78,6 +78,7 @@ pub fn load(folders: &[PluginFolder], names: &Names, days: Arc<dyn BusinessDays>
             Err(found) => problems.extend(found),
         }
     }
+    let tables = rates.values().cloned().collect();
     let rates = Arc::new(rates);
     let files = drafts.iter().flat_map(|draft| {
         draft.functions.iter().filter_map(|(path, _)| {
@@ -133,7 +134,7 @@ pub fn load(folders: &[PluginFolder], names: &Names, days: Arc<dyn BusinessDays>
         }
     }
     problems.extend(library_problems);
-    (Plugins { plugins, library }, problems)
+    (Plugins { plugins, library, tables }, problems)
 }
 
 /// Returns the names of plugins there are folders for: what a rule may have meant that names one with errors.
@@ -247,14 +248,13 @@ fn table(node: &Node, folder: &PluginFolder, rates: &mut RateTables, problems: &
         problems.error_hint(node.span, format!("There is no table `{file}`"), hint);
         return None;
     };
-    match read_table(&path, text) {
-        Err(found) => found.into_iter().for_each(|problem| problems.push(problem)),
-        Ok(table) => {
-            if rates.insert(table.name.clone(), table.clone()).is_some() {
-                let message = format!("There is another table `{}`", table.name);
-                problems.error_hint(node.span, message, "give the file a name of its own");
-            }
-        }
+    let (table, found) = read_table(&path, text);
+    found.into_iter().for_each(|problem| problems.push(problem));
+    if let Some(table) = table
+        && rates.insert(table.name.clone(), table.clone()).is_some()
+    {
+        let message = format!("There is another table `{}`", table.name);
+        problems.error_hint(node.span, message, "give the file a name of its own");
     }
     Some(path)
 }

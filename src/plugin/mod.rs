@@ -11,9 +11,11 @@ mod measure;
 mod rates;
 mod reference;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::problem::Place;
+use crate::domain::rate_table::RateTable;
 use crate::script::{Library, LibraryFunction, Picker};
 
 pub use cases::{AttachmentCase, Case, CaseKind, Expected, HttpCase, PickerCase, ProgramCase, read_cases};
@@ -77,6 +79,8 @@ pub struct Plugins {
     pub plugins: Vec<Plugin>,
     /// Their functions, with the tables of rates.
     pub library: Library,
+    /// The tables of rates.
+    pub tables: Vec<Arc<RateTable>>,
 }
 
 impl Plugins {
@@ -88,6 +92,11 @@ impl Plugins {
     /// Returns the functions a plugin offers.
     pub fn functions_of<'p>(&'p self, plugin: &'p str) -> impl Iterator<Item = &'p LibraryFunction> {
         self.library.functions().iter().filter(move |function| function.plugin == plugin)
+    }
+
+    /// Returns the table that has ended by the words of a fault, if one has.
+    pub fn ended_table(&self, words: &str) -> Option<&RateTable> {
+        self.tables.iter().map(Arc::as_ref).find(|table| words.contains(&table.ended_words()))
     }
 
     /// Returns all pickers.

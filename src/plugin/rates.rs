@@ -15,19 +15,18 @@ pub const RATES: &str = "rates/";
 pub const STEPS_MAX: usize = 2_000;
 /// The largest rate, above or below zero, that is no slip of a key: percent a year.
 const PERCENT_MAX: i64 = 200;
+/// Beyond these a rate is most likely a slip, such as 127 for 1.27; no base rate of these currencies has been there in decades.
+const PERCENT_USUAL: std::ops::RangeInclusive<i64> = -5..=30;
 
-/// Reads a table; `path` is its path in the workspace.
-///
-/// # Errors
-/// Every problem of the file.
-pub(crate) fn read_table(path: &str, text: &str) -> Result<Arc<RateTable>, Vec<Problem>> {
-    let root = yaml::parse(path, text).map_err(|problem| vec![problem])?;
+/// Reads a table; `path` is its path in the workspace. Returns every problem of the file; with an error there is no table.
+pub(crate) fn read_table(path: &str, text: &str) -> (Option<Arc<RateTable>>, Vec<Problem>) {
+    let root = match yaml::parse(path, text) {
+        Ok(root) => root,
+        Err(problem) => return (None, vec![problem]),
+    };
     let mut problems = Problems::new(path, text);
-    let table = table(path, &root, &mut problems);
-    match table.filter(|_| !problems.has_errors()) {
-        Some(table) => Ok(Arc::new(table)),
-        None => Err(problems.into_list()),
-    }
+    let table = table(path, &root, &mut problems).filter(|_| !problems.has_errors());
+    (table.map(Arc::new), problems.into_list())
 }
 
 /// Returns the name of the table in a file: `ecb` for `plugins/late-payment/rates/ecb.yaml`.
@@ -73,7 +72,7 @@ fn table(path: &str, root: &Node, problems: &mut Problems<'_>) -> Option<RateTab
         problems.error_hint(span, message, "write the last day for which the rates are known");
     }
     let steps = steps.into_iter().map(|(step, _)| step).collect();
-    Some(RateTable { name: name.to_owned(), title: title?, source: source?, steps, valid_to: valid_to?.0 })
+    Some(RateTable { name: name.to_owned(), title: title?, source: source?, file: path.to_owned(), steps, valid_to: valid_to?.0 })
 }
 
 fn step(node: &Node, problems: &mut Problems<'_>) -> Option<(RateStep, Span)> {
@@ -84,6 +83,11 @@ fn step(node: &Node, problems: &mut Problems<'_>) -> Option<(RateStep, Span)> {
         let is_sane = percent.abs() <= Decimal::from(PERCENT_MAX);
         if !is_sane {
             problems.error_hint(node.span, format!("`{percent}` is not a rate"), "write percent a year: 2.15");
+        }
+        let is_usual = percent >= Decimal::from(*PERCENT_USUAL.start()) && percent <= Decimal::from(*PERCENT_USUAL.end());
+        if is_sane && !is_usual {
+            let message = format!("`{percent}` is an unusual rate, in percent a year");
+            problems.warning_hint(node.span, message, "is a decimal point missing? 1.27 is written `1.27`");
         }
         is_sane.then_some(percent)
     });
@@ -100,20 +104,36 @@ mod tests {
     use rust_decimal::dec;
 
     fn problems(text: &str) -> Vec<String> {
-        read_table("plugins/p/rates/bank.yaml", text).unwrap_err().iter().map(Problem::to_string).collect()
+        read_table("plugins/p/rates/bank.yaml", text).1.iter().map(Problem::to_string).collect()
     }
 
     #[test]
     fn a_table_is_read_with_every_key() {
         let text = "title: Base rate\nsource: The bank\nvalid_to: 2026-06-30\nrates:\n\
             - { from: 2025-07-01, rate: 1.27 }\n- { from: 2026-01-01, rate: -0.88 }\n";
-        let table = read_table("plugins/p/rates/bank.yaml", text).unwrap();
+        let (table, found) = read_table("plugins/p/rates/bank.yaml", text);
+        let table = table.unwrap_or_else(|| panic!("{found:?}"));
         let steps = [(date(2025, 7, 1), dec!(1.27)), (date(2026, 1, 1), dec!(-0.88))];
         let steps = steps.map(|(from, percent)| RateStep { from, percent }).to_vec();
-        let [name, title, source] = ["bank", "Base rate", "The bank"].map(String::from);
-        assert_eq!(*table, RateTable { name, title, source, steps, valid_to: date(2026, 6, 30) });
+        let [name, title, source, file] = ["bank", "Base rate", "The bank", "plugins/p/rates/bank.yaml"].map(String::from);
+        assert_eq!(*table, RateTable { name, title, source, file, steps, valid_to: date(2026, 6, 30) });
         for key in RATES.iter().chain(RATE) {
             assert!(text.contains(&format!("{}:", key.name)), "{} is not in the test", key.name);
+        }
+    }
+
+    #[test]
+    fn an_unusual_rate_is_warned_of_and_read() {
+        let text =
+            |rate: &str| format!("title: T\nsource: S\nvalid_to: 2026-06-30\nrates: [{{ from: 2026-01-01, rate: {rate} }}]\n");
+        for (rate, is_usual) in [("127", false), ("-5.5", false), ("30", true), ("-5", true), ("1.27", true)] {
+            let (table, found) = read_table("plugins/p/rates/bank.yaml", &text(rate));
+            let expected = format!(
+                "plugins/p/rates/bank.yaml:4:35: `{rate}` is an unusual rate, in percent a year; is a decimal point missing? 1.27 is \
+                 written `1.27`"
+            );
+            let expected = if is_usual { vec![] } else { vec![expected] };
+            assert_eq!((table.is_some(), found.iter().map(Problem::to_string).collect()), (true, expected), "{rate}");
         }
     }
 

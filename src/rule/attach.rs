@@ -172,8 +172,10 @@ fn enclosure(node: &Node, packing: Packing, kind: &str, known: &Known, problems:
     let (span, name_span, shared_span) = (fields.span(), fields.key_span("name"), fields.key_span("shared"));
     let (password_span, settings_span) = (fields.key_span("password"), fields.key_span("settings"));
     let is_plugin = fields.key_span("plugin").is_some();
+    let has_unknown = fields.has_unknown();
     fields.close(problems);
-    if written != 1 {
+    // A misspelt key is one problem.
+    if written != 1 && !(written == 0 && has_unknown) {
         let message = format!("An attachment has one of {}", WHATS.map(|what| format!("`{what}`")).join(", "));
         problems.error_hint(span, message, "write each as a member of its own: `attach: [{ items: csv }, { plugin: name }]`");
     }
@@ -200,6 +202,11 @@ fn enclosure(node: &Node, packing: Packing, kind: &str, known: &Known, problems:
         Some(usual) => {
             let (name, span) = layout.unwrap_or_else(|| (usual.to_owned(), span));
             let names = || known.layouts.iter().map(String::as_str);
+            if known.broken.layouts.contains(&name) {
+                let message = format!("The layout of papers `{name}` has errors");
+                problems.error_hint(span, message, format!("mend rules/papers/{name}.yaml first"));
+                return None;
+            }
             look_up(&name, "layout of papers", "rules/papers", names, span, problems).then_some(Enclosed::Paper(name))
         }
         None => {
@@ -215,6 +222,10 @@ fn enclosure(node: &Node, packing: Packing, kind: &str, known: &Known, problems:
 fn plugin(node: &Node, known: &Known, problems: &mut Problems<'_>) -> Option<String> {
     let name = yaml::text(node, problems)?;
     let names = || known.attachment_plugins.iter().map(String::as_str);
+    if known.broken.plugins.contains(&name) {
+        problems.error_hint(node.span, format!("The plugin `{name}` has errors"), format!("mend plugins/{name} first"));
+        return None;
+    }
     look_up(&name, "plugin for attachments", "plugins/", names, node.span, problems).then_some(name)
 }
 

@@ -57,10 +57,21 @@ pub struct Known {
     pub attachment_plugins: Vec<String>,
     /// The layouts of papers, by name.
     pub layouts: Vec<String>,
+    /// What is there, but was left out because of its own errors.
+    pub broken: Broken,
     /// The documents of config.yaml; `None`: not known, any is accepted.
     pub documents: Option<Vec<String>>,
     /// What templates may use, and names of files with them.
     pub template_names: Vec<KnownName>,
+}
+
+/// What a rule may name that is there and has errors of its own, which were told: that it is missing would be untrue.
+#[derive(Clone, Debug, Default)]
+pub struct Broken {
+    /// The layouts of papers, by name.
+    pub layouts: Vec<String>,
+    /// The plugins, by name; their pickers are not known for certain.
+    pub plugins: Vec<String>,
 }
 
 /// Reads all rules of a workspace. `scripts` holds the texts of the .rhai files by path.

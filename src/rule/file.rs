@@ -297,8 +297,16 @@ fn picker(name: &str, kind: PickerKind, span: Span, known: &Known, problems: &mu
         PickerKind::Recipients => "picker of recipients",
         PickerKind::Variables => "picker of variables",
     };
+    let found = of_kind().find(|picker| picker.name() == name).cloned();
+    if found.is_none() && !known.broken.plugins.is_empty() {
+        // It may be in one of those that have errors.
+        let folders: Vec<String> = known.broken.plugins.iter().map(|plugin| format!("plugins/{plugin}")).collect();
+        let message = format!("No plugin without errors has the {sort} `{name}`");
+        problems.error_hint(span, message, format!("mend {} first", folders.join(", ")));
+        return None;
+    }
     look_up(name, sort, "plugins/", || of_kind().map(Picker::name), span, problems);
-    of_kind().find(|picker| picker.name() == name).cloned()
+    found
 }
 
 pub(crate) fn former_ids(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> Vec<At<String>> {

@@ -29,7 +29,7 @@ use crate::schedule::Calendar;
 use crate::script::{Account, RecipientName};
 
 pub use attach::{ENCLOSURES_MAX, Enclosed, Enclosure, ItemsForm};
-pub use check::{Known, RULES_MAX, RuleFile, load};
+pub use check::{Broken, Known, RULES_MAX, RuleFile, load};
 pub use kind::{AGE_COLUMNS_MAX, LEVELS_MAX, REPEATS_MAX};
 pub use reference::rules_page;
 pub use schema::schema;

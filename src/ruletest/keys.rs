@@ -239,7 +239,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         Owner::Mail,
         "blocked",
-        "`recipient_missing`, `suppressed`, `sender_unknown`, `document_missing`, `document_foreign`, `template_error`, `script_error`, `unbalanced`",
+        "`recipient_missing`, `suppressed`, `sender_unknown`, `document_missing`, `document_foreign`, `password_missing`, `template_error`, `script_error`, `unbalanced`",
         "not blocked",
         "Why it cannot go.",
     ),

@@ -88,7 +88,7 @@ fn every_problem_of_a_file_is_told_at_once() {
         "a.test.yaml:9:71: `C` is not known here; did you mean `A`?",
         "a.test.yaml:11:42: Unknown field `form`; did you mean `from`?",
         "a.test.yaml:11:60: `no_reason` is not known here; write one of: recipient_missing, suppressed, sender_unknown, \
-         document_missing, document_foreign, template_error, script_error, unbalanced",
+         document_missing, document_foreign, password_missing, template_error, script_error, unbalanced",
         "a.test.yaml:14:24: A reminder was about invoices; write `items: [INV-1]`, and no `about`",
         "a.test.yaml:14:60: `statement` is not known here; write one of: first, second",
         "a.test.yaml:16:41: `hold` is not known here; did you mean `held`?",

@@ -183,6 +183,7 @@ impl Check<'_> {
         }
         if let Some(file) = wanted.filter(|wanted| wanted.kind == WordKind::Text)
             && !self.templates.images.contains_key(file.text)
+            && !self.templates.broken_images.contains(file.text)
         {
             let message = image_missing(file.text, self.templates.images.keys());
             problems.push(Problem::error(message).at(self.place(file)));

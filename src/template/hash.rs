@@ -80,7 +80,13 @@ pub struct HashChange {
     pub ours: String,
 }
 
-/// Returns where the first line says that a template is written so, without its line break.
+/// In how many first lines a remark that names the spelling is looked for.
+const DECLARING_LINES_MAX: usize = 10;
+
+/// The signs of remarks.
+const REMARKS: [(&str, &str); 2] = [("<!--", "-->"), ("{#", "#}")];
+
+/// Returns where the first line that is not blank says that a template is written so, without its line break.
 pub(crate) fn declaration(text: &str) -> Option<Range<usize>> {
     let start = text.len() - text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']).len();
     let line = text[start..].lines().next()?;
@@ -91,6 +97,87 @@ pub(crate) fn declaration(text: &str) -> Option<Range<usize>> {
         return None;
     }
     Some(start..start + line.trim_end().len())
+}
+
+/// Returns what keeps a template that is not declared to be written so from being what its author means: a spelling that there is
+/// not, a declaration that does not stand in the first line, or none at all over names that only the signs make names.
+pub(crate) fn undeclared(path: &str, text: &str) -> Option<Problem> {
+    let is_html = !path.ends_with(".txt");
+    let line = if is_html { "<!-- syntax: hash -->" } else { "{# syntax: hash #}" };
+    if let Some((range, word)) = remark(text) {
+        let (at, column) = line_and_column(text, range.start);
+        let place = Place::within(path, text, at, column, text[range.clone()].chars().count() as u32);
+        return Some(match word {
+            "hash" => {
+                let message = format!("`{}` does not stand alone in the first line and is not heeded", &text[range]);
+                Problem::error(message).at(place).hint("move it to the first line, with nothing else in that line")
+            }
+            _ => {
+                let problem = Problem::error(format!("Unknown spelling `{word}` of a template")).at(place);
+                match nearest(word, ["hash"]) {
+                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                    None => problem.hint(format!("write `{line}`, or nothing where the template is one of ours")),
+                }
+            }
+        });
+    }
+    let found = plain_names(text);
+    let (range, known) = found.first()?;
+    let (at, column) = line_and_column(text, range.start);
+    let place = Place::within(path, text, at, column, range.len() as u32);
+    let more = match found.len() - 1 {
+        0 => String::new(),
+        1 => ", and one more like it".to_owned(),
+        more => format!(", and {more} more like it"),
+    };
+    let message = format!("`{}` would stand in the mail just so{more}", &text[range.clone()]);
+    // With the signs declared, what is in braces would be text.
+    let hint = if text.contains("{{") || text.contains("{%") {
+        format!("write `{{{{ {} }}}}`", known.ours)
+    } else {
+        format!("write `{line}` in the first line, or have it turned: `dunlin template import {path}`")
+    };
+    Some(Problem::error(message).at(place).hint(hint))
+}
+
+/// Returns the remark of the first lines that names a spelling, and the word.
+fn remark(text: &str) -> Option<(Range<usize>, &str)> {
+    let first_lines = text.split_inclusive('\n').take(DECLARING_LINES_MAX).map(str::len).sum::<usize>();
+    let head = &text[..first_lines];
+    REMARKS.iter().find_map(|(open, close)| {
+        head.match_indices(open).find_map(|(start, _)| {
+            let inner = start + open.len();
+            let length = head[inner..].find(close)?;
+            let (key, word) = head[inner..inner + length].split_once(':')?;
+            let word = word.trim();
+            let is_word = !word.is_empty() && word.chars().all(char::is_alphanumeric);
+            (key.trim() == "syntax" && is_word).then_some((start..inner + length + close.len(), word))
+        })
+    })
+}
+
+/// Returns every name of the table that stands between signs in a template of ours, outside its code.
+fn plain_names(text: &str) -> Vec<(Range<usize>, &'static HashName)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(next) = text[at..].find(['#', '{']).map(|next| at + next) {
+        let rest = &text[next..];
+        let code = [("{{", "}}"), ("{%", "%}"), ("{#", "#}")].into_iter().find(|(open, _)| rest.starts_with(open));
+        if let Some((_, close)) = code {
+            at = rest[2..].find(close).map_or(text.len(), |length| next + 2 + length + close.len());
+            continue;
+        }
+        at = next + 1;
+        let letters = rest[1..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        if !rest.starts_with('#') || !NAME_LETTERS.contains(&letters) || !rest[1 + letters..].starts_with('#') {
+            continue;
+        }
+        let lower = rest[1..=letters].to_ascii_lowercase();
+        if let Some(known) = HASH_NAMES.iter().find(|known| known.name == lower) {
+            at = next + letters + 2;
+            found.push((next..at, known));
+        }
+    }
+    found
 }
 
 /// A template in our own spelling.
@@ -187,6 +274,44 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(declaration(text).map(|range| &text[range]), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_declaration_that_is_not_heeded_and_a_name_that_would_go_out_as_it_is_are_told() {
+        let name = "`#customername#` would stand in the mail just so";
+        let turned = "or have it turned: `dunlin template import";
+        for (path, text, expected) in [
+            ("a.html", "<!-- syntax: hsh -->\n#customername#", "a.html:1:1: Unknown spelling `hsh` of a template; did you mean `hash`?".to_owned()),
+            (
+                "a.html",
+                "<!-- syntax: jinja -->",
+                "a.html:1:1: Unknown spelling `jinja` of a template; write `<!-- syntax: hash -->`, or nothing where the template \
+                 is one of ours"
+                    .to_owned(),
+            ),
+            (
+                "a.html",
+                "<!DOCTYPE html>\n<!-- syntax: hash --> #customername#",
+                "a.html:2:1: `<!-- syntax: hash -->` does not stand alone in the first line and is not heeded; move it to the \
+                 first line, with nothing else in that line"
+                    .to_owned(),
+            ),
+            ("a.html", "<p>\n #CustomerName#", format!(
+                "a.html:2:2: `#CustomerName#` would stand in the mail just so; write `<!-- syntax: hash -->` in the first line, \
+                 {turned} a.html`"
+            )),
+            ("a.subject.txt", "#customername# #tenantcity# #nobody#", format!(
+                "a.subject.txt:1:1: {name}, and one more like it; write `{{# syntax: hash #}}` in the first line, {turned} \
+                 a.subject.txt`"
+            )),
+            ("a.txt", "{{ company.name }} #customername#", format!("a.txt:1:20: {name}; write `{{{{ customer.name }}}}`")),
+        ] {
+            assert_eq!(undeclared(path, text).map(|problem| problem.to_string()), Some(expected), "{text}");
+        }
+        let late = format!("{}<!-- syntax: hsh -->", "\n".repeat(DECLARING_LINES_MAX));
+        for text in ["{#customername#} {{ \"#customername#\" }}", "#nobody# #fff# <a href=\"#top\">", "<!-- syntax -->", &late] {
+            assert_eq!(undeclared("a.html", text), None, "{text}");
         }
     }
 

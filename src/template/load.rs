@@ -14,7 +14,7 @@ use crate::template::cover::{Covered, CoveredFile, Made};
 use crate::template::css::{has_rules, inlined_ahead};
 use crate::template::file::{FileKind, MJML, Part, TemplateFile, file_name, kind_of};
 use crate::template::filter::{LentFilter, add_helpers, add_lent};
-use crate::template::hash::{Translated, declaration, translate};
+use crate::template::hash::{Translated, declaration, translate, undeclared};
 use crate::template::image::{IMAGE_FILES_MAX, Image, ImageFile, image_fault};
 use crate::template::mjml;
 use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
@@ -61,6 +61,8 @@ pub struct Templates {
     language: Language,
     pub(crate) lent: Vec<LentFilter>,
     pub(crate) images: Arc<BTreeMap<String, Image>>,
+    /// The images that are there and cannot be shown, which was told.
+    pub(crate) broken_images: BTreeSet<String>,
     /// A memo of pure values, so that a thousand mails in German load German once.
     offices: Mutex<BTreeMap<Language, Arc<Office>>>,
 }
@@ -88,6 +90,7 @@ impl Default for Templates {
             language: Language::new(LANGUAGE_DEFAULT),
             lent: Vec::new(),
             images: Arc::default(),
+            broken_images: BTreeSet::new(),
             offices: Mutex::default(),
         }
     }
@@ -118,7 +121,9 @@ impl Templates {
             let message = format!("There are {} template files, more than {TEMPLATES_MAX}", files.len());
             return (templates, vec![Problem::error(message)]);
         }
+        let image_names: BTreeSet<String> = images.iter().map(|image| file_name(&image.path).to_owned()).collect();
         templates.images = Arc::new(named_images(images, &mut problems));
+        templates.broken_images = image_names.into_iter().filter(|name| !templates.images.contains_key(name)).collect();
         for file in files {
             templates.add(file, &mut problems);
         }
@@ -157,6 +162,23 @@ impl Templates {
     /// Returns whether a rule can ask for `name`.
     pub fn has(&self, name: &TemplateName) -> bool {
         self.variants.contains_key(name)
+    }
+
+    /// Returns whether every file of a template, and all it is made of, could be read; where not, that was told.
+    pub fn is_whole(&self, name: &TemplateName) -> bool {
+        // A part in MJML is read where it is included.
+        let is_read = |file: &String| {
+            let shows = |image: &String| self.sources.get(file).is_some_and(|source| source.text.contains(image.as_str()));
+            let is_part = file.starts_with('_') && file.ends_with(MJML);
+            (is_part || self.environment.get_template(file).is_ok()) && !self.broken_images.iter().any(shows)
+        };
+        self.variants_of(name).all(|variant| {
+            if variant.subject.is_none() || variant.html.is_none() && variant.text.is_none() {
+                return false;
+            }
+            let mut files = [&variant.subject, &variant.html, &variant.text].into_iter().flatten();
+            files.all(|file| self.parts_of(file).iter().all(is_read))
+        })
     }
 
     /// Chooses the language of a whole mail: the reader's own (`pt-br`), its primary (`pt`), else the one without a tag.
@@ -234,6 +256,8 @@ impl Templates {
             let Translated { text, problems: unknown, .. } = translate(&file.path, &file.text);
             problems.extend(unknown);
             file.text = text;
+        } else {
+            problems.extend(undeclared(&file.path, &file.text));
         }
         let source = Source { path: file.path.as_str().into(), text: file.text.as_str().into(), made: None };
         self.sources.insert(name.clone(), source);
@@ -269,7 +293,11 @@ impl Templates {
             if self.environment.get_template(&name).is_err() {
                 continue;
             }
-            match mjml::html_of(&name, &self.sources, problems) {
+            let language = match kind_of(&name) {
+                FileKind::Mail(_, Some(language), _) => language,
+                _ => self.language.clone(),
+            };
+            match mjml::html_of(&name, &language, &self.sources, problems) {
                 Some(turned) => {
                     self.replace(&name, turned.made, problems);
                     self.each_html(|variant, file| variant.has_styles |= file == name && !turned.is_inlined);
@@ -365,7 +393,7 @@ impl Templates {
                         (format!("Template `{stem}` has no subject"), hint, place(&body))
                     }
                     (_, None) => {
-                        let hint = format!("add `{stem}.html` or `{stem}.txt`");
+                        let hint = format!("add `{stem}.html`, `{stem}.mjml` or `{stem}.txt`");
                         (format!("Template `{stem}` has a subject but no text"), hint, place(&variant.subject))
                     }
                 };

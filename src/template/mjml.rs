@@ -11,11 +11,13 @@ use mrml::prelude::parser::loader::{IncludeLoader, IncludeLoaderError};
 use mrml::prelude::parser::{Error, Origin, ParserOptions, Span, WarningKind};
 use mrml::prelude::render::RenderOptions;
 
+use crate::domain::id::Language;
 use crate::domain::problem::{Place, Problem, nearest};
 use crate::template::code::line_and_column;
 use crate::template::cover::{Covered, CoveredFile, Made};
 use crate::template::css::inlined_ahead;
 use crate::template::load::{Source, Sources};
+use crate::template::mjml_attributes::{attributes, unknown_attribute};
 
 /// How deep elements may nest; mails have about twenty levels.
 const DEPTH_MAX: usize = 100;
@@ -72,8 +74,9 @@ const ELEMENTS: [&str; 36] = [
     "mj-selector",
 ];
 
-/// Turns the template `name` among `sources` into HTML. Adds what is wrong to `problems`; `None` where it cannot be used.
-pub(crate) fn html_of(name: &str, sources: &Sources, problems: &mut Vec<Problem>) -> Option<Turned> {
+/// Turns the template `name` among `sources` into HTML in `language`, where it does not say another. Adds what is wrong to
+/// `problems`; `None` where it cannot be used.
+pub(crate) fn html_of(name: &str, language: &Language, sources: &Sources, problems: &mut Vec<Problem>) -> Option<Turned> {
     let mut files: Vec<CoveredFile> = Vec::new();
     let mut first = 0;
     // The template is the first, and all others are what it may include.
@@ -90,6 +93,7 @@ pub(crate) fn html_of(name: &str, sources: &Sources, problems: &mut Vec<Problem>
             problems.push(problem.at(Place::file(source.path.clone())));
             return None;
         }
+        problems.extend(unknown_attributes(&covered, source));
         let unknown = unknown_elements(&covered, source);
         let is_whole = unknown.is_empty();
         problems.extend(unknown);
@@ -103,7 +107,7 @@ pub(crate) fn html_of(name: &str, sources: &Sources, problems: &mut Vec<Problem>
     let loader = Beside { texts, left: Cell::new(INCLUDES_MAX) };
     let options = ParserOptions { include_loader: Box::new(loader) };
     let pages = Pages { files: &files, sources };
-    let parsed = match Mjml::parse_with_options(&files[0].covered.text, &options) {
+    let mut parsed = match Mjml::parse_with_options(&files[0].covered.text, &options) {
         Ok(parsed) => parsed,
         Err(fault) => {
             problems.push(pages.problem(&fault));
@@ -117,6 +121,8 @@ pub(crate) fn html_of(name: &str, sources: &Sources, problems: &mut Vec<Problem>
             problems.push(Problem { place, ..Problem::warning(format!("MJML does not know the attribute `{words}` here")) });
         }
     }
+    let lang = &mut parsed.element.attributes.lang;
+    *lang = lang.take().or_else(|| Some(language.to_string()));
     // Fonts that MJML knows would be fetched from elsewhere when the mail is read.
     let options = RenderOptions { fonts: HashMap::new(), ..RenderOptions::default() };
     let html = match parsed.element.render(&options) {
@@ -292,11 +298,38 @@ fn unknown_elements(covered: &Covered, source: &Source) -> Vec<Problem> {
         } else if !is_end {
             let is_closed = after.split_once('>').is_some_and(|(tag, _)| tag.ends_with('/'));
             if !is_closed {
-                open.push(name);
+                open.push((end, name));
             }
-        } else if open.pop().is_some_and(|begun| begun != name) {
-            problems.push(problem(end, name, format!("`</{name}>` ends what was not begun last")));
+        } else if let Some((at, begun)) = open.pop().filter(|(_, begun)| *begun != name) {
+            let (line, _) = line_and_column(&source.text, covered.offset(at));
+            let problem = problem(end, name, format!("`</{name}>` ends what was not begun last"));
+            problems.push(problem.hint(format!("`<{begun}>` of line {line} has no end yet: write `</{begun}>` before it")));
             break;
+        }
+    }
+    problems
+}
+
+/// Returns a warning for each attribute that its element does not have: it would change nothing.
+fn unknown_attributes(covered: &Covered, source: &Source) -> Vec<Problem> {
+    let (mut problems, mut end) = (Vec::new(), 0);
+    for part in covered.text.split_inclusive('<') {
+        end += part.len();
+        let after = &covered.text[end..];
+        let length = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(after.len());
+        let (element, rest) = after.split_at(length);
+        if !element.starts_with("mj-") {
+            continue;
+        }
+        for (at, attribute) in attributes(rest) {
+            let Some(near) = unknown_attribute(element, attribute).filter(|_| !attribute.starts_with("dunlin-code-")) else {
+                continue;
+            };
+            let (line, column) = line_and_column(&source.text, covered.offset(end + length + at));
+            let place = Place::within(source.path.clone(), &source.text, line, column, attribute.len() as u32);
+            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            let problem = Problem::warning(format!("`{element}` of MJML has no attribute `{attribute}`")).at(place);
+            problems.push(Problem { hint: hint.or_else(|| Some("it changes nothing: take it out".to_owned())), ..problem });
         }
     }
     problems

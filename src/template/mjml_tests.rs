@@ -95,6 +95,10 @@ fn mjml_becomes_html_whose_values_are_escaped_and_whose_code_works() {
 fn every_fault_of_mjml_is_told_at_its_place_when_templates_load() {
     let mut wrong = Vec::new();
     for (text, expected) in [
+        (
+            mjml("<mj-image src=\"x\" alt=\"\"\n widht=\"5px\" />"),
+            "rules/templates/a.mjml:3:2: `mj-image` of MJML has no attribute `widht`; did you mean `width`?",
+        ),
         (mjml("<mj-txt>x</mj-txt>"), "rules/templates/a.mjml:2:5: MJML has no element `mj-txt`; did you mean `mj-text`?"),
         (
             mjml("<mj-text>{{ customer.nmae }}</mj-text>"),
@@ -103,7 +107,10 @@ fn every_fault_of_mjml_is_told_at_its_place_when_templates_load() {
         (mjml("<mj-text>{{ 1|plurl }}</mj-text>"), "rules/templates/a.mjml:2:18: Unknown filter `plurl`; did you mean `plural`?"),
         (mjml("<mj-text>{% if items %}</mj-text>"), "rules/templates/a.mjml:2:"),
         (mjml("<mj-text>x</mj-tex>"), "rules/templates/a.mjml:2:15: MJML has no element `mj-tex`; did you mean `mj-text`?"),
-        (mjml("<mj-text>x</mj-table>"), "rules/templates/a.mjml:2:15: `</mj-table>` ends what was not begun last"),
+        (
+            mjml("<mj-text>x</mj-table>"),
+            "rules/templates/a.mjml:2:15: `</mj-table>` ends what was not begun last; `<mj-text>` of line 2 has no end yet: write `</mj-text>` before it",
+        ),
         (mjml("<mj-text>x"), "rules/templates/a.mjml"),
         (mjml("<mj-include path=\"_haed.mjml\" />"), "rules/templates/a.mjml:"),
         (
@@ -130,6 +137,22 @@ fn every_fault_of_mjml_is_told_at_its_place_when_templates_load() {
         ("_a.mjml", "<mj-include path=\"_a.mjml\" />"),
     ]);
     assert!(problems[0].starts_with("rules/templates/_a.mjml:1:2: `mj-include` cannot stand here in MJML"), "{problems:#?}");
+}
+
+#[test]
+fn a_mail_of_mjml_says_its_language() {
+    for (file, text, expected) in [
+        ("a.mjml", mjml("<mj-text>x</mj-text>"), "lang=\"en\""),
+        ("a.de.mjml", mjml("<mj-text>x</mj-text>"), "lang=\"de\""),
+        ("a.mjml", mjml("<mj-text>x</mj-text>").replace("<mjml>", "<mjml lang=\"fr\">"), "lang=\"fr\""),
+    ] {
+        let (templates, problems) = load(&[(file, &text), ("a.de.subject.txt", "S"), ("a.de.txt", "x"), ("a.txt", "x")]);
+        assert_eq!(problems, Vec::<String>::new());
+        let language = file.contains(".de.").then(|| crate::domain::id::Language::new("de"));
+        let choice = templates.choose(&TemplateName::new("a"), language.as_ref()).unwrap();
+        let html = choice.render(&context! {}, &choice.album("k@acme.example")).unwrap().html.unwrap();
+        assert!(html.contains(expected) && !html.contains("\"und\""), "{html}");
+    }
 }
 
 #[test]

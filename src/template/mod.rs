@@ -17,6 +17,7 @@ mod json;
 mod load;
 mod mention;
 mod mjml;
+mod mjml_attributes;
 mod phrase;
 mod plural;
 mod reader;

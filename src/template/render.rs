@@ -125,7 +125,7 @@ impl Choice<'_> {
                 place: None,
                 hint: Some("write the text as a template of its own, ending in `.txt`".into()),
             })?,
-            (None, None) => return Err(self.incomplete("neither an .html nor a .txt file")),
+            (None, None) => return Err(self.incomplete("neither an .html or .mjml nor a .txt file")),
         };
         Ok(Rendered { subject, html, text, images: album.shown(), language: self.language.clone() })
     }
@@ -285,8 +285,15 @@ pub(crate) fn fault_of(error: &Error, sources: &Sources) -> TemplateFault {
             (message, Some("a loop may be endless".to_owned()))
         }
         ErrorKind::TemplateNotFound => {
-            let message = format!("{} is not there", detail.map_or("A template".into(), |name| capital(&name)));
-            (message, Some("layouts and parts are named with their ending: `_layout.html`".to_owned()))
+            // MiniJinja says: template "_layout.html" does not exist.
+            let name = detail.as_deref().and_then(|detail| detail.split('"').nth(1)).unwrap_or_default();
+            match sources.contains_key(name) {
+                true => (format!("Template file `{name}` has errors"), Some("`dunlin check` tells them".to_owned())),
+                false => {
+                    let message = format!("Template file `{name}` is not there");
+                    (message, Some("layouts and parts are named with their ending: `_layout.html`".to_owned()))
+                }
+            }
         }
         _ if detail.as_deref() == Some("recursion limit exceeded") => ("The template calls itself too deeply".into(), None),
         kind => (capital(&detail.unwrap_or_else(|| kind.to_string())), None),

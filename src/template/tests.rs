@@ -68,7 +68,7 @@ fn every_problem_of_every_file_is_told_with_its_place_and_the_way_out() {
             "rules/templates/bad.subject.txt:1:46: Unknown name `pay_by`; what the rule's script returns is `vars.pay_by`",
             "rules/templates/broken.txt:2:13: Unexpected end of block",
             "rules/templates/lonely.de.html: Template `lonely.de` has no subject; add `lonely.de.subject.txt` with one line",
-            "rules/templates/mute.subject.txt: Template `mute` has a subject but no text; add `mute.html` or `mute.txt`",
+            "rules/templates/mute.subject.txt: Template `mute` has a subject but no text; add `mute.html`, `mute.mjml` or `mute.txt`",
             "rules/templates/new.mjml: Template `new` has no subject; add `new.subject.txt` with one line",
             "rules/templates/notes.md: `notes.md` is not a template and is left alone; \
              templates end in `.subject.txt`, `.html`, `.mjml` or `.txt`",
@@ -401,6 +401,28 @@ fn load_beside_logo(html: &str) -> (Templates, Vec<String>) {
     let files = vec![file("a.subject.txt", "S"), file("a.html", html)];
     let (templates, problems) = Templates::load_with(files, logo(), NAMES, vec![]);
     (templates, problems.iter().map(Problem::to_string).collect())
+}
+
+#[test]
+fn a_file_with_errors_is_not_said_to_be_missing() {
+    let file = |name: &str, text: &str| TemplateFile { path: format!("rules/templates/{name}"), text: text.into() };
+    let broken = ImageFile { path: "rules/templates/logo.png".into(), bytes: b"GIF89a".as_slice().into() };
+    let files = [
+        ("_l.html", "{% block a %}"),
+        ("a.html", "{% extends \"_l.html\" %}"),
+        ("b.html", "<img alt=x src=\"{{ image('logo.png') }}\">"),
+        ("c.html", "x"),
+    ];
+    let mut files: Vec<TemplateFile> = files.iter().map(|(name, text)| file(name, text)).collect();
+    files.extend(["a", "b", "c"].map(|name| file(&format!("{name}.subject.txt"), "S")));
+    let (templates, problems) = Templates::load_with(files, vec![broken], NAMES, vec![]);
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert!(told.len() == 2 && !told.iter().any(|told| told.contains("not there")), "{told:?}");
+    assert_eq!(["a", "b", "c"].map(|name| templates.is_whole(&TemplateName::new(name))), [false, false, true]);
+    let choice = templates.choose(&TemplateName::new("a"), None).unwrap();
+    let album = choice.album("k@acme.example");
+    let fault = choice.render(&context! {}, &album).unwrap_err().to_string();
+    assert!(fault.contains("Template file `_l.html` has errors"), "{fault}");
 }
 
 #[test]

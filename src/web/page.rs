@@ -104,7 +104,7 @@ fn run_line(run: &LastRun, now: Timestamp) -> Value {
 
 fn pause_words(reason: PauseReason) -> &'static str {
     match reason {
-        PauseReason::Broken => "has errors",
+        PauseReason::Broken => "has errors, or a file it needs has",
         PauseReason::Vanished => "is gone",
     }
 }

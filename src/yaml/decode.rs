@@ -142,6 +142,11 @@ impl<'n> Fields<'n> {
         }
     }
 
+    /// Returns whether there is a key that was not asked for so far: [`Fields::close`] reports it.
+    pub fn has_unknown(&self) -> bool {
+        self.entries.iter().any(|entry| !self.known.contains(&entry.key.as_str()))
+    }
+
     /// Reports every key that was not asked for, and every required one that is neither there nor plainly misspelt: one
     /// slip is one problem.
     pub fn close(mut self, problems: &mut Problems<'_>) {

@@ -162,12 +162,19 @@ fn several_go_in_one_zip_that_the_customers_own_password_opens() {
         C0002,Customer 2,en,,ap2@customer2.example,\nC0003,Customer 3,en,,ap3@customer3.example,short\n\
         C0004,Customer 4,en,,ap4@customer4.example,INV-0004\n";
     workspace.write("customers.csv", customers);
+    let planned = workspace.dunlin(&["plan", "--as-of", AS_OF]).out;
+    assert!(planned.contains("2 blocked") && planned.contains("no `pin`, the password of the"), "{planned}");
+    let checked = workspace.dunlin(&["check"]).out;
+    assert!(
+        checked.contains("The ZIP cannot be encrypted for C0002, C0003: `pin` is empty or has less than 8 characters"),
+        "{checked}"
+    );
     assert_eq!(counts(&workspace.run()), "accepted=1 blocked=3");
     let details: Vec<_> = states(&workspace).into_iter().map(|(_, state, detail)| format!("{state}: {detail}")).collect();
-    assert_eq!(details[1], "blocked document_missing: Customer C0002 has no `pin`, the password of the ZIP");
+    assert_eq!(details[1], "blocked password_missing: Customer C0002 has no `pin`, the password of the ZIP");
     assert_eq!(
         details[2],
-        "blocked document_missing: `pin` of customer C0003, the password of the ZIP, has less than 8 characters"
+        "blocked password_missing: `pin` of customer C0003, the password of the ZIP, has less than 8 characters"
     );
     assert_eq!(details[3], "blocked template_error: The password of the ZIP can be read in the subject of the same mail");
 

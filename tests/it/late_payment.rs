@@ -138,7 +138,11 @@ fn a_table_that_has_ended_is_told_by_check_and_blocks_the_mail_and_a_new_rate_me
     workspace.write("plugins/house/plugin.yaml", "name: house\ndescription: Our own rates\nrates: rates/house.yaml\n");
     table("2020-12-31", "");
     let checked = workspace.dunlin(&["check"]).out;
-    assert!(checked.contains("The rates `house` were checked up to 2020-12-31; there is none for"), "{checked}");
+    assert_eq!(checked.matches("The rates `house` were checked up to 2020-12-31").count(), 1, "{checked}");
+    assert!(
+        checked.contains("plugins/house/rates/house.yaml") && checked.contains("- { from: 2021-01-01, rate: … }"),
+        "{checked}"
+    );
     let preview = |level: &str| workspace.dunlin(&["preview", "10004", "--level", level]);
     let blocked = preview("second");
     assert!(blocked.err.contains("were checked up to 2020-12-31") && blocked.code != Some(0), "{blocked:?}");

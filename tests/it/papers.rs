@@ -81,7 +81,7 @@ fn a_paper_that_cannot_be_made_blocks_its_mail_and_a_wrong_layout_its_rule() {
     let checked = workspace.dunlin(&["check"]);
     let all = format!("{}{}", checked.out, checked.err);
     assert_eq!(checked.code, Some(3), "{all}");
-    assert!(all.contains("rules/papers/items.yaml:3:") && all.contains("There is no layout of papers `items`"), "{all}");
+    assert!(all.contains("rules/papers/items.yaml:3:") && all.contains("The layout of papers `items` has errors"), "{all}");
 }
 
 #[test]

@@ -71,6 +71,20 @@ fn a_place_inside_a_condition_is_the_place_in_the_yaml_file() {
 }
 
 #[test]
+fn what_is_there_and_has_errors_is_not_said_to_be_missing() {
+    let workspace = Workspace::new(2525, 2);
+    workspace.write("rules/templates/note.txt", "{% if x %}\n");
+    workspace.write("rules/papers/open.yaml", "nonsense: 1\n");
+    workspace.edit("rules/overdue.yaml", "to: [billing]", "to: [billing]\nattach: [{ items: pdf, layout: open }]");
+    let out = workspace.dunlin(&["check"]).out;
+    assert!(out.contains("Unexpected end of input") && out.contains("The layout of papers `open` has errors"), "{out}");
+    assert!(!out.contains("There is no layout") && !out.contains("not there"), "{out}");
+    workspace.edit("rules/overdue.yaml", "\nattach: [{ items: pdf, layout: open }]", "");
+    let out = workspace.dunlin(&["check"]).out;
+    assert!(out.contains("Unexpected end of input") && !out.contains("The mail of level"), "{out}");
+}
+
+#[test]
 fn a_broken_rule_stops_itself_and_no_other() {
     let server = crate::server::Server::willing();
     let workspace = Workspace::new(server.port, 2);
@@ -132,6 +146,9 @@ fn a_rule_that_is_asked_for_and_has_errors_is_said_to_have_them() {
     workspace.write("rules/overdue.rhai", "fn variables(customer, items, level) {\n");
     let ran = workspace.dunlin(&["plan", "--rule", "overdue"]);
     assert_eq!((ran.code, ran.err.contains("mend rules/overdue.yaml")), (Some(3), true), "{ran:?}");
+    let ran = workspace.dunlin(&["preview", "C0001"]);
+    let said = "hint: left out since they have errors: the rule `broken`, the rule `overdue`; `dunlin check` tells them\n";
+    assert!(ran.err.contains("No mail is due for C0001") && ran.err.ends_with(said), "{ran:?}");
     let ran = workspace.dunlin(&["plan", "--rule", "banana"]);
     assert_eq!((ran.code, ran.err.ends_with("error: There is no rule `banana`\n")), (Some(1), true), "{ran:?}");
 }

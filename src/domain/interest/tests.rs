@@ -23,9 +23,9 @@ fn bundesbank(points: Decimal, of: RateOf) -> Rate {
         (date(2025, 7, 1), dec!(1.27)),
     ];
     let steps = steps.map(|(from, percent)| RateStep { from, percent }).to_vec();
-    let texts = ["bundesbank", "Basiszinssatz", "Deutsche Bundesbank"].map(String::from);
-    let [name, title, source] = texts;
-    Rate::Table { table: Arc::new(RateTable { name, title, source, steps, valid_to: date(2025, 12, 31) }), points, of }
+    let texts = ["bundesbank", "Basiszinssatz", "Deutsche Bundesbank", "rates/bundesbank.yaml"].map(String::from);
+    let [name, title, source, file] = texts;
+    Rate::Table { table: Arc::new(RateTable { name, title, source, file, steps, valid_to: date(2025, 12, 31) }), points, of }
 }
 
 fn on(terms: &Terms, principal: Decimal, from: Date, to: Date, code: &str) -> Interest {

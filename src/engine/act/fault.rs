@@ -236,7 +236,7 @@ impl ActFault {
             Self::Ledger(unread) if unread.is_passing() => "ask again in ten seconds",
             Self::Ledger(Unread::Stale { .. }) => "see why no new export has come; then ask again",
             Self::Ledger(_) => "`dunlin check` shows each place",
-            Self::RulePaused { .. } => "mend its file; `dunlin check` tells what is wrong in it",
+            Self::RulePaused { .. } => "mend the file that `dunlin check` names",
             Self::RuleUnknown { .. } => "`dunlin check` lists the rules and their errors",
             Self::Only(fault) => return fault.hint().map(str::to_owned),
             Self::DayToCome { .. } => "`dunlin plan --as-of`, `mode: redirect` and `mode: dry` look ahead",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::domain::date::Timestamp;
-use crate::engine::status::{BEAT_SILENCE_MAX, FaultKind, PauseReason, Status};
+use crate::engine::status::{BEAT_SILENCE_MAX, FaultKind, PauseReason, PausedRule, Status};
 use crate::outbox::diagnosis::diagnose_words;
 use crate::outbox::state::State;
 use crate::store::guards::MissedFiring;
@@ -295,8 +295,8 @@ impl ReasonKind {
                 "Mend the problems shown; the change is taken up by itself.",
             ),
             Self::RulePaused => (
-                "A rule's file has errors or is gone, so the rule does not run. Others do.",
-                "Mend the file, or bring it back. To end a rule for good, remove its file and restart the daemon.",
+                "A rule's file, or one it needs (a layout, a script, a plugin), has errors, or its file is gone: the rule does not run. Others do.",
+                "Mend the file that `dunlin check` names, or bring the rule's file back. To end a rule for good, remove its file and restart the daemon.",
             ),
             Self::FiringLate => (
                 "A rule's time has been over for more than ten minutes and it has not run.",
@@ -409,11 +409,12 @@ pub(crate) fn reasons(status: &Status, waits: &Waits, unread: Option<String>) ->
         add(ReasonKind::ReloadRefused, "", words);
     }
     for paused in &status.paused {
-        let why = match paused.reason {
-            PauseReason::Broken => "has errors",
-            PauseReason::Vanished => "is gone",
+        let PausedRule { rule, file, reason } = paused;
+        let why = match reason {
+            PauseReason::Broken => format!("{file}, or a file it needs, has errors"),
+            PauseReason::Vanished => format!("{file} is gone"),
         };
-        add(ReasonKind::RulePaused, &paused.rule, format!("{} does not run, since {} {why}", paused.rule, paused.file));
+        add(ReasonKind::RulePaused, rule, format!("{rule} does not run, since {why}"));
     }
     for firing in status.next_firings.iter().filter(|firing| is_over(firing.at, FIRING_LATE_MAX, now)) {
         let words = format!("{} was to run at {} ({})", firing.rule, firing.local, firing.time_zone);

@@ -338,6 +338,26 @@ fn what_probably_is_not_meant_is_a_warning_and_the_rule_stays() {
 }
 
 #[test]
+fn what_has_errors_of_its_own_is_not_said_to_be_missing() {
+    let broken = Broken { layouts: vec!["reminder".into()], plugins: vec!["late-payment".into()] };
+    let known = Known { layouts: vec!["items".into()], broken, ..known() };
+    for (more, expected) in [
+        (
+            "attach: [{ reminder: pdf }]",
+            "6:10: The layout of papers `reminder` has errors; mend rules/papers/reminder.yaml first",
+        ),
+        ("attach: [{ plugin: late-payment }]", "6:20: The plugin `late-payment` has errors; mend plugins/late-payment first"),
+        (
+            "variables: late_payment()",
+            "6:12: No plugin without errors has the picker of variables `late_payment`; mend plugins/late-payment first",
+        ),
+    ] {
+        let (set, problems) = load_texts(&[("rules/a.yaml", &format!("{LEAST}{more}\n"))], &[], &known);
+        assert_eq!((problems, set.rules.len()), (vec![format!("rules/a.yaml:{expected}")], 0), "{more}");
+    }
+}
+
+#[test]
 fn what_is_attached_is_one_thing_each_under_a_name_that_can_be_made() {
     let known = Known {
         attachment_plugins: vec!["papers".into()],
@@ -380,6 +400,7 @@ fn what_is_attached_is_one_thing_each_under_a_name_that_can_be_made() {
         ("[{ items: csv }, { items: csv }]", vec!["6:26: The same is attached twice"]),
         ("[{ reminder: pdf }, { items: pdf }, { items: pdf, layout: reminder }]", vec!["6:45: The same is attached twice"]),
         ("[{ statement: pdf }]", vec!["6:12: A reminder has no statement to attach; `{ items: pdf }` lists what it is about"]),
+        ("[{ documnet: invoice }]", vec!["6:12: Unknown field `documnet`; did you mean `document`?"]),
         ("[{ reminder: pdf, layout: remindr }]", vec!["6:35: There is no layout of papers `remindr`; did you mean `reminder`?"]),
         ("[{ items: csv, layout: items }]", vec!["6:32: Only a paper has a layout; write `pdf`, or remove `layout`"]),
         (

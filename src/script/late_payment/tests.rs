@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 
 fn tables() -> Arc<RateTables> {
     let steps = vec![RateStep { from: date(2026, 7, 1), percent: dec!(2.00) }];
-    let [name, title, source] = ["bank", "Rates", "The bank"].map(String::from);
-    let table = RateTable { name, title, source, steps, valid_to: date(2026, 12, 31) };
+    let [name, title, source, file] = ["bank", "Rates", "The bank", "rates/bank.yaml"].map(String::from);
+    let table = RateTable { name, title, source, file, steps, valid_to: date(2026, 12, 31) };
     Arc::new(RateTables::from([("bank".to_owned(), Arc::new(table))]))
 }
 

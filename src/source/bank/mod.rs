@@ -141,6 +141,13 @@ fn asked(path: &Path, question: &Question) -> Problem {
             format!("`{cell}` in `{column}` can be read as {}", patterns.join(" or ")),
             format!("write which: `bank: {{ dates: \"{}\" }}` in config.yaml", patterns.first().copied().unwrap_or_default()),
         ),
+        Question::DateForm { column, cell, pattern, patterns } => {
+            let quoted: Vec<String> = patterns.iter().map(|pattern| format!("`dates: \"{pattern}\"`")).collect();
+            (
+                format!("`{cell}` in `{column}` is not `{pattern}`"),
+                format!("write {} under `bank` in config.yaml", quoted.join(" or ")),
+            )
+        }
         Question::Decimal { column, cell } => (
             format!("`{cell}` in `{column}` can be a thousand or one with three decimals"),
             "write which: `bank: { decimal: comma }` or `point` in config.yaml".to_owned(),

@@ -102,6 +102,22 @@ fn what_cannot_be_told_is_asked_and_bad_rows_are_told_all_at_once() {
 }
 
 #[test]
+fn a_form_of_dates_that_fits_no_row_is_told_with_one_that_does() {
+    let text = "Booking date;Name;Amount\n03/04/2026;Abc;5.00\n25/04/2026;Abc;6.00\n";
+    for dates in ["%d.%m.%Y", "relative"] {
+        let format = BankFormat { dates: Some(dates.into()), ..BankFormat::default() };
+        let message =
+            format!("`03/04/2026` in `Booking date` is not `{dates}`; write `dates: \"%d/%m/%Y\"` under `bank` in config.yaml");
+        let told: Vec<String> = read_text(text, &format)
+            .unwrap_err()
+            .iter()
+            .map(|told| told.trim_start_matches(|c: char| c != '`').to_owned())
+            .collect();
+        assert_eq!(told, [message]);
+    }
+}
+
+#[test]
 fn statements_of_two_versions_give_the_same_lines() {
     let expected = [
         "2026-03-02 1480.00 EUR | Harbour Lights Hotels Ltd | GB33BUKB20201555555555 | Invoice R-2001",

@@ -15,7 +15,7 @@ use compact_str::CompactString;
 use crate::domain::money::Currency;
 use crate::domain::problem::{Place, Problem};
 use crate::source::csv::fault::Faults;
-use crate::source::csv::guess::values::{amounts, dates, looks_like_dates};
+use crate::source::csv::guess::values::{amounts, dates, looks_like_dates, patterns_of};
 use crate::source::csv::guess::words::{folded, headings, recipient_key};
 use crate::source::csv::input::{Input, Mark};
 use crate::source::csv::record::{COLUMNS_MAX, RecordError, Records};
@@ -62,6 +62,17 @@ pub enum Question {
         /// A cell that can be read in all of them.
         cell: String,
         /// The forms.
+        patterns: Vec<&'static str>,
+    },
+    /// The form of dates that was said fits no cell of a column that has a date's heading.
+    DateForm {
+        /// The column.
+        column: String,
+        /// Its first cell.
+        cell: String,
+        /// The form that was said.
+        pattern: String,
+        /// The forms that its cells have.
         patterns: Vec<&'static str>,
     },
     /// The amounts can be whole numbers with marks between the thousands, or have three decimals.
@@ -269,7 +280,7 @@ fn map(cells: &Cells, decided: &Decided, guess: &mut Guess) {
         }
         let words = headings(guess.kind, spec.name).iter();
         let candidates = words.filter_map(|word| folded.iter().position(|own| own == word));
-        let mut found = None;
+        let (mut found, mut unfit) = (None, None);
         for column in candidates.filter(|column| !taken.contains(column)) {
             let (heading, cells) = (&cells.headings[column], &cells.columns[column]);
             match not_a_date(spec.name, cells, decided) {
@@ -277,10 +288,13 @@ fn map(cells: &Cells, decided: &Decided, guess: &mut Guess) {
                     found = Some((column, heading));
                     break;
                 }
-                Some(cell) => guess.notes.push(format!(
-                    "The column `{heading}` was not taken for `{}`: `{cell}` is not a date Dunlin can read",
-                    spec.name
-                )),
+                Some(cell) => {
+                    unfit = unfit.or_else(|| date_form(heading, cells, decided));
+                    guess.notes.push(format!(
+                        "The column `{heading}` was not taken for `{}`: `{cell}` is not a date Dunlin can read",
+                        spec.name
+                    ));
+                }
             }
         }
         match found {
@@ -288,6 +302,7 @@ fn map(cells: &Cells, decided: &Decided, guess: &mut Guess) {
                 taken.push(column);
                 guess.columns.push((spec.name.to_owned(), heading.clone()));
             }
+            None if spec.required && unfit.is_some() => guess.questions.extend(unfit),
             None if spec.required => {
                 guess.questions.push(Question::Column { field: spec.name, meaning: spec.meaning, headings: Vec::new() });
             }
@@ -310,6 +325,14 @@ fn map(cells: &Cells, decided: &Decided, guess: &mut Guess) {
 fn not_a_date<'c>(field: &str, cells: &'c [CompactString], decided: &Decided) -> Option<&'c CompactString> {
     let filled = cells.iter().find(|cell| !cell.is_empty())?;
     (is_date(field) && !looks_like_dates(cells, decided)).then_some(filled)
+}
+
+/// Returns the question about a form of dates that was said and fits no cell, where another form does.
+fn date_form(heading: &str, cells: &[CompactString], decided: &Decided) -> Option<Question> {
+    let pattern = decided.dates.clone()?;
+    let cell = cells.iter().find(|cell| !cell.is_empty())?.to_string();
+    let patterns = patterns_of(cells);
+    (!patterns.is_empty()).then(|| Question::DateForm { column: heading.to_owned(), cell, pattern, patterns })
 }
 
 /// Returns whether a field holds a day.

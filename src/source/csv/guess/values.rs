@@ -58,6 +58,15 @@ pub(crate) fn looks_like_dates(cells: &[CompactString], decided: &Decided) -> bo
         .any(|cell| formats.iter().any(|(_, format)| format.read(cell, Date::MIN).is_ok()))
 }
 
+/// Returns the forms in which every filled cell is a date.
+pub(crate) fn patterns_of(cells: &[CompactString]) -> Vec<&'static str> {
+    let reads = |pattern: &str| {
+        let mut filled = cells.iter().filter(|cell| !cell.is_empty());
+        DateFormat::parse(pattern).is_ok_and(|format| filled.all(|cell| format.read(cell, Date::MIN).is_ok()))
+    };
+    PATTERNS.iter().copied().filter(|pattern| reads(pattern)).collect()
+}
+
 /// Finds the form of the dates.
 pub(crate) fn dates(cells: &Cells, decided: &Decided, guess: &mut Guess) {
     let columns: Vec<(&String, &Vec<CompactString>)> = mapped(cells, guess, is_date);
