@@ -57,7 +57,7 @@ fn a_kill_between_beginning_and_end_neither_repeats_an_alert_nor_forgets_its_end
     assert_eq!(subjects(&server), [to_ops("[Dunlin test] Needs you: changed files have errors, and 1 more")]);
     let text = last_text(&server);
     for expected in [
-        "overdue does not run, since rules/overdue.yaml has errors",
+        "overdue does not run, since rules/overdue.yaml, or a file it needs, has errors",
         "What to do: Mend the file",
         "Auto-Submitted: auto-generated",
         "From: \"Seller\" <ar@seller.example>",
