@@ -150,7 +150,7 @@ pub const KEYS: &[Key] = &[
         "the preset's, or no limit",
         "The most messages in any such stretch of time; several limits hold together",
     ),
-    key("smtp.<id>.connections", "1 to 500", "3", "The most connections at once"),
+    key("smtp.<id>.connections", "1 to 100", "3", "The most connections at once"),
     key(
         "smtp.<id>.ca_file",
         "a file",

@@ -23,7 +23,7 @@ use crate::yaml::{Entry, Fields, Node, Problems, Span, boolean, choice, duration
 /// The largest file of certificates, in bytes.
 pub const CA_FILE_BYTES_MAX: u64 = 1 << 20;
 /// The most connections to one server.
-const CONNECTIONS_MAX: u64 = 500;
+const CONNECTIONS_MAX: u64 = 100;
 /// The connections to a server that names no number.
 const CONNECTIONS: u64 = 3;
 

@@ -20,7 +20,7 @@ use crate::store::home::{Difference, Seal, move_on};
 use crate::store::{Opened, StoreError, open_reader, open_writer};
 
 /// The most operations in one commit; bounds how long one waits for the others.
-const GROUP_MAX: usize = 512;
+const GROUP_MAX: usize = 256;
 
 /// How often the seal moves on while something is written: an older state is noticed if it is older than that.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
