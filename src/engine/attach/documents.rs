@@ -4,7 +4,7 @@
 //! reason and is blocked; the next run asks again.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -187,29 +187,28 @@ async fn found(composer: &Composer<'_>, document: &Document, wanted: BTreeMap<Wh
 fn from_disk(at: &Whereabouts, bytes_max: u64, kept: &Kept, left: &mut u64) -> Result<AttachedFile, String> {
     let Whereabouts::File { folder, path } = at else { return Err("It is no file".to_owned()) };
     let shown = path.display();
-    let taken = read(folder, path, bytes_max, kept).map_err(|fault| format!("The file `{shown}` {fault}"))?;
+    let of_it = |fault: String| format!("The file `{shown}` {fault}");
+    let (file, before) = open(folder, path, bytes_max).map_err(of_it)?;
+    take_room(left, before.len())?;
+    let taken = read(&file, &before, kept).map_err(of_it)?;
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let content_type = document_type(&name, &taken.ends);
     let content_type = content_type.map_err(|fault| format!("The file `{shown}` cannot be attached: {fault}"))?;
-    attached(&name, content_type, taken, left)
+    Ok(AttachedFile::new(attachment_name(&name), content_type.to_owned(), taken.place))
 }
 
-/// Returns what was taken over as it is attached, as long as there is room for it.
-fn attached(name: &str, content_type: &str, taken: Taken, left: &mut u64) -> Result<AttachedFile, String> {
-    *left = left.checked_sub(taken.place.byte_count() as u64).ok_or_else(too_many)?;
-    Ok(AttachedFile::new(attachment_name(name), content_type.to_owned(), taken.place))
+/// Sees to it that so many bytes have room in the run, before they take any on the disk.
+fn take_room(left: &mut u64, byte_count: u64) -> Result<(), String> {
+    *left = left.checked_sub(byte_count).ok_or_else(too_many)?;
+    Ok(())
 }
 
 fn too_many() -> String {
     format!("The documents of this run have more than {RUN_BYTES_MAX} bytes together")
 }
 
-/// Takes over a file that lies in `folder`, whole and at rest.
-fn read(folder: &Path, path: &Path, bytes_max: u64, kept: &Kept) -> Result<Taken, String> {
-    let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => "is not there".to_owned(),
-        _ => format!("cannot be read: {error}"),
-    };
+/// Opens a file that lies in `folder`, and returns how it stands.
+fn open(folder: &Path, path: &Path, bytes_max: u64) -> Result<(File, Metadata), String> {
     let real = path.canonicalize().map_err(unreadable)?;
     let home = folder.canonicalize().map_err(unreadable)?;
     if !real.starts_with(&home) {
@@ -221,23 +220,33 @@ fn read(folder: &Path, path: &Path, bytes_max: u64, kept: &Kept) -> Result<Taken
     }
     let file = File::open(&real).map_err(unreadable)?;
     let before = file.metadata().map_err(unreadable)?;
-    if before.len() == 0 {
-        return Err("is empty; is it still being written?".to_owned());
+    match before.len() {
+        0 => Err("is empty; is it still being written?".to_owned()),
+        bytes if bytes > bytes_max => Err(format!("has {bytes} bytes; at most {bytes_max} are attached")),
+        _ => Ok((file, before)),
     }
-    let too_large = |bytes: String| format!("has {bytes} bytes; at most {bytes_max} are attached");
-    if before.len() > bytes_max {
-        return Err(too_large(before.len().to_string()));
-    }
-    let taken = kept.take(&file, bytes_max).map_err(|untaken| match untaken {
+}
+
+/// Takes over an open file, whole and at rest.
+fn read(file: &File, before: &Metadata, kept: &Kept) -> Result<Taken, String> {
+    let growing = || "is still being written".to_owned();
+    let taken = kept.take(file, before.len()).map_err(|untaken| match untaken {
         Untaken::Unreadable(error) => unreadable(error),
-        Untaken::TooLarge => too_large(format!("more than {}", before.len())),
+        Untaken::TooLarge => growing(),
         Untaken::Unkept(_) => untaken.to_string(),
     })?;
     let after = file.metadata().map_err(unreadable)?;
     let is_at_rest = taken.place.byte_count() as u64 == before.len()
         && after.len() == before.len()
         && after.modified().ok() == before.modified().ok();
-    if is_at_rest { Ok(taken) } else { Err("is still being written".to_owned()) }
+    if is_at_rest { Ok(taken) } else { Err(growing()) }
+}
+
+fn unreadable(error: io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "is not there".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    }
 }
 
 async fn from_web(
@@ -280,6 +289,7 @@ async fn from_web(
             },
         };
         let file = downloaded.map_err(|fault| format!("The document {fault}")).and_then(|downloaded| {
+            take_room(&mut left, downloaded.bytes.len() as u64)?;
             let Whereabouts::Web { address } = &at else { return Err("It has no address".to_owned()) };
             let name = web_name(address, downloaded.content_type.as_deref(), &usual_name);
             let shown = address.split('?').next().unwrap_or_default();
@@ -287,7 +297,7 @@ async fn from_web(
             let taken = taken.map_err(|untaken| format!("The document {shown} {untaken}"))?;
             let content_type = document_type(&name, &taken.ends);
             let content_type = content_type.map_err(|fault| format!("The document {shown} cannot be attached: {fault}"))?;
-            attached(&name, content_type, taken, &mut left)
+            Ok(AttachedFile::new(attachment_name(&name), content_type.to_owned(), taken.place))
         });
         found.insert(at, file);
     }

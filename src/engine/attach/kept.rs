@@ -98,6 +98,13 @@ pub(crate) struct KeptPlace {
 }
 
 #[cfg(test)]
+impl Kept {
+    pub(crate) fn byte_count(&self) -> u64 {
+        self.file().metadata().unwrap().len()
+    }
+}
+
+#[cfg(test)]
 impl Taken {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         Contents::Kept(self.place.clone()).bytes().unwrap()

@@ -19,7 +19,10 @@ fn a_file_is_read_whole_and_never_outside_its_folder() {
     link(outside.path(), "folder");
     std::fs::create_dir(folder.join("folder.pdf")).unwrap();
     let kept = Kept::new().unwrap();
-    let of = |name: &str| read(&folder, &folder.join(name), 10, &kept).map(|taken| taken.bytes());
+    let of = |name: &str| {
+        let (file, before) = open(&folder, &folder.join(name), 10)?;
+        read(&file, &before, &kept).map(|taken| taken.bytes())
+    };
     assert_eq!((of("whole.pdf"), of("stays.pdf")), (Ok(b"%PDF".to_vec()), Ok(b"%PDF".to_vec())));
     for (name, fault) in [
         ("none.pdf", "is not there"),
@@ -32,6 +35,18 @@ fn a_file_is_read_whole_and_never_outside_its_folder() {
     ] {
         assert_eq!(of(name), Err(fault.to_owned()), "{name}");
     }
+}
+
+#[test]
+fn what_has_no_room_in_the_run_takes_none_on_the_disk() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("a.txt");
+    std::fs::write(&path, b"four").unwrap();
+    let (kept, at) = (Kept::new().unwrap(), Whereabouts::File { folder: home.path().to_owned(), path });
+    let mut left = 7;
+    assert_eq!(from_disk(&at, 10, &kept, &mut left).unwrap().bytes(), Ok(b"four".to_vec()));
+    assert_eq!(from_disk(&at, 10, &kept, &mut left).unwrap_err(), too_many());
+    assert_eq!((left, kept.byte_count()), (3, 4));
 }
 
 #[test]
