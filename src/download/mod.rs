@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::domain::secret::Secret;
 use crate::net::address::WebAddress;
-use crate::net::connect::connect;
+use crate::net::connect::{answered, connect};
 use crate::net::trust::{tls_error, tls_meaning};
 
 /// How many redirects are followed.
@@ -202,15 +202,7 @@ where
         }
         Ok(Said::Document(Downloaded { bytes, content_type }))
     };
-    // The connection must be moved on while the answer is awaited, and is dropped with it.
-    tokio::pin!(asked);
-    tokio::select! {
-        answer = &mut asked => answer,
-        ended = connection => match ended {
-            Ok(()) => asked.await,
-            Err(error) => asked.await.map_err(|_| broken(error)),
-        },
-    }
+    answered(connection, asked, broken).await
 }
 
 /// Returns an address without its query, which may hold a secret of its own.

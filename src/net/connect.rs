@@ -93,6 +93,23 @@ fn in_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     std::iter::from_fn(|| Some([one.next(), other.next()])).take(ADDRESSES_MAX).flatten().flatten().take(ADDRESSES_MAX).collect()
 }
 
+/// Awaits an answer while the connection that it comes over is moved on, which is dropped with it. Where that breaks and there is no
+/// answer, that is why.
+pub(crate) async fn answered<T, E, F>(
+    connection: impl Future<Output = Result<(), E>>,
+    asked: impl Future<Output = Result<T, F>>,
+    broken: impl Fn(E) -> F,
+) -> Result<T, F> {
+    tokio::pin!(asked);
+    tokio::select! {
+        answer = &mut asked => answer,
+        ended = connection => match ended {
+            Ok(()) => asked.await,
+            Err(error) => asked.await.map_err(|_| broken(error)),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

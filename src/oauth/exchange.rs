@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use crate::net::address::WebAddress;
-use crate::net::connect::connect;
+use crate::net::connect::{answered, connect};
 use crate::net::trust::{tls_error, tls_meaning};
 use crate::port::TokenFault;
 
@@ -95,15 +95,7 @@ where
         })?;
         Ok(Answer { status, body: body.to_bytes() })
     };
-    // The connection must be moved on while the answer is awaited, and is dropped with it.
-    tokio::pin!(asked);
-    tokio::select! {
-        answer = &mut asked => answer,
-        ended = connection => match ended {
-            Ok(()) => asked.await,
-            Err(error) => asked.await.map_err(|_| broken(error)),
-        },
-    }
+    answered(connection, asked, broken).await
 }
 
 fn tls_fault(error: &io::Error, endpoint: &str) -> TokenFault {
