@@ -113,7 +113,7 @@ impl Attachments {
             password(composer.ledger, message.customer, column)
                 .map_err(|detail| Blocked { reason: BlockReason::PasswordMissing, detail })?;
         }
-        if self.left_out == LeftOut::All {
+        if self.left_out == LeftOut::All || rule.attach.is_empty() {
             return Ok(Vec::new());
         }
         let key = composer.key(message).to_string();
@@ -179,7 +179,7 @@ impl Attachments {
     /// Finds the files that would go to two customers.
     fn compare(&mut self, composer: &Composer<'_>, going: &[&PlannedMessage]) {
         let mut carried: BTreeMap<[u8; 32], BTreeMap<CustomerIndex, Carried>> = BTreeMap::new();
-        for message in going {
+        for message in going.iter().filter(|message| !message.rule(composer.rules).attach.is_empty()) {
             let key = composer.key(message).to_string();
             let enclosures = message.rule(composer.rules).attach.iter().flat_map(Enclosure::members);
             for enclosure in enclosures.filter(|enclosure| !enclosure.is_shared) {

@@ -7,9 +7,14 @@ use std::thread;
 /// The most threads that work at once.
 const THREADS_MAX: usize = 8;
 
+/// How many chunks of several of a thread wait to be taken in: with only one, threads that wait for each other leave a fifth of a
+/// processor idle.
+const AHEAD_MAX: usize = 4;
+
 /// Makes something of each item and its place, on as many threads as there are processors, and takes it in on this one, in order.
 ///
-/// A thread makes `together` of them before it hands them over, and is at most two such chunks ahead, so that what is made and not yet taken stays small.
+/// A thread makes `together` of them before it hands them over, and is at most [`AHEAD_MAX`] such chunks and one ahead, or two where
+/// it makes one at a time, so that what is made and not yet taken stays small.
 ///
 /// # Errors
 /// The first of `take`; nothing more is made then.
@@ -19,11 +24,12 @@ pub(crate) fn side_by_side<I: Sync, T: Send, E>(
     make: &(impl Fn(usize, &I) -> T + Sync),
     take: &mut impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
+    let ahead = if together > 1 { AHEAD_MAX } else { 1 };
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
     thread::scope(|scope| {
         let mut made = Vec::new();
         for place in 0..threads {
-            let (give, given) = sync_channel::<Vec<T>>(1);
+            let (give, given) = sync_channel::<Vec<T>>(ahead);
             made.push(given);
             scope.spawn(move || {
                 for (number, chunk) in items.chunks(together).enumerate().skip(place).step_by(threads) {

@@ -14,7 +14,7 @@ use crate::domain::money::{Currency, Money};
 use crate::message::compose::{Content, Letter};
 use crate::message::pay::{Payable, link_function, payment_link, sum_of, sum_of_item};
 use crate::message::statement::statement_values;
-use crate::template::{Album, IMAGE_FUNCTION, Reader, date_value, money_value, text_value, variable_value};
+use crate::template::{Album, IMAGE_FUNCTION, Reader, date_value, money_value, record_value, text_value, variable_value};
 
 /// The column of the customers' file that has first names.
 const FIRST_NAME: &str = "first_name";
@@ -46,7 +46,7 @@ pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Lang
     let every = [
         (
             "customer",
-            map([
+            record_value([
                 ("id", customer.id.as_str().into()),
                 ("name", text_value(&customer.name)),
                 ("first_name", text_value(first_name)),
@@ -62,16 +62,16 @@ pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Lang
         ("currency", letter.currency.as_str().into()),
         (
             "level",
-            map([
+            record_value([
                 ("id", letter.level.id.as_str().into()),
                 ("number", letter.level.number.into()),
                 ("repeat", letter.level.repeat.into()),
             ]),
         ),
-        ("rule", map([("id", letter.rule_id.as_str().into()), ("description", text_value(letter.rule_description))])),
+        ("rule", record_value([("id", letter.rule_id.as_str().into()), ("description", text_value(letter.rule_description))])),
         (
             "sender",
-            map([
+            record_value([
                 ("name", text_value(&letter.sender.name)),
                 ("address", letter.sender.address.as_str().into()),
                 ("reply_to", letter.sender.reply_to.as_ref().unwrap_or(&letter.sender.address).as_str().into()),
@@ -102,14 +102,14 @@ pub(crate) fn context(letter: &Letter<'_>, reader: &Arc<Reader>, language: &Lang
     };
     let images = album.map(|album| (IMAGE_FUNCTION, album.value()));
     let asked = company.into_iter().chain(link).chain(link_for).chain(code).chain(code_for);
-    Value::from_pairs(every.into_iter().chain(images).chain(sums).chain(asked).chain(own))
+    record_value(every.into_iter().chain(images).chain(sums).chain(asked).chain(own))
 }
 
 /// Returns the company that is owed; `currency` is that of the account it names.
 fn company_values(company: &Company, currency: Currency) -> Value {
     let text = |text: &String| text_value(text);
     let account = |account: &BankAccount| {
-        map([
+        record_value([
             ("currency", account.currency.as_str().into()),
             ("holder", text(&account.holder)),
             ("bank", text(&account.bank)),
@@ -138,7 +138,7 @@ fn company_values(company: &Company, currency: Currency) -> Value {
         ("management", text(&company.management)),
         ("bank_accounts", company.bank_accounts.iter().map(account).collect()),
     ];
-    Value::from_pairs(fixed.into_iter().chain(own))
+    record_value(fixed.into_iter().chain(own))
 }
 
 /// Returns a payment, as a receipt tells of it.
@@ -151,7 +151,7 @@ fn payment(letter: &Letter<'_>, index: PaymentIndex, reader: &Arc<Reader>) -> Va
         ("reference", text_value(&payment.reference)),
         ("method", text_value(letter.ledger.payment_method(index))),
     ];
-    Value::from_pairs(fixed.into_iter().chain(invoice))
+    record_value(fixed.into_iter().chain(invoice))
 }
 
 /// The figures of a letter, from the ledger alone.
@@ -234,7 +234,7 @@ pub(crate) fn item(letter: &Letter<'_>, index: DocumentIndex, level: Option<&str
     let promised_on = promised_on(letter, index).map(|day| ("promised_on", date_value(day, reader)));
     let link = sum_of_item(letter, index).and_then(|sum| payment_link(letter, &sum));
     let link = link.map(|link| ("payment_link", Value::from(link)));
-    Value::from_pairs(fixed.into_iter().chain(due_on).chain(promised_on).chain(level).chain(link))
+    record_value(fixed.into_iter().chain(due_on).chain(promised_on).chain(level).chain(link))
 }
 
 /// Returns whether a document is disputed, by the books or by a hold.
@@ -250,8 +250,4 @@ pub(crate) fn promised_on(letter: &Letter<'_>, index: DocumentIndex) -> Option<D
     let customer = &letter.ledger.customer(document.customer).id;
     let by_books = document.promised_on.filter(|day| letter.as_of <= *day);
     letter.holds.promised_on(customer, &document.number, letter.as_of).max(by_books)
-}
-
-pub(crate) fn map<const COUNT: usize>(entries: [(&'static str, Value); COUNT]) -> Value {
-    Value::from_pairs(entries)
 }

@@ -205,22 +205,10 @@ impl Part {
             false => Cow::Borrowed(text),
         };
         // A part ends with a line end of its own.
-        let text = text.trim_end_matches('\n');
-        let is_plain = |line: &str| line.len() < LINE_OCTETS && line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        // Trailing blanks and `From ` at the start of a line do not survive every relay.
-        let is_safe = |line: &str| is_plain(line) && !line.ends_with(' ') && !line.starts_with("From ");
-        let is_safe = text.split('\n').all(is_safe);
-        let mut body = Vec::with_capacity(text.len() + text.len() / 16);
-        for (place, line) in text.split('\n').enumerate() {
-            if place > 0 {
-                body.extend(b"\r\n");
-            }
-            match is_safe {
-                true => body.extend(line.as_bytes()),
-                false => quoted_printable(line.as_bytes(), &mut body),
-            }
-        }
-        let encoding = if is_safe { "7bit" } else { "quoted-printable" };
+        let text = text.trim_end_matches('\n').as_bytes();
+        let body = as_it_stands(text);
+        let encoding = if body.is_some() { "7bit" } else { "quoted-printable" };
+        let body = body.unwrap_or_else(|| in_quoted_printable(text));
         Self { head: format!("Content-Type: {kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"), body }
     }
 
@@ -261,6 +249,54 @@ impl Part {
     }
 }
 
+/// Returns a text with the line ends of mail, `None` where a line of it does not survive every relay.
+fn as_it_stands(text: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::with_capacity(text.len() + text.len() / 16);
+    for (place, line) in lines(text).enumerate() {
+        if line.len() >= LINE_OCTETS || !is_safe(line, |byte| matches!(byte, b' '..=b'~')) {
+            return None;
+        }
+        if place > 0 {
+            body.extend(b"\r\n");
+        }
+        body.extend(line);
+    }
+    Some(body)
+}
+
+/// Returns a text in quoted-printable, with the line ends of mail. Source: RFC 2045 §6.7.
+fn in_quoted_printable(text: &[u8]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(text.len() + text.len() / 8);
+    for (place, line) in lines(text).enumerate() {
+        if place > 0 {
+            body.extend(b"\r\n");
+        }
+        match line.len() <= LINE_OCTETS && is_safe(line, stands) {
+            true => body.extend(line),
+            false => quoted_printable(line, &mut body),
+        }
+    }
+    body
+}
+
+/// Returns whether a line survives every relay that leaves alone what `survives`: trailing blanks and `From ` at its start do not.
+fn is_safe(line: &[u8], survives: impl Fn(u8) -> bool) -> bool {
+    // To the last byte whatever was found before, so that many are looked at in one step.
+    let all = line.iter().fold(true, |so_far, byte| so_far & survives(*byte));
+    all && !line.ends_with(b" ") && !line.ends_with(b"\t") && !line.starts_with(b"From ")
+}
+
+/// Returns whether quoted-printable leaves an octet as it is, within a line. Source: RFC 2045 §6.7.
+fn stands(byte: u8) -> bool {
+    matches!(byte, b' '..=b'<' | b'>'..=b'~' | b'\t')
+}
+
+/// Returns the lines of a text, without their ends; at least one.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', text).chain([text.len()]).map(move |end| &text[std::mem::replace(&mut start, end + 1)..end])
+}
+
 /// Returns bytes in base64, in lines of 76 octets. Source: RFC 2045 §6.8.
 fn base64_lines(bytes: &[u8]) -> Vec<u8> {
     let mut lines = String::with_capacity(bytes.len().div_ceil(57) * 78);
@@ -297,8 +333,8 @@ fn standing(rest: &[u8], is_at_start: bool) -> usize {
     if is_at_start && rest.starts_with(b"From ") {
         return 0;
     }
-    let stands = |byte: &&u8| matches!(byte, b' '..=b'<' | b'>'..=b'~' | b'\t');
-    let count = rest.iter().take(LINE_OCTETS).take_while(stands).count();
+    let within = &rest[..rest.len().min(LINE_OCTETS)];
+    let count = within.iter().position(|byte| !stands(*byte)).unwrap_or(within.len());
     match rest.last() {
         Some(b' ' | b'\t') if count == rest.len() => count - 1,
         _ => count,

@@ -11,8 +11,8 @@ use crate::domain::ledger::AccountScope;
 use crate::domain::money::Money;
 use crate::domain::statement::{AccountPart, Claim, LineKind, StatementForm, StatementLine, StatementOfAccount};
 use crate::message::compose::Letter;
-use crate::message::context::{is_disputed, map, promised_on};
-use crate::template::{Reader, date_value, money_value};
+use crate::message::context::{is_disputed, promised_on};
+use crate::template::{Reader, date_value, money_value, record_value};
 
 /// Returns the values that a statement adds to those of every mail.
 pub(crate) fn statement_values(
@@ -34,8 +34,8 @@ pub(crate) fn statement_values(
         ("branches", branches.into()),
         ("aged_by", statement.aged_by.as_str().into()),
     ];
-    let whole = Value::from_pairs(fixed.into_iter().chain(writer.claim(claim.as_ref())));
-    vec![("period", map(period)), ("statement", whole), ("ageing", writer.ages(claim.as_ref()))]
+    let whole = record_value(fixed.into_iter().chain(writer.claim(claim.as_ref())));
+    vec![("period", record_value(period)), ("statement", whole), ("ageing", writer.ages(claim.as_ref()))]
 }
 
 struct Writer<'a> {
@@ -73,7 +73,7 @@ impl Writer<'_> {
             let from_days = bucket.from_days.map(|days| ("from_days", Value::from(days)));
             let to_days = bucket.to_days.map(|days| ("to_days", Value::from(days)));
             let fixed = [("label", Value::from(bucket.label())), ("amount", self.money(*amount))];
-            Value::from_pairs(fixed.into_iter().chain(from_days).chain(to_days))
+            record_value(fixed.into_iter().chain(from_days).chain(to_days))
         };
         ages.map(age).collect()
     }
@@ -88,7 +88,7 @@ impl Writer<'_> {
             ("lines", lines.iter().cloned().collect()),
             ("ageing", self.ages(part.claim.as_ref())),
         ];
-        Value::from_pairs(fixed.into_iter().chain(self.claim(part.claim.as_ref())))
+        record_value(fixed.into_iter().chain(self.claim(part.claim.as_ref())))
     }
 
     fn lines(&self, part: &AccountPart) -> Vec<Value> {
@@ -126,6 +126,6 @@ impl Writer<'_> {
             against.map(|document| ("invoice", ledger.document(document).number.as_str().into())),
             running.map(|running| ("running", self.money(running))),
         ];
-        Value::from_pairs(fixed.into_iter().chain(there.into_iter().flatten()))
+        record_value(fixed.into_iter().chain(there.into_iter().flatten()))
     }
 }

@@ -80,9 +80,10 @@ fn suited<'o>(offer: &Extensions, outgoing: &'o Outgoing) -> Result<Suited<'o>, 
             outgoing.byte_count()
         ));
     }
-    let is_international = |recipient: &&Recipient| !recipient.address.is_ascii();
-    let international: Vec<&Recipient> = outgoing.recipients.iter().filter(is_international).collect();
-    if !offer.smtp_utf8 && needs_utf8(outgoing) {
+    let is_ascii = message.is_ascii();
+    if !offer.smtp_utf8 && needs_utf8(outgoing, is_ascii) {
+        let is_international = |recipient: &&Recipient| !recipient.address.is_ascii();
+        let international: Vec<&Recipient> = outgoing.recipients.iter().filter(is_international).collect();
         let header_says_it = !header(message).is_ascii();
         let is_offered = |recipient: &&Recipient| recipient.address.is_ascii();
         let left: Vec<Recipient> = outgoing.recipients.iter().filter(is_offered).cloned().collect();
@@ -96,7 +97,7 @@ fn suited<'o>(offer: &Extensions, outgoing: &'o Outgoing) -> Result<Suited<'o>, 
         let left_out = international.into_iter().map(refused).collect();
         return Ok((Cow::Owned(Outgoing { recipients: left, ..outgoing.clone() }), left_out));
     }
-    if !message.is_ascii() && !offer.eight_bit {
+    if !is_ascii && !offer.eight_bit {
         return Err("The message has bytes beyond ASCII, which the server does not take (no 8BITMIME)".to_owned());
     }
     Ok((Cow::Borrowed(outgoing), vec![]))
@@ -145,16 +146,18 @@ fn prepare(offer: &Extensions, outgoing: &Outgoing) -> Result<Envelope, String> 
         let count = outgoing.recipients.len();
         return Err(format!("The message has {count} recipients; it must have 1 to {RECIPIENTS_MAX}"));
     }
-    let (eight_bit, smtp_utf8) = (!message.is_ascii(), needs_utf8(outgoing));
+    let is_ascii = message.is_ascii();
+    let (eight_bit, smtp_utf8) = (!is_ascii, needs_utf8(outgoing, is_ascii));
     let size = (offer.size != SizeOffer::Absent).then_some(outgoing.byte_count());
     write_envelope(outgoing, MailParameters { size, eight_bit, smtp_utf8 }).map_err(|fault| fault.to_string())
 }
 
-/// Returns whether the envelope or the header has letters beyond ASCII. Source: RFC 6531 §3.2, RFC 6532 §3.
-fn needs_utf8(outgoing: &Outgoing) -> bool {
+/// Returns whether the envelope or the header has letters beyond ASCII; `is_ascii` says whether the whole message has none.
+/// Source: RFC 6531 §3.2, RFC 6532 §3.
+fn needs_utf8(outgoing: &Outgoing, is_ascii: bool) -> bool {
     !outgoing.envelope_from.is_ascii()
         || outgoing.recipients.iter().any(|recipient| !recipient.address.is_ascii())
-        || !outgoing.bytes.is_ascii() && !header(&outgoing.bytes).is_ascii()
+        || !is_ascii && !header(&outgoing.bytes).is_ascii()
 }
 
 fn header(message: &[u8]) -> &[u8] {

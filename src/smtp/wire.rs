@@ -127,7 +127,8 @@ impl Wire {
 
     /// Waits for one whole reply.
     pub(crate) async fn reply(&mut self, within: Duration) -> Result<Reply, WireFault> {
-        let until = Instant::now() + within;
+        // Several replies may have come at once; then nobody waits, and nobody looks at the clock.
+        let mut until = None;
         loop {
             // The content types of TLS records; no reply begins with such a byte. Source: RFC 8446 §5.1.
             if !self.is_encrypted() && matches!(self.received.first(), Some(0x14..=0x17)) {
@@ -140,6 +141,7 @@ impl Wire {
             }
             self.received.reserve(READ_BYTES);
             let read = self.stream.read_buf(&mut self.received);
+            let until = *until.get_or_insert_with(|| Instant::now() + within);
             match timeout_at(until, read).await.map_err(|_| WireFault::TimedOut(within))?? {
                 0 => return Err(WireFault::Closed),
                 _ => continue,
@@ -182,7 +184,8 @@ impl Wire {
             return false;
         }
         poll_fn(|context| {
-            let mut space = [0; READ_BYTES];
+            // One byte would say it; the rest is read with the next reply.
+            let mut space = [0; 64];
             let mut buffer = ReadBuf::new(&mut space);
             let read = Pin::new(&mut *stream).poll_read(context, &mut buffer);
             received.extend_from_slice(buffer.filled());

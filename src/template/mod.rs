@@ -40,7 +40,9 @@ pub use crate::template::reader::{LANGUAGE_DEFAULT, Reader};
 pub use crate::template::render::{
     Choice, FUEL_MAX, OUTPUT_BYTES_MAX, RECURSION_MAX, Rendered, SUBJECT_CHARACTERS_MAX, TemplateFault,
 };
-pub use crate::template::value::{date_value, decimal_value, money_of_value, money_value, text_value, variable_value};
+pub use crate::template::value::{
+    date_value, decimal_value, money_of_value, money_value, record_value, text_value, variable_value,
+};
 
 #[cfg(test)]
 mod mjml_tests;

@@ -29,6 +29,9 @@ pub const RECURSION_MAX: usize = 200;
 /// How many bytes one part of a mail may have: 5 MiB, well below what mail servers take.
 pub const OUTPUT_BYTES_MAX: usize = 5 * 1024 * 1024;
 
+/// How many bytes a part is given room for at first; it takes more where it is longer.
+const PART_BYTES: usize = 4096;
+
 /// How many characters a subject may have; mail readers show about 70.
 pub const SUBJECT_CHARACTERS_MAX: usize = 400;
 
@@ -202,7 +205,7 @@ pub(crate) fn filled(
 ) -> Result<String, TemplateFault> {
     let fault = |error: Error| fault_of(&error, sources);
     let template = environment.get_template(name).map_err(fault)?;
-    let mut output = Bounded(Vec::new());
+    let mut output = Bounded(Vec::with_capacity(PART_BYTES));
     template.render_captured_to(context.clone(), &mut output).map_err(fault)?;
     Ok(String::from_utf8(output.0).expect("MiniJinja writes UTF-8"))
 }
