@@ -189,3 +189,29 @@ fn every_module_says_what_it_is_for() {
         source_files().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(name, _)| name).collect();
     assert!(undocumented.is_empty(), "without a module doc: {undocumented:?}");
 }
+
+/// What tests/sabotage.sh breaks has to be there to be broken; the script itself is too long for every run.
+#[test]
+fn every_sabotage_fits_the_code_as_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let patches: Vec<PathBuf> = fs::read_dir(root.join("tests/sabotage")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(patches.len() >= 4);
+    for path in patches {
+        let patch = fs::read_to_string(&path).unwrap();
+        // From one file to the next, and in it from one place to the next.
+        for file in patch.split("\n--- a/").skip(1) {
+            let (name, places) = file.split_once('\n').unwrap();
+            let text = fs::read_to_string(root.join(name)).unwrap();
+            for place in places.split("\n@@ ").skip(1) {
+                let lines = place.lines().skip(1).take_while(|line| line.starts_with([' ', '-', '+']));
+                let old: Vec<&str> = lines.filter(|line| !line.starts_with('+')).map(|line| &line[1..]).collect();
+                assert!(
+                    !old.is_empty() && text.contains(&old.join("\n")),
+                    "{}: {name} has no\n{}",
+                    path.display(),
+                    old.join("\n")
+                );
+            }
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::blob::Blob;
-use rusqlite::{Connection, MAIN_DB, OptionalExtension};
+use rusqlite::{Connection, MAIN_DB};
 
 use crate::store::StoreError;
 use crate::store::digest::{Hash, TextDigester};
@@ -30,14 +30,14 @@ pub(crate) fn add(connection: &Connection, message_id: i64, bytes: &[u8], input:
 
 /// Returns the text of a message, `None` where it has none.
 pub(crate) fn bytes(connection: &Connection, message_id: i64) -> Result<Option<Arc<[u8]>>, StoreError> {
-    let select = "select length(bytes) from message_body where message_id = ?1";
-    let length: Option<i64> = connection.prepare_cached(select)?.query_row((message_id,), |row| row.get(0)).optional()?;
-    let Some(length) = length.and_then(|length| usize::try_from(length).ok()) else { return Ok(None) };
-    if length < LARGE_BYTES {
-        let select = "select bytes from message_body where message_id = ?1";
-        let bytes: Option<Vec<u8>> = connection.prepare_cached(select)?.query_row((message_id,), |row| row.get(0)).optional()?;
-        return Ok(bytes.map(Arc::from));
+    let select = "select length(bytes), case when length(bytes) < ?2 then bytes end from message_body where message_id = ?1";
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query((message_id, LARGE_BYTES as i64))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    if let Some(bytes) = row.get_ref(1)?.as_blob_or_null().map_err(rusqlite::Error::from)? {
+        return Ok(Some(Arc::from(bytes)));
     }
+    let length = usize::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
     let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
     let place = place(connection, message_id, Access::Read)?;
     let own = Arc::get_mut(&mut bytes).expect("nobody else has it yet");

@@ -77,6 +77,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_attachments.sql"),
     include_str!("migrations/0014_matches.sql"),
     include_str!("migrations/0015_bodies.sql"),
+    include_str!("migrations/0016_conditions.sql"),
 ];
 
 /// How large SQLite's log grows before its content goes into the database, where no single run needs more, and how large it

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compact_str::CompactString;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::{SenderId, ServerId};
@@ -18,6 +18,14 @@ use crate::store::history::date;
 use crate::store::runs::ItemRow;
 use crate::store::status::IS_OPEN;
 use crate::store::{Store, StoreError, timestamp};
+
+pub(crate) const TO_SENDING: &str = "update message set state = 'sending', state_at_ms = ?2 where id = ?1 and state = 'queued'";
+pub(crate) const TO_NEXT: &str =
+    "update message set state = ?2, next_attempt_at_ms = ?3, state_at_ms = ?4, attempt_count = attempt_count + 1
+    where id = ?1 and state = ?5";
+pub(crate) const INSERT_ATTEMPT: &str = "insert into attempt (message_id, server_id, started_at_ms, duration_ms, stage, outcome,
+        reply_code, reply_enhanced, reply_text, fault, recipients_refused, digest)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 /// A message that is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,12 +86,9 @@ impl Store {
     /// # Errors
     /// Why it could not be stored; a message in another state is `NotQueued`.
     pub async fn record_sending(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
-        self.write(move |connection| {
-            let update = "update message set state = 'sending', state_at_ms = ?2 where id = ?1 and state = 'queued'";
-            match connection.prepare_cached(update)?.execute((id, now.as_millisecond()))? {
-                1 => Ok(()),
-                _ => Err(StoreError::NotQueued { id }),
-            }
+        self.write_step(move |connection| match connection.prepare_cached(TO_SENDING)?.execute((id, now.as_millisecond()))? {
+            1 => Ok(()),
+            _ => Err(StoreError::NotQueued { id }),
         })
         .await?;
         self.own().insert(id);
@@ -100,26 +105,28 @@ impl Store {
     /// Why it could not be stored.
     pub async fn record_attempt(&self, id: i64, attempt: Attempt, next: Next, now: Timestamp) -> Result<bool, StoreError> {
         let from = if self.own().contains(&id) { State::Sending } else { State::Queued };
-        let is_recorded = self.write(move |connection| {
-            insert_attempt(connection, id, &attempt)?;
-            let update =
-                "update message set state = ?2, next_attempt_at_ms = ?3, state_at_ms = ?4, attempt_count = attempt_count + 1
-                where id = ?1 and state = ?5";
+        let is_recorded = self.write_step(move |connection| {
             let next_ms = next.next_attempt_at.map(Timestamp::as_millisecond);
             let values = (id, next.state.as_str(), next_ms, now.as_millisecond(), from.as_str());
-            let changed = connection.prepare_cached(update)?.execute(values)?;
-            if changed != 1 {
+            let is_recorded = connection.prepare_cached(TO_NEXT)?.execute(values)? == 1;
+            if !is_recorded {
                 let select = "select state from message where id = ?1";
                 let state: String = connection.query_row(select, (id,), |row| row.get(0))?;
-                return match State::parse(&state) {
-                    Some(State::Withdrawn | State::Exhausted | State::Cancelled | State::Waiting) => Ok(false),
-                    _ => Err(StoreError::Corrupt { value: format!("message {id}: {state}"), expected: "a message being sent" }),
-                };
+                match State::parse(&state) {
+                    Some(State::Withdrawn | State::Exhausted | State::Cancelled | State::Waiting) => {}
+                    _ => {
+                        return Err(StoreError::Corrupt {
+                            value: format!("message {id}: {state}"),
+                            expected: "a message being sent",
+                        });
+                    }
+                }
             }
-            if next.state.is_replaceable() {
+            insert_attempt(connection, id, &attempt)?;
+            if is_recorded && next.state.is_replaceable() {
                 free_steps(connection, id)?;
             }
-            Ok(true)
+            Ok(is_recorded)
         });
         let is_recorded = is_recorded.await?;
         self.own().remove(&id);
@@ -328,12 +335,7 @@ pub(crate) fn recipients(connection: &Connection, id: i64) -> Result<Vec<Recipie
     let mut found = Vec::new();
     for row in rows {
         let (role, address) = row?;
-        let role = match role.as_str() {
-            "cc" => RecipientRole::Cc,
-            "bcc" => RecipientRole::Bcc,
-            _ => RecipientRole::To,
-        };
-        found.push(Recipient { address: CompactString::new(address), role });
+        found.push(Recipient { address: CompactString::new(address), role: role_of(&role) });
     }
     Ok(found)
 }
@@ -344,12 +346,31 @@ pub(crate) fn recipients(connection: &Connection, id: i64) -> Result<Vec<Recipie
 /// Why the database could not be read.
 pub fn outgoing(connection: &Connection, id: i64) -> Result<Option<Outgoing>, StoreError> {
     let Some(bytes) = bodies::bytes(connection, id)? else { return Ok(None) };
-    let select = "select envelope_from from message where id = ?1";
-    let envelope_from: Option<Option<String>> =
-        connection.prepare_cached(select)?.query_row((id,), |row| row.get(0)).optional()?;
-    let Some(envelope_from) = envelope_from else { return Ok(None) };
-    let envelope_from = CompactString::new(envelope_from.unwrap_or_default());
-    Ok(Some(Outgoing { envelope_from, recipients: recipients(connection, id)?, signatures: Vec::new(), bytes }))
+    // One look for both: a mail has seldom more than one recipient.
+    let select = "select envelope_from, role, address from message left join message_recipient on message_id = message.id
+        where message.id = ?1 order by position";
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query((id,))?;
+    let (mut envelope_from, mut recipients) = (None, Vec::new());
+    while let Some(row) = rows.next()? {
+        let text = |place| row.get_ref(place)?.as_str_or_null().map_err(rusqlite::Error::from);
+        if envelope_from.is_none() {
+            envelope_from = Some(CompactString::new(text(0)?.unwrap_or_default()));
+        }
+        if let (Some(role), Some(address)) = (text(1)?, text(2)?) {
+            recipients.push(Recipient { address: CompactString::new(address), role: role_of(role) });
+        }
+    }
+    Ok(envelope_from.map(|envelope_from| Outgoing { envelope_from, recipients, signatures: Vec::new(), bytes }))
+}
+
+/// Returns what a word in `message_recipient` stands for.
+fn role_of(word: &str) -> RecipientRole {
+    match word {
+        "cc" => RecipientRole::Cc,
+        "bcc" => RecipientRole::Bcc,
+        _ => RecipientRole::To,
+    }
 }
 
 /// A message that a server was handed, as far as rates count it.
@@ -450,9 +471,6 @@ pub(crate) fn free_steps(connection: &Connection, id: i64) -> Result<(), StoreEr
 }
 
 fn insert_attempt(connection: &Connection, id: i64, attempt: &Attempt) -> Result<(), StoreError> {
-    let insert = "insert into attempt (message_id, server_id, started_at_ms, duration_ms, stage, outcome, reply_code,
-            reply_enhanced, reply_text, fault, recipients_refused, digest)
-        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let reply = attempt.reply.as_ref();
     let enhanced = reply.and_then(|reply| reply.enhanced).map(|(class, subject, detail)| format!("{class}.{subject}.{detail}"));
     let refused: Vec<serde_json::Value> = attempt
@@ -474,7 +492,7 @@ fn insert_attempt(connection: &Connection, id: i64, attempt: &Attempt) -> Result
         fault: attempt.fault.as_deref(),
         recipients_refused: refused.as_deref(),
     };
-    connection.prepare_cached(insert)?.execute(rusqlite::params![
+    connection.prepare_cached(INSERT_ATTEMPT)?.execute(rusqlite::params![
         id,
         facts.server_id,
         facts.started_at_ms,

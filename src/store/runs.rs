@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::mailbox::{Recipient, RecipientRole};
@@ -21,6 +21,33 @@ use crate::store::{Store, StoreError};
 
 /// The mode in which mails are composed and never leave.
 const DRY: &str = "dry";
+
+pub(crate) const INSERT_MESSAGE: &str =
+    "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name,
+        currency, total, level_id, level_repeat, as_of, state, reason, detail, sender_id, envelope_from, subject,
+        queued_at_ms, next_attempt_at_ms, state_at_ms, kind, occasion, give_up_after_ms, header_id, digest)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+        ?24, ?25, ?26)";
+
+/// What [`INSERT_MESSAGE`] goes on with where a message takes another's place. Not always: for a statement that may find half of
+/// its work in vain SQLite keeps a copy of every page that it changes.
+const IN_ITS_PLACE: &str = "on conflict (message_key) do update set run_id = excluded.run_id, rule_id = excluded.rule_id,
+        rule_revision = excluded.rule_revision, level_id = excluded.level_id, level_repeat = excluded.level_repeat,
+        customer_name = excluded.customer_name, total = excluded.total, as_of = excluded.as_of, state = excluded.state,
+        reason = excluded.reason, detail = excluded.detail, sender_id = excluded.sender_id,
+        envelope_from = excluded.envelope_from, subject = excluded.subject, queued_at_ms = excluded.queued_at_ms,
+        next_attempt_at_ms = excluded.next_attempt_at_ms, attempt_count = 0, state_at_ms = excluded.state_at_ms,
+        give_up_after_ms = excluded.give_up_after_ms, header_id = excluded.header_id,
+        digest = excluded.digest, text_digest = null";
+
+pub(crate) const INSERT_RECIPIENT: &str =
+    "insert into message_recipient (message_id, position, role, address) values (?1, ?2, ?3, ?4)";
+pub(crate) const INSERT_ITEM: &str =
+    "insert into message_item (message_id, document, mode, rule_id, level_id, level_repeat, open, claimed)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+pub(crate) const INSERT_DECISION: &str =
+    "insert into decision (run_id, rule_id, customer_id, currency, document, verdict, reason, message_id, yields_to, trace_id, digest)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 /// What is known of a run when it starts.
 #[derive(Clone, Debug)]
@@ -133,13 +160,39 @@ pub struct DecisionRow<'a> {
 }
 
 /// A run being written; nothing of it is seen before it is whole.
-#[derive(Debug)]
 pub struct RunTransaction<'c> {
     connection: &'c Connection,
     run_id: i64,
     row: RunRow,
+    statements: Statements<'c>,
     /// The digests of the messages added so far, by id.
     digests: BTreeMap<i64, Hash>,
+}
+
+/// What a run says to SQLite over and over.
+struct Statements<'c> {
+    message_of_key: CachedStatement<'c>,
+    claimed_by_another: CachedStatement<'c>,
+    insert_message: CachedStatement<'c>,
+    insert_recipient: CachedStatement<'c>,
+    insert_item: CachedStatement<'c>,
+    insert_decision: CachedStatement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    fn prepare(connection: &'c Connection) -> Result<Self, StoreError> {
+        Ok(Self {
+            message_of_key: connection.prepare_cached("select id, state from message where message_key = ?1")?,
+            claimed_by_another: connection.prepare_cached(
+                "select 1 from message_item where mode = ?1 and document = ?2 and rule_id = ?3 and level_id = ?4
+                    and level_repeat = ?5 and claimed = 1 and message_id is not ?6",
+            )?,
+            insert_message: connection.prepare_cached(INSERT_MESSAGE)?,
+            insert_recipient: connection.prepare_cached(INSERT_RECIPIENT)?,
+            insert_item: connection.prepare_cached(INSERT_ITEM)?,
+            insert_decision: connection.prepare_cached(INSERT_DECISION)?,
+        })
+    }
 }
 
 impl Store {
@@ -170,7 +223,8 @@ impl Store {
             );
             connection.execute(insert, values)?;
             let run_id = connection.last_insert_rowid();
-            let mut run = RunTransaction { connection, run_id, row, digests: BTreeMap::new() };
+            let statements = Statements::prepare(connection)?;
+            let mut run = RunTransaction { connection, run_id, row, statements, digests: BTreeMap::new() };
             let result = fill(&mut run)?;
             let part = RunPart { run_id, run_digest: read_run(connection, run_id)?, messages: run.digests };
             link.end(connection, row_started_at, Some(part))?;
@@ -278,9 +332,6 @@ impl RunTransaction<'_> {
     /// A second decision about one subject, or why it could not be stored.
     pub fn add_decision(&mut self, row: &DecisionRow<'_>) -> Result<(), StoreError> {
         let trace_id = row.trace.map(|text| trace_id(self.connection, text, self.row.started_at)).transpose()?;
-        let insert = "insert into decision (run_id, rule_id, customer_id, currency, document, verdict, reason, message_id,
-                yields_to, trace_id, digest)
-            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let facts = DecisionFacts {
             run_id: self.run_id,
             rule_id: row.rule_id,
@@ -293,7 +344,7 @@ impl RunTransaction<'_> {
             yields_to: row.yields_to,
             trace: row.trace,
         };
-        self.connection.prepare_cached(insert)?.execute((
+        self.statements.insert_decision.execute((
             self.run_id,
             row.rule_id,
             row.customer_id,
@@ -315,12 +366,8 @@ impl RunTransaction<'_> {
     /// # Errors
     /// Why it could not be stored.
     pub fn add_message(&mut self, row: &MessageRow) -> Result<Option<i64>, StoreError> {
-        let select = "select id, state from message where message_key = ?1";
-        let known: Option<(i64, String)> = self
-            .connection
-            .prepare_cached(select)?
-            .query_row((&row.message_key,), |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
+        let known: Option<(i64, String)> =
+            self.statements.message_of_key.query_row((&row.message_key,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         if let Some((_, state)) = &known {
             let is_replaceable = State::parse(state).is_some_and(State::is_replaceable) || self.row.mode == DRY;
             if !is_replaceable {
@@ -347,19 +394,6 @@ impl RunTransaction<'_> {
         let as_of = self.row.as_of.to_string();
         let give_up_after_ms = row.give_up_after.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
         let digest = self.digest_of(row, &as_of, give_up_after_ms);
-        let insert = "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name,
-                currency, total, level_id, level_repeat, as_of, state, reason, detail, sender_id, envelope_from, subject,
-                queued_at_ms, next_attempt_at_ms, state_at_ms, kind, occasion, give_up_after_ms, header_id, digest)
-            values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-                ?24, ?25, ?26)
-            on conflict (message_key) do update set run_id = excluded.run_id, rule_id = excluded.rule_id,
-                rule_revision = excluded.rule_revision, level_id = excluded.level_id, level_repeat = excluded.level_repeat,
-                customer_name = excluded.customer_name, total = excluded.total, as_of = excluded.as_of, state = excluded.state,
-                reason = excluded.reason, detail = excluded.detail, sender_id = excluded.sender_id,
-                envelope_from = excluded.envelope_from, subject = excluded.subject, queued_at_ms = excluded.queued_at_ms,
-                next_attempt_at_ms = excluded.next_attempt_at_ms, attempt_count = 0, state_at_ms = excluded.state_at_ms,
-                give_up_after_ms = excluded.give_up_after_ms, header_id = excluded.header_id,
-                digest = excluded.digest, text_digest = null";
         let now_ms = self.row.started_at.as_millisecond();
         let queued_at_ms = (row.state == State::Queued).then_some(now_ms);
         let values = rusqlite::params![
@@ -390,22 +424,27 @@ impl RunTransaction<'_> {
             row.header_id,
             digest,
         ];
-        self.connection.prepare_cached(insert)?.execute(values)?;
-        let id = known.map_or_else(|| self.connection.last_insert_rowid(), |(id, _)| id);
+        let id = match known {
+            None => {
+                self.statements.insert_message.execute(values)?;
+                self.connection.last_insert_rowid()
+            }
+            Some((id, _)) => {
+                self.connection.prepare_cached(&format!("{INSERT_MESSAGE} {IN_ITS_PLACE}"))?.execute(values)?;
+                id
+            }
+        };
         self.digests.insert(id, digest);
         if let Some(body) = &row.body {
             bodies::add(self.connection, id, body.bytes(), body.input())?;
         }
         files::add(self.connection, id, &row.files)?;
         for (position, recipient) in row.recipients.iter().enumerate() {
-            let insert = "insert into message_recipient (message_id, position, role, address) values (?1, ?2, ?3, ?4)";
             let values = (id, position as i64, role_word(recipient.role), recipient.address.as_str());
-            self.connection.prepare_cached(insert)?.execute(values)?;
+            self.statements.insert_recipient.execute(values)?;
         }
         for item in &row.items {
-            let insert = "insert into message_item (message_id, document, mode, rule_id, level_id, level_repeat, open, claimed)
-                values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-            self.connection.prepare_cached(insert)?.execute((
+            self.statements.insert_item.execute((
                 id,
                 &item.document,
                 self.row.mode,
@@ -459,13 +498,10 @@ impl RunTransaction<'_> {
     }
 
     /// Returns the first document of a message whose step another message than `id` has taken.
-    fn claimed_by_another<'m>(&self, message: &'m MessageRow, id: Option<i64>) -> Result<Option<&'m str>, StoreError> {
-        let select = "select 1 from message_item where mode = ?1 and document = ?2 and rule_id = ?3 and level_id = ?4
-            and level_repeat = ?5 and claimed = 1 and message_id is not ?6";
-        let mut statement = self.connection.prepare_cached(select)?;
+    fn claimed_by_another<'m>(&mut self, message: &'m MessageRow, id: Option<i64>) -> Result<Option<&'m str>, StoreError> {
         for item in &message.items {
             let values = (self.row.mode, &item.document, &message.rule_id, &item.level_id, item.level_repeat, id);
-            if statement.exists(values)? {
+            if self.statements.claimed_by_another.exists(values)? {
                 return Ok(Some(&item.document));
             }
         }

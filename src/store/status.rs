@@ -44,7 +44,7 @@ pub struct LastRun {
 
 /// The condition of the index `message_open`, word for word: SQLite uses the index only for a query that says the same. It
 /// holds the open states but for `queued`, which has an index of its own.
-pub(crate) const IS_OPEN: &str = "state in ('blocked', 'waiting', 'sending', 'refused', 'exhausted', 'unknown')";
+pub(crate) const IS_OPEN: &str = "state <> 'queued' and state <> 'accepted' and state <> 'withdrawn' and state <> 'cancelled'";
 
 /// Returns how many messages of a mode stand in each of [`OPEN_STATES`], and since when.
 ///

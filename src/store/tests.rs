@@ -428,3 +428,97 @@ async fn a_run_that_has_nothing_to_send_is_finished_at_once() {
     assert_eq!([1, 2, 3].map(finished), [true, false, true]);
     assert_eq!(outbox::runs_with_mails_left(&reader).unwrap(), [2]);
 }
+
+#[test]
+fn no_step_of_a_mail_makes_sqlite_make_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { connection, .. } = open_writer(&folder.path().join("dunlin.db"), "test", Timestamp::UNIX_EPOCH).unwrap();
+    let steps = [
+        runs::INSERT_MESSAGE,
+        runs::INSERT_RECIPIENT,
+        runs::INSERT_ITEM,
+        runs::INSERT_DECISION,
+        outbox::TO_SENDING,
+        outbox::TO_NEXT,
+        outbox::INSERT_ATTEMPT,
+    ];
+    for step in steps {
+        let mut statement = connection.prepare(&format!("explain {step}")).unwrap();
+        // Nothing is bound: it is not done, only shown.
+        let operations: Vec<String> = statement.raw_query().mapped(|row| row.get(1)).map(Result::unwrap).collect();
+        assert!(operations.iter().any(|operation| operation == "MakeRecord"), "{step}");
+        assert!(!operations.iter().any(|operation| operation == "OpenEphemeral"), "{step}");
+    }
+}
+
+#[test]
+fn the_conditions_without_lists_refuse_what_the_lists_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { connection, .. } = open_writer(&folder.path().join("dunlin.db"), "test", Timestamp::UNIX_EPOCH).unwrap();
+    connection.execute_batch("pragma foreign_keys = off").unwrap();
+    let message = "insert into message (message_key, run_id, mode, rule_id, rule_revision, customer_id, customer_name, currency,
+        total, level_id, level_repeat, as_of, sender_id, state_at_ms, state, kind)
+        values (?1, 1, 'live', 'r', '', 'C', 'C', 'EUR', '1', 'l', 0, '2026-01-01', 's', 0, ?1, ?2)";
+    let recipient = "insert into message_recipient (message_id, position, role, address) values (1, ?1, ?2, 'a@b.example')";
+    let decision = "insert into decision (run_id, rule_id, customer_id, currency, document, verdict, reason)
+        values (1, ?1, 'C', 'EUR', '', ?2, '')";
+    for state in State::ALL {
+        connection.execute(message, (state.as_str(), "reminder")).unwrap();
+    }
+    for (place, word) in ["to", "cc", "bcc"].into_iter().enumerate() {
+        connection.execute(recipient, (place as i64, word)).unwrap();
+    }
+    for word in ["due", "blocked", "declined"] {
+        connection.execute(decision, (word, word)).unwrap();
+    }
+    let refused = [
+        connection.execute(message, ("sent", "reminder")),
+        connection.execute("update message set state = 'sent'", ()),
+        connection.execute("update message set kind = 'letter'", ()),
+        connection.execute(recipient, (3, "from")),
+        connection.execute(decision, ("other", "other")),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().sqlite_error_code(), Some(rusqlite::ErrorCode::ConstraintViolation));
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_fails_of_itself_leaves_its_neighbours_and_one_that_sqlite_fails_at_takes_its_group_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    store.write(|connection| Ok(connection.execute_batch("create table word (word text check (word <> 'bad'))")?)).await.unwrap();
+    let add = |word: &'static str| {
+        move |connection: &Connection| Ok(connection.execute("insert into word (word) values (?1)", (word,))?)
+    };
+    let words = || -> Vec<String> {
+        let reader = store.reader().unwrap();
+        let mut statement = reader.prepare("select word from word order by rowid").unwrap();
+        statement.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    // Held up, so that what comes next is one group.
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let group = |hold: std::sync::mpsc::Receiver<()>| store.write(move |_| Ok(hold.recv().is_ok()));
+    let refuse = |_: &Connection| Err::<(), _>(StoreError::NotQueued { id: 7 });
+    let (_, first, refused, second, _) =
+        tokio::join!(group(held), store.write_step(add("a")), store.write_step(refuse), store.write_step(add("b")), async {
+            hold.send(())
+        });
+    assert!(first.is_ok() && second.is_ok() && matches!(refused, Err(StoreError::NotQueued { id: 7 })));
+    assert_eq!(words(), ["a", "b"]);
+
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let two = |connection: &Connection| {
+        connection.execute("insert into word (word) values ('half')", ())?;
+        Ok(connection.execute("insert into word (word) values ('bad')", ())?)
+    };
+    let (_, before, failed, after, _) =
+        tokio::join!(group(held), store.write_step(add("c")), store.write_step(two), store.write_step(add("d")), async {
+            hold.send(())
+        });
+    assert!(matches!(before, Err(StoreError::Commit(_))), "{before:?}");
+    assert!(matches!(failed, Err(StoreError::Commit(_))), "{failed:?}");
+    // The one behind it is of the next group.
+    assert!(after.is_ok(), "{after:?}");
+    assert_eq!(words(), ["a", "b", "d"], "no half of it is stored");
+}

@@ -48,7 +48,18 @@ trait Job: Send {
     fn finish(self: Box<Self>, committed: Result<(), Unstored>);
 }
 
+/// What keeps one operation's fault from its neighbours in the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guard {
+    /// A savepoint: it is undone alone.
+    Savepoint,
+    /// Nothing: it fails before it has changed anything, or SQLite failed and the whole group with it. SQLite keeps no copy of
+    /// the pages that it changes.
+    None,
+}
+
 struct Operation<T, F> {
+    guard: Guard,
     work: Option<F>,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
@@ -57,8 +68,10 @@ struct Operation<T, F> {
 impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Operation<T, F> {
     fn run(&mut self, connection: &Connection) -> Result<(), Unstored> {
         let Some(work) = self.work.take() else { return Ok(()) };
-        // A savepoint each, so that one operation's fault does not take its neighbours along.
         let guarded = || {
+            if self.guard == Guard::None {
+                return work(connection);
+            }
             step(connection, "savepoint operation")?;
             let result = work(connection);
             match &result {
@@ -71,6 +84,7 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Op
         let result = guarded();
         let ended = match &result {
             Err(error) if connection.is_autocommit() => Err(Unstored::Failed(error.to_string())),
+            Err(error @ StoreError::Sql(_)) if self.guard == Guard::None => Err(Unstored::Failed(error.to_string())),
             _ => Ok(()),
         };
         self.result = Some(result);
@@ -160,8 +174,25 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.write_guarded(Guard::Savepoint, work).await
+    }
+
+    /// Does `work` as [`Store::write`] does, where it changes nothing before it can fail of itself: what each mail takes on its way.
+    /// Where SQLite fails at it, nothing of its group is stored.
+    pub(crate) async fn write_step<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write_guarded(Guard::None, work).await
+    }
+
+    async fn write_guarded<T: Send + 'static>(
+        &self,
+        guard: Guard,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Operation { work: Some(work), result: None, reply });
+        let job = Box::new(Operation { guard, work: Some(work), result: None, reply });
         self.jobs.as_ref().ok_or(StoreError::Closed)?.send(job).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }

@@ -33,8 +33,8 @@ use crate::store::guards::answers;
 use crate::store::outbox::{Queued, earliest, outgoing, queued};
 use crate::store::{Store, StoreError};
 
-/// How many queued messages of a sender are looked at in one read.
-const BATCH: usize = 64;
+/// How many queued messages of a sender are taken in one read, which goes past all that are under way.
+const BATCH: usize = 256;
 /// How long mails under way may take to end once a stop is asked for; what is left then becomes `unknown`.
 const STOP_GRACE: Duration = Duration::from_secs(30);
 /// How long a result is kept and offered again while another process holds the database; less than [`STOP_GRACE`].

@@ -73,7 +73,7 @@ fn a_look_costs_what_is_open_and_not_what_was_sent() {
         statement.query_map(["1"], |row| row.get(3)).unwrap().map(Result::unwrap).collect()
     };
     for (query, expected) in [
-        (open_messages_select().as_str(), "SEARCH message USING COVERING INDEX message_open (mode=? AND state=?)"),
+        (open_messages_select().as_str(), "SEARCH message USING COVERING INDEX message_open (mode=?)"),
         (open_messages_select().as_str(), "SEARCH message USING COVERING INDEX message_queue (mode=?)"),
         (LAST_RUN, "SEARCH run USING INDEX run_by_mode (mode=?)"),
         (RUN_COUNTS, "SEARCH message USING COVERING INDEX message_by_run (run_id=?)"),
@@ -90,9 +90,11 @@ fn a_look_costs_what_is_open_and_not_what_was_sent() {
 
 #[test]
 fn the_open_states_are_those_of_the_index() {
-    let states = OPEN_STATES.into_iter().filter(|state| *state != State::Queued);
-    let words = states.map(|state| format!("'{}'", state.as_str())).collect::<Vec<_>>().join(", ");
-    assert_eq!(IS_OPEN, format!("state in ({words})"));
+    let others = State::ALL.into_iter().filter(|state| !OPEN_STATES.contains(state) || *state == State::Queued);
+    let words: Vec<String> = others.map(|state| format!("state <> '{}'", state.as_str())).collect();
+    let mut said: Vec<&str> = IS_OPEN.split(" and ").collect();
+    said.sort_unstable_by_key(|word| words.iter().position(|own| own == word));
+    assert_eq!(said, words);
     let migrations = MIGRATIONS.concat();
     assert!(migrations.contains(&format!("where {IS_OPEN};")), "the index has another condition");
 }
