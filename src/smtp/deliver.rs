@@ -31,12 +31,15 @@ pub(crate) async fn deliver(session: &mut Session, outgoing: &Outgoing, gate: &d
     session.is_mail_answered = false;
     let ahead = session.ahead.take();
     let is_offered = ahead.is_some();
-    let (suitable, left_out) = match suited(&session.extensions, outgoing) {
+    let (suitable, left_out) = if is_offered {
         // What went ahead was found to suit before.
-        _ if is_offered => (Cow::Borrowed(outgoing), vec![]),
-        Ok(suited) => suited,
-        // Not a byte was sent: the connection is as clean as it was.
-        Err(fault) => return Ending::fault(Stage::MailFrom, Outcome::Unsuited, fault),
+        (Cow::Borrowed(outgoing), vec![])
+    } else {
+        match suited(&session.extensions, outgoing) {
+            Ok(suited) => suited,
+            // Not a byte was sent: the connection is as clean as it was.
+            Err(fault) => return Ending::fault(Stage::MailFrom, Outcome::Unsuited, fault),
+        }
     };
     let outgoing = &*suitable;
     let prepared = match ahead {
