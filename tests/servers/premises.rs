@@ -1,11 +1,13 @@
 //! A folder that a server believes to be the whole machine, with Debian's programs in it; and a server running there.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -145,10 +147,21 @@ pub fn on_ports<const N: usize>(mut start: impl FnMut([u16; N]) -> Program) -> (
     panic!("the server does not start");
 }
 
+/// The ports that were given to a server of these tests: one that is still starting holds none yet, and the system would give it to
+/// a second one, whose test would then speak to the first.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
 fn free_ports<const N: usize>() -> [u16; N] {
-    // All are held at once, so that no two are the same.
-    let held: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    held.each_ref().map(|listener| listener.local_addr().unwrap().port())
+    let mut given = GIVEN.lock().unwrap();
+    loop {
+        // All are held at once, so that no two are the same.
+        let held: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let ports = held.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        if ports.iter().all(|port| !given.contains(port)) {
+            given.extend(ports);
+            return ports;
+        }
+    }
 }
 
 /// Looks until `is_so`: another program tells nobody when it has done its work.
