@@ -14,30 +14,8 @@ use crate::domain::header::ExtraHeader;
 /// Source: RFC 5321 §4.5.3.1 (lengths), RFC 6531 (letters beyond ASCII are allowed in both parts).
 pub fn is_address(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let is_mark = |c: char| {
-        matches!(
-            c,
-            '!' | '#'
-                | '$'
-                | '%'
-                | '&'
-                | '\''
-                | '*'
-                | '+'
-                | '-'
-                | '/'
-                | '='
-                | '?'
-                | '^'
-                | '_'
-                | '`'
-                | '{'
-                | '|'
-                | '}'
-                | '~'
-                | '.'
-        )
-    };
+    // !#$%&'*+-./=?^_`{|}~
+    let is_mark = |c: char| matches!(c, '!' | '#'..='\'' | '*' | '+' | '-'..='/' | '=' | '?' | '^'..='`' | '{'..='~');
     let is_atom = |c: char| c.is_alphanumeric() && !c.is_control() || is_mark(c);
     let is_label = |label: &str| {
         !label.is_empty()

@@ -206,9 +206,19 @@ impl Part {
         };
         // A part ends with a line end of its own.
         let text = text.trim_end_matches('\n').as_bytes();
-        let body = as_it_stands(text);
-        let encoding = if body.is_some() { "7bit" } else { "quoted-printable" };
-        let body = body.unwrap_or_else(|| in_quoted_printable(text));
+        let is_plain = |byte| matches!(byte, b' '..=b'~');
+        let is_plain = lines(text).all(|line| line.len() < LINE_OCTETS && is_safe(line, is_plain));
+        let mut body = Vec::with_capacity(text.len() + text.len() / 16);
+        for (place, line) in lines(text).enumerate() {
+            if place > 0 {
+                body.extend(b"\r\n");
+            }
+            match is_plain {
+                true => body.extend(line),
+                false => quoted_printable(line, &mut body),
+            }
+        }
+        let encoding = if is_plain { "7bit" } else { "quoted-printable" };
         Self { head: format!("Content-Type: {kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"), body }
     }
 
@@ -249,36 +259,6 @@ impl Part {
     }
 }
 
-/// Returns a text with the line ends of mail, `None` where a line of it does not survive every relay.
-fn as_it_stands(text: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::with_capacity(text.len() + text.len() / 16);
-    for (place, line) in lines(text).enumerate() {
-        if line.len() >= LINE_OCTETS || !is_safe(line, |byte| matches!(byte, b' '..=b'~')) {
-            return None;
-        }
-        if place > 0 {
-            body.extend(b"\r\n");
-        }
-        body.extend(line);
-    }
-    Some(body)
-}
-
-/// Returns a text in quoted-printable, with the line ends of mail. Source: RFC 2045 §6.7.
-fn in_quoted_printable(text: &[u8]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(text.len() + text.len() / 8);
-    for (place, line) in lines(text).enumerate() {
-        if place > 0 {
-            body.extend(b"\r\n");
-        }
-        match line.len() <= LINE_OCTETS && is_safe(line, stands) {
-            true => body.extend(line),
-            false => quoted_printable(line, &mut body),
-        }
-    }
-    body
-}
-
 /// Returns whether a line survives every relay that leaves alone what `survives`: trailing blanks and `From ` at its start do not.
 fn is_safe(line: &[u8], survives: impl Fn(u8) -> bool) -> bool {
     // To the last byte whatever was found before, so that many are looked at in one step.
@@ -306,6 +286,11 @@ fn base64_lines(bytes: &[u8]) -> Vec<u8> {
 
 /// Writes one line in quoted-printable, no line of it longer than 76 octets. Source: RFC 2045 §6.7.
 fn quoted_printable(line: &[u8], bytes: &mut Vec<u8>) {
+    // As most lines do: one look instead of many.
+    if line.len() <= LINE_OCTETS && is_safe(line, stands) {
+        bytes.extend(line);
+        return;
+    }
     let (mut rest, mut octets) = (line, 0);
     while let [first, after @ ..] = rest {
         let stands = standing(rest, octets == 0);

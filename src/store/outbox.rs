@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::{SenderId, ServerId};
-use crate::domain::mailbox::{Recipient, RecipientRole};
+use crate::domain::mailbox::Recipient;
 use crate::outbox::attempt::Attempt;
 use crate::outbox::retry::{Entry, Next};
 use crate::outbox::state::State;
@@ -15,7 +15,7 @@ use crate::port::Outgoing;
 use crate::store::bodies;
 use crate::store::digest::{self, AttemptFacts};
 use crate::store::history::date;
-use crate::store::runs::ItemRow;
+use crate::store::runs::{ItemRow, role_of};
 use crate::store::status::IS_OPEN;
 use crate::store::{Store, StoreError, timestamp};
 
@@ -362,15 +362,6 @@ pub fn outgoing(connection: &Connection, id: i64) -> Result<Option<Outgoing>, St
         }
     }
     Ok(envelope_from.map(|envelope_from| Outgoing { envelope_from, recipients, signatures: Vec::new(), bytes }))
-}
-
-/// Returns what a word in `message_recipient` stands for.
-fn role_of(word: &str) -> RecipientRole {
-    match word {
-        "cc" => RecipientRole::Cc,
-        "bcc" => RecipientRole::Bcc,
-        _ => RecipientRole::To,
-    }
 }
 
 /// A message that a server was handed, as far as rates count it.

@@ -517,3 +517,12 @@ pub(crate) fn role_word(role: RecipientRole) -> &'static str {
         RecipientRole::Bcc => "bcc",
     }
 }
+
+/// Returns what a word in `message_recipient` stands for.
+pub(crate) fn role_of(word: &str) -> RecipientRole {
+    match word {
+        "cc" => RecipientRole::Cc,
+        "bcc" => RecipientRole::Bcc,
+        _ => RecipientRole::To,
+    }
+}
