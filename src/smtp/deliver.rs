@@ -326,8 +326,8 @@ impl Dialogue<'_> {
 
     async fn hand_over(&mut self, mut content: Stuffed<'_>, next: &mut dyn Next) -> Ending {
         let content_bytes = content.byte_count();
+        // For the content, and once more for the reply to its dot: a server that took long to read is not asked to hurry.
         let within = self.session.settings.deadlines.content(content_bytes);
-        let until = tokio::time::Instant::now() + within;
         let ahead = self.envelope_ahead(next);
         ahead.iter().for_each(|envelope| content.extend(&envelope.bytes));
         if let Err(unwritten) = self.session.wire.send_counted(content.pieces(), within).await {
@@ -340,12 +340,8 @@ impl Dialogue<'_> {
                 None => Ending::fault(Stage::FinalDot, Outcome::Unknown, unwritten.fault.to_string()),
             };
         }
-        let left = until.saturating_duration_since(tokio::time::Instant::now());
-        let reply = match self.session.reply(Stage::FinalDot, left).await {
+        let reply = match self.session.reply(Stage::FinalDot, within).await {
             Ok(reply) => reply,
-            Err(WireFault::TimedOut(_)) => {
-                return Ending::fault(Stage::FinalDot, Outcome::Unknown, WireFault::TimedOut(within).to_string());
-            }
             Err(fault) => return Ending::fault(Stage::FinalDot, Outcome::Unknown, fault.to_string()),
         };
         if class(&reply) != Class::GoOn && !is_goodbye(&reply) {

@@ -112,7 +112,7 @@ pub struct Deadlines {
     pub envelope: Duration,
     /// The reply to DATA.
     pub data: Duration,
-    /// The message and the reply to its final dot, at least; see [`Deadlines::content`].
+    /// Each of: the message, the reply to its final dot. At least so long; see [`Deadlines::content`].
     pub content_least: Duration,
     /// What a message of no size gets.
     pub content_base: Duration,
@@ -138,7 +138,7 @@ impl Deadlines {
         }
     }
 
-    /// Returns the time for sending `bytes` bytes of content and waiting for the reply to the final dot.
+    /// Returns the time for sending `bytes` bytes of content, and once more for waiting for the reply to the final dot.
     ///
     /// Giving up early is dear here: the outcome is unknown then, and a server may need minutes to scan a large
     /// message. So: at least 10 minutes, or 60 s and 180 s per megabyte.

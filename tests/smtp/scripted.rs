@@ -24,6 +24,8 @@ pub enum Step {
     Close,
     /// Breaks the connection off (RST).
     Reset,
+    /// Neither says nor reads anything for so many milliseconds.
+    Pause(u64),
     /// Says nothing until the client has gone; what it sends meanwhile must be nothing.
     Silence,
 }
@@ -111,6 +113,7 @@ async fn perform(stream: &mut TcpStream, heard: &mut Vec<u8>, step: &Step) -> Re
         }
         Close => stream.shutdown().await.map_err(|error| error.to_string())?,
         Reset => return Ok(Go::Reset),
+        Pause(milliseconds) => tokio::time::sleep(std::time::Duration::from_millis(*milliseconds)).await,
         Silence => {
             // An RST ends the silence as well as a FIN.
             while read(stream, heard).await.is_ok() {}

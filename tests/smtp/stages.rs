@@ -10,7 +10,7 @@ use dunlin::smtp::settings::Deadlines;
 
 use crate::house::{Door, Seen, attempt, message, reply, settings, transport};
 use crate::scripted::{
-    Close, ENVELOPE, Hear, HearBytes, HearContent, OPENING, PLAIN_OPENING, Peer, Reset, Say, Silence, Step, script,
+    Close, ENVELOPE, Hear, HearBytes, HearContent, OPENING, PLAIN_OPENING, Pause, Peer, Reset, Say, Silence, Step, script,
 };
 
 const GO_ON: Step = Say("250 ok\r\n250 ok\r\n354 go on\r\n");
@@ -165,6 +165,38 @@ async fn every_stage_has_its_deadline() {
         assert!(seen.fault.starts_with("The server did not answer within 150ms"), "{}", seen.fault);
         peer.assert_played().await;
     }
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_read_has_a_deadline_and_has_not_left() {
+    let peer = Peer::start(vec![script(&[&OPENING, &ENVELOPE, &[GO_ON, HearBytes(1000), Pause(1_000)]])]).await;
+    let deadlines = Deadlines::all(Duration::from_millis(500));
+    let transport = transport(dunlin::smtp::settings::ServerSettings { deadlines, ..settings(peer.port) });
+    let seen = attempt(&transport, &large_message(), &Door::open()).await;
+    assert_eq!((seen.stage, seen.outcome), (Stage::Content, Deferred));
+    assert!(seen.fault.starts_with("The server did not answer within 500ms"), "{}", seen.fault);
+    peer.assert_played().await;
+}
+
+#[tokio::test]
+async fn the_wait_for_the_last_reply_begins_with_the_dot_however_long_the_message_took() {
+    let large = large_message();
+    let (slowly, rest) = (Pause(1_200), large.bytes.len() - 1_000);
+    let slow = [GO_ON, HearBytes(1_000), slowly, HearBytes(rest), HearContent, slowly, Say("250 taken\r\n")];
+    let peer = Peer::start(vec![script(&[&OPENING, &ENVELOPE, &slow])]).await;
+    let deadlines = Deadlines::all(Duration::from_secs(2));
+    let transport = transport(dunlin::smtp::settings::ServerSettings { deadlines, ..settings(peer.port) });
+    let seen = attempt(&transport, &large, &Door::open()).await;
+    assert_eq!((seen.stage, seen.outcome, seen.code), (Stage::FinalDot, Accepted, Some(250)), "{}", seen.fault);
+    drop(transport);
+    peer.assert_played().await;
+}
+
+/// More than the two sockets hold, so that the client is still writing while the peer does not read.
+fn large_message() -> dunlin::port::Outgoing {
+    let mut large = message(&[]);
+    large.bytes = [b"Subject: large\r\n\r\n".as_slice(), &b"0123456789abcdef\r\n".repeat(500_000)].concat().into();
+    large
 }
 
 #[tokio::test]
