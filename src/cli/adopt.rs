@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::cli::hand::{ask_yes, done};
-use crate::cli::print::{counted, json, out, say};
+use crate::cli::hand::{ask_yes, done, is_asked};
+use crate::cli::print::{counted, fail, json, out, say};
 use crate::cli::session::Session;
 use crate::cli::{Common, Exit};
 use crate::engine::act::{Act, Done};
@@ -40,6 +40,11 @@ fn adopting(common: &Common, args: &AdoptArgs) -> Result<Exit, Exit> {
         };
         if !args.yes {
             away.differences.iter().map(ToString::to_string).for_each(say);
+            // A script that adopts whatever it finds would undo the lock: it has to say so.
+            if !is_asked() {
+                fail("Nobody is here to be asked whether the database belongs here", Some("say so with `--yes`"));
+                return Err(Exit::Failed);
+            }
             if !ask_yes(question) {
                 say("Nothing was changed");
                 return Err(Exit::Failed);
@@ -68,5 +73,8 @@ fn tell(common: &Common, since: Since, differences: &[Difference], unknown: usiz
     }
     say(
         "hint: what had come due by today waits when a run finds it (`restored`): `dunlin runs start`, or `outbox cancel` for what went",
+    );
+    say(
+        "hint: holds and suppressions that were entered or ended since this state are not in it: `dunlin hold list`, `dunlin suppress list`",
     );
 }

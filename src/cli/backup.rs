@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::outbox::failed;
-use crate::cli::print::{json, out};
+use crate::cli::print::{fail, json, out};
 use crate::cli::session::{Session, bar};
 use crate::cli::{Common, Exit};
 use crate::clock::SystemClock;
@@ -35,8 +35,9 @@ fn backing_up(common: &Common, args: &BackupArgs) -> Result<Exit, Exit> {
     });
     bar.finish_and_clear();
     let Some(made) = made.map_err(failed)? else {
-        out("There is no database yet, and so nothing to back up");
-        return Ok(Exit::Done);
+        let message = format!("There is no database at {} to back up", session.workspace.database_path().display());
+        fail(message, Some("name the workspace with `--workspace`; a new one has a database from its first run on"));
+        return Err(Exit::Failed);
     };
     if common.json {
         json(&made);

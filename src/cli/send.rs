@@ -242,7 +242,7 @@ async fn asked_to_end() {
 pub(crate) fn tell_withdrawn(withdrawn: usize) {
     if withdrawn > 0 {
         let mails = counted(withdrawn, "mail", "mails");
-        say(format!("note: {mails} of an earlier run withdrawn, since the ledger has changed"));
+        say(format!("note: {mails} withdrawn that had been queued and are no longer due as they were composed"));
     }
 }
 

@@ -558,6 +558,12 @@ pub const KEYS: &[Key] = &[
         "25",
         "A run stops, and waits for a person, once more than so many in a hundred of its mails were refused, after 20; 100: it never does",
     ),
+    key(
+        "ended_rules",
+        "a list of ids",
+        "none",
+        "Rules that were ended for good. A rule that has run and is gone otherwise needs a person: its file may have been lost",
+    ),
     key("alerts", "keys", "none", "Who is told when something needs a person"),
     key(
         "alerts.to",

@@ -19,11 +19,12 @@ use crate::config::server::{self, rate};
 use crate::config::{Alerts, CalendarSettings, Config, DkimKey, Mode, Redirect, Retry, Role, RunGuard, Secrets, Server};
 use crate::domain::date::{DaySpan, DayUnit};
 use crate::domain::header::is_help_address;
-use crate::domain::id::{RecipientKey, SenderId, ServerId};
+use crate::domain::id::{RecipientKey, RuleId, SenderId, ServerId};
 use crate::domain::mailbox::{RETURN_PATH_LOCAL_OCTETS_MAX, ReturnPath, Sender, is_address};
 use crate::domain::problem::{Place, Problem, Severity, nearest};
 use crate::outbox::rate::Rate;
 use crate::rule::ReminderDays;
+use crate::rule::file::id;
 use crate::rule::headers::headers;
 use crate::rule::schedule::time_zone;
 use crate::rulebook::{Readers, TextFile};
@@ -167,6 +168,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
     let company = fields.optional("company", problems, company);
     let bank = fields.optional("bank", problems, bank).unwrap_or_default();
     let documents = fields.optional("documents", problems, documents).unwrap_or_default();
+    let ended_rules = fields.optional("ended_rules", problems, one_or_list(id)).unwrap_or_default();
     let calendar = fields.optional("calendar", problems, calendar);
     let has_calendar = fields.node("calendar").is_some();
     let limits = fields.optional("limits", problems, |node, problems| limits(node, has_calendar, problems)).unwrap_or_default();
@@ -197,6 +199,7 @@ fn configuration(root: &Node, readers: Readers, problems: &mut Problems<'_>) -> 
         bank,
         documents,
         named_columns: named_columns(root, problems),
+        ended_rules: ended_rules.into_iter().map(RuleId::new).collect(),
         calendar,
         contact_gap: limits.contact_gap,
         quiet_hours: limits.quiet_hours,

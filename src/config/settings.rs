@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use crate::config::{Auth, CalendarSettings, Daemon, DkimKey, Document, NamedColumn, Redirect, Retention};
 use crate::domain::company::Company;
 use crate::domain::date::{DaySpan, Days};
-use crate::domain::id::{RecipientKey, SenderId, ServerId};
+use crate::domain::id::{RecipientKey, RuleId, SenderId, ServerId};
 use crate::domain::mailbox::Sender;
 use crate::domain::problem::Place;
 use crate::outbox::rate::Rate;
@@ -49,6 +49,8 @@ pub struct Config {
     pub documents: Vec<Document>,
     /// The further columns of the ledger's files that are named outside `ledger`.
     pub named_columns: Vec<NamedColumn>,
+    /// Rules that were ended for good: nobody is told that they are gone.
+    pub ended_rules: Vec<RuleId>,
     /// Which days are business days; `None`: every day counts.
     pub calendar: Option<CalendarSettings>,
     /// The least time between two mails to one customer.

@@ -9,16 +9,13 @@ use tokio::task::JoinHandle;
 use crate::daemon::{Daemon, RETRY_AFTER};
 use crate::domain::date::Timestamp;
 use crate::engine::alert::Mailer;
-use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport};
+use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport, FAULT_RETRY_AFTER};
 use crate::engine::outbox::{StoreError, has_queued, runs_with_mails_left};
 use crate::engine::recheck::{ForgetLedger, LedgerRecheck, LedgerState, PlanDay};
 use crate::engine::reload::LiveWorkspace;
 use crate::engine::run::{Parts, Sending, mode_word, recover, send_with};
 use crate::engine::status::{FaultKind, Live};
 use crate::engine::workspace::Workspace;
-
-/// When servers that took nothing from us are tried again.
-const SERVERS_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// A delivery that is under way.
 pub(crate) struct DeliveryTask {
@@ -52,7 +49,15 @@ impl DeliveryTask {
         let (stop, stopped) = watch::channel(false);
         let (parts, live) = (parts.clone(), live.clone());
         let task = tokio::spawn(async move {
-            let mut report = |progress: &DeliveryProgress| live.under_way(progress.under_way);
+            let mut told = Vec::new();
+            let mut report = |progress: &DeliveryProgress| {
+                live.under_way(progress.under_way);
+                // Others may have mail for hours: who is at fault is told at once.
+                if progress.server_faults != told {
+                    told.clone_from(&progress.server_faults);
+                    live.server_faults(&told, current.config.servers.iter().map(|server| &server.id), parts.clock.now());
+                }
+            };
             send_with(&current, &parts, sending, stopped, &mut report).await
         });
         Ok(Some(Self { task, stop, wake, ledger }))
@@ -137,19 +142,13 @@ impl Daemon {
         }
         match report {
             Ok(report) => {
-                for (server, fault) in &report.server_faults {
-                    self.live.fault(FaultKind::ServerFault, server.as_str(), fault, now);
-                }
-                let faulty: Vec<&str> = report.server_faults.iter().map(|(server, _)| server.as_str()).collect();
-                for server in &self.workspace.current().config.servers {
-                    if !faulty.contains(&server.id.as_str()) {
-                        self.live.mended(FaultKind::ServerFault, server.id.as_str());
-                    }
-                }
+                let current = self.workspace.current();
+                let servers = current.config.servers.iter().map(|server| &server.id);
+                self.live.server_faults(&report.server_faults, servers, now);
                 match report.end {
                     DeliveryEnd::Drained => self.live.mended(FaultKind::StoreFailed, ""),
                     DeliveryEnd::Stopped => {}
-                    DeliveryEnd::ServersFaulty => self.delivery_rests_until = after(SERVERS_RETRY_AFTER),
+                    DeliveryEnd::ServersFaulty => self.delivery_rests_until = after(FAULT_RETRY_AFTER),
                     DeliveryEnd::StoreFailed(fault) => {
                         tracing::error!(fault, "Sending stopped, since results cannot be stored");
                         self.live.fault(FaultKind::StoreFailed, "", &fault, now);

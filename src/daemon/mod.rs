@@ -28,7 +28,7 @@ use crate::engine::agenda::Agenda;
 use crate::engine::alert::{AlertBell, AlertWatch, Mailer};
 use crate::engine::deliver::DeliveryReport;
 use crate::engine::door::{Asked, Door};
-use crate::engine::outbox::StoreError;
+use crate::engine::outbox::{StoreError, rules_that_ran};
 use crate::engine::readiness::ServiceManager;
 use crate::engine::reload::{LiveWorkspace, Look, Reading, Reloaded, Watch};
 use crate::engine::retention::Pruned;
@@ -143,10 +143,11 @@ impl Daemon {
     pub async fn start(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, ServeFault> {
         let folder = root.to_owned();
         let loaded = tokio::task::spawn_blocking(move || LiveWorkspace::start(&folder)).await;
-        let workspace = loaded.expect("loading a workspace does not panic").map_err(ServeFault::Problems)?;
+        let mut workspace = loaded.expect("loading a workspace does not panic").map_err(ServeFault::Problems)?;
         let current = workspace.current();
         let now = clock.now();
         let parts = current.parts(clock.clone())?;
+        workspace.miss(rules_that_ran(&parts.store, mode_word(&current.config.mode))?);
         let interrupted = recover(&parts).await?;
         if interrupted > 0 {
             tracing::warn!(count = interrupted, "Mails were under way when the last process ended; they are `unknown`");

@@ -6,6 +6,7 @@
 
 use crate::domain::date::{Date, shifted};
 use crate::domain::ledger::Ledger;
+use crate::plan::ladder::LevelsDue;
 use crate::plan::{Matter, Plan, PlannedItem, PlannedMessage, Subject};
 use crate::rule::RuleSet;
 
@@ -24,7 +25,9 @@ pub(crate) fn is_doubtful(message: &PlannedMessage, plan: &Plan, rules: &RuleSet
 fn came_due_on(message: &PlannedMessage, item: &PlannedItem, rules: &RuleSet, ledger: &Ledger) -> Option<Date> {
     let reminder = message.rule(rules).reminder()?;
     let level = reminder.levels.get(usize::from(item.step.level))?;
-    let first = shifted(ledger.document(item.document).due_on?, level.offset);
+    let due_on = ledger.document(item.document).due_on?;
+    let age = *LevelsDue::new(reminder, &rules.limits.calendar).on(due_on).get(usize::from(item.step.level))?;
+    let first = shifted(due_on, age);
     let waits = level.repeat.map_or(0, |repeat| repeat.every.count().saturating_mul(i32::from(item.step.repeat)));
     Some(shifted(first, waits))
 }

@@ -362,7 +362,7 @@ impl Case<'_> {
             }
         };
         let mode = if run.mode == "redirect" { "redirect" } else { "live" };
-        let past = history_before(reader, mode, run.id, run.started_at)?;
+        let past = history_before(reader, mode, run.id, run.started_at, self.workspace.config.time_zone.zone())?;
         let scheduled_on = run.local_time.as_deref().and_then(|time| time.parse::<DateTime>().ok()).map_or(as_of, DateTime::date);
         let question =
             Question { scheduled_on, only: Some(Scope::Customer(self.customer)), own_run: Some(run.id), ..Question::on(as_of) };

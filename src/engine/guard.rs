@@ -2,7 +2,9 @@
 //!
 //! Both look at the rule's own past alone. A rule that is young, or that has mails on some days only, has no usual.
 
-/// How many past runs are looked at.
+use crate::store::guards::RuleDay;
+
+/// How many past runs, or days with runs, are looked at.
 pub const USUAL_RUNS_MAX: usize = 20;
 /// How many there must be before anything is usual.
 pub const USUAL_RUNS_MIN: usize = 5;
@@ -20,17 +22,31 @@ pub fn usual(counts: &[u64]) -> Option<u64> {
     Some(sorted[(sorted.len() - 1) / 2])
 }
 
-/// Returns whether a rule whose last runs had so many mails, newest first, has gone silent: it has none any more, and every one of
-/// the runs before did. After [`USUAL_RUNS_MAX`] runs without a mail that is what is usual.
-pub fn is_silent(counts: &[u64]) -> bool {
-    let silent = counts.iter().take_while(|count| **count == 0).count();
-    let before = counts.iter().skip(silent).take(USUAL_RUNS_MAX);
-    (1..=USUAL_RUNS_MAX).contains(&silent) && before.len() >= USUAL_RUNS_MIN && before.clone().all(|count| *count > 0)
+/// Of how many days in a hundred a rule has mails that usually has some.
+const USUAL_PERCENT: usize = 80;
+
+/// Returns whether a rule has gone silent, by its last `days` with runs, newest first: it has no mail any more, and on most of the
+/// days before it had. After [`USUAL_RUNS_MAX`] days without a mail that is what is usual.
+///
+/// Days and not runs, since a second run of a day finds everything done. A day that may have more runs to come is not judged.
+pub fn is_silent(days: &[RuleDay]) -> bool {
+    let silent = days.iter().take_while(|day| day.message_count == 0).count();
+    let before = &days[silent..(silent + USUAL_RUNS_MAX).min(days.len())];
+    if silent == 0 || before.len() < USUAL_RUNS_MIN {
+        return false;
+    }
+    let mut run_counts: Vec<u64> = before.iter().map(|day| day.run_count).collect();
+    run_counts.sort_unstable();
+    let is_going_on = days[0].run_count < run_counts[(run_counts.len() - 1) / 2];
+    let silent = silent - usize::from(is_going_on);
+    let with_mails = before.iter().filter(|day| day.message_count > 0).count();
+    (1..=USUAL_RUNS_MAX).contains(&silent) && with_mails * 100 >= before.len() * USUAL_PERCENT
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::date::Timestamp;
 
     #[test]
     fn the_usual_number_is_the_median_and_no_flood_moves_it() {
@@ -45,18 +61,37 @@ mod tests {
     }
 
     #[test]
-    fn silent_is_who_always_had_mails_and_has_none() {
-        let runs = |silent: usize, before: usize| [vec![0; silent], vec![4; before]].concat();
-        for (counts, expected) in [
+    fn silent_is_who_usually_has_mails_and_has_none() {
+        let days = |counts: &[u64]| -> Vec<RuleDay> {
+            counts
+                .iter()
+                .map(|count| RuleDay { run_count: 1, message_count: *count, last_run_at: Timestamp::UNIX_EPOCH })
+                .collect()
+        };
+        let runs = |silent: usize, before: usize| days(&[vec![0; silent], vec![4; before]].concat());
+        for (found, expected) in [
             (runs(1, 5), true),
             (runs(1, 4), false),
             (runs(0, 30), false),
             (runs(20, 20), true),
             (runs(21, 20), false),
-            (vec![0, 4, 4, 4, 0, 4, 4, 4], false),
-            (vec![0; 30], false),
+            // One day without in five is usual enough, two are not.
+            (days(&[0, 4, 4, 4, 0, 4]), true),
+            (days(&[0, 4, 0, 4, 0, 4]), false),
+            (days(&[0; 30]), false),
         ] {
-            assert_eq!(is_silent(&counts), expected, "{counts:?}");
+            assert_eq!(is_silent(&found), expected, "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_day_is_judged_once_it_has_had_as_many_runs_as_usual() {
+        let day = |run_count, message_count| RuleDay { run_count, message_count, last_run_at: Timestamp::UNIX_EPOCH };
+        let before = vec![day(3, 2); 5];
+        let with = |today: Vec<RuleDay>| [today, before.clone()].concat();
+        assert!(!is_silent(&with(vec![day(2, 0)])), "its mails may come with the third");
+        assert!(is_silent(&with(vec![day(3, 0)])));
+        assert!(is_silent(&with(vec![day(1, 0), day(3, 0)])), "yesterday had none");
+        assert!(!is_silent(&with(vec![day(4, 1)])), "of several runs of a day one had a mail");
     }
 }

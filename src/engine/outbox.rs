@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::domain::id::SenderId;
+use crate::domain::id::{RuleId, SenderId};
 use crate::domain::mailbox::Recipient;
 use crate::engine::workspace::Workspace;
 use crate::outbox::state::State;
@@ -89,6 +89,14 @@ pub fn queued_count(store: &Store) -> Result<u64, StoreError> {
 /// The database cannot be read.
 pub fn has_queued<'s>(store: &Store, mode: &str, senders: impl IntoIterator<Item = &'s SenderId>) -> Result<bool, StoreError> {
     crate::store::outbox::has_queued(&store.reader()?, mode, senders)
+}
+
+/// Returns the ids of the rules that have run in `mode`, sorted.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn rules_that_ran(store: &Store, mode: &str) -> Result<Vec<RuleId>, StoreError> {
+    crate::store::rules_that_ran(&store.reader()?, mode)
 }
 
 /// Returns the runs with messages that are waiting, queued or being sent.

@@ -90,7 +90,7 @@ fn judge(
     if runs.is_empty() {
         return Ok((Vec::new(), 0));
     }
-    let mut past = history(&reader, mode, Queue::LeftOut)?;
+    let mut past = history(&reader, mode, Queue::LeftOut, generations.current().config.time_zone.zone())?;
     let mut stale = Vec::new();
     let mut kept_count = 0;
     // Each message is judged by the rules its own run ran, in the generation it ran with and for the subject it ran for: a rule

@@ -142,6 +142,15 @@ impl LiveWorkspace {
         Ok(live)
     }
 
+    /// Pauses those of `ran`, the rules that have run before, that are no longer there: a file may have been lost while nobody
+    /// looked.
+    pub fn miss(&mut self, ran: Vec<RuleId>) {
+        let current = self.current();
+        let gone = ran.into_iter().filter(|id| !is_accounted_for(&current, id) && !self.paused.contains_key(id));
+        let gone: Vec<_> = gone.map(|id| (id, "its file".to_owned())).collect();
+        self.pause(&gone, PauseReason::Vanished);
+    }
+
     /// Returns the generations.
     pub fn generations(&self) -> &Arc<RunGenerations> {
         &self.generations
@@ -211,10 +220,9 @@ impl LiveWorkspace {
             return Reloaded::Refused;
         };
         self.problems = problems;
-        let is_known = |id: &RuleId| workspace.rules.rules.iter().any(|rule| rule.id == *id || rule.formerly.contains(id));
         // What was paused and is there again runs again; what is gone stays in sight.
-        self.paused.retain(|id, paused| !is_known(id) && paused.reason == PauseReason::Vanished);
-        let vanished = current.rules.rules.iter().filter(|rule| !is_known(&rule.id));
+        self.paused.retain(|id, paused| !is_accounted_for(&workspace, id) && paused.reason == PauseReason::Vanished);
+        let vanished = current.rules.rules.iter().filter(|rule| !is_accounted_for(&workspace, &rule.id));
         let vanished: Vec<_> = vanished.map(|rule| (rule.id.clone(), rule.file.to_string())).collect();
         self.pause(&vanished, PauseReason::Vanished);
         // The texts may be the same and a rule right now that was not: the ledger has got a column that it asks for.
@@ -262,6 +270,11 @@ impl LiveWorkspace {
             self.pause(&[(rule.id.clone(), rule.file.to_string())], reason);
         }
     }
+}
+
+/// Returns whether a rule is there, goes on under another id, or was ended for good.
+fn is_accounted_for(workspace: &Workspace, id: &RuleId) -> bool {
+    workspace.rules.rules.iter().any(|rule| rule.is_known_as(id)) || workspace.config.ended_rules.contains(id)
 }
 
 #[cfg(test)]

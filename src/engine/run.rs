@@ -175,7 +175,7 @@ pub async fn commit(
     let left = settle_leftovers(generations, &ledger, day, parts).await?;
 
     let reader = store.reader()?;
-    let past = history(&reader, history_mode(&workspace.config.mode), Queue::Counts)?;
+    let past = history(&reader, history_mode(&workspace.config.mode), Queue::Counts, workspace.config.time_zone.zone())?;
     let doubt_until = if workspace.is_live() { doubt_until(&reader)? } else { None };
     drop(reader);
     let scope = only.as_ref().map(|only| only.scope(&ledger));

@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::domain::date::Timestamp;
+use crate::domain::id::ServerId;
 use crate::domain::problem::{Problem, Severity};
 use crate::engine::guard::{USUAL_RUNS_MAX, is_silent};
 use crate::engine::reading::Unread;
@@ -23,7 +24,7 @@ use crate::engine::status::health::Waits;
 use crate::outbox::attempt::Outcome;
 use crate::schedule::{self, Quiet};
 use crate::store::StoreError;
-use crate::store::guards::{last_firing_missed, last_runs_of};
+use crate::store::guards::{last_days_of, last_firing_missed};
 use crate::store::holds::broken_promises;
 use crate::store::matches::unbooked_matches;
 use crate::store::status::{last_run, open_messages, open_of_rules, open_of_runs};
@@ -363,13 +364,12 @@ impl Outbox {
         let mut waits =
             Waits { runs: open_of_runs(connection, mode)?, rules: open_of_rules(connection, mode)?, ..Waits::default() };
         for rule in rules {
-            let runs = last_runs_of(connection, mode, rule, USUAL_RUNS_MAX * 2 + 1)?;
-            let counts: Vec<u64> = runs.iter().map(|run| run.message_count).collect();
-            let last_at = runs.first().map(|run| run.started_at);
+            let days = last_days_of(connection, mode, rule, USUAL_RUNS_MAX * 2 + 1)?;
+            let last_at = days.first().map(|day| day.last_run_at);
             let missed = last_firing_missed(connection, mode, rule)?;
             let missed = missed.filter(|firing| last_at.is_none_or(|last_at| last_at < firing.decided_at));
             waits.missed.extend(missed.map(|firing| (rule.clone(), firing)));
-            waits.silent.extend(last_at.filter(|_| is_silent(&counts)).map(|last_at| (rule.clone(), last_at)));
+            waits.silent.extend(last_at.filter(|_| is_silent(&days)).map(|last_at| (rule.clone(), last_at)));
         }
         let asked = Asked {
             broken_promises: broken_promises(connection)?,
@@ -527,6 +527,21 @@ impl Live {
     /// Notes that a fault no longer stands, if it did.
     pub fn mended(&self, kind: FaultKind, about: &str) {
         self.told().faults.remove(&(kind, about.to_owned()));
+    }
+
+    /// Notes which of the `servers` take nothing from us, and why; the others do.
+    pub fn server_faults<'s>(
+        &self,
+        faults: &[(ServerId, String)],
+        servers: impl IntoIterator<Item = &'s ServerId>,
+        now: Timestamp,
+    ) {
+        for (server, words) in faults {
+            self.fault(FaultKind::ServerFault, server.as_str(), words, now);
+        }
+        for server in servers.into_iter().filter(|server| faults.iter().all(|(faulty, _)| faulty != *server)) {
+            self.mended(FaultKind::ServerFault, server.as_str());
+        }
     }
 
     /// Notes that the ledger can be decided by, or why not.

@@ -359,7 +359,7 @@ impl Workspace {
     /// The database cannot be read.
     pub fn history(&self) -> Result<History, StoreError> {
         match open_reader(&self.database_path())? {
-            Some(reader) => history(&reader, history_mode(&self.config.mode), Queue::Counts),
+            Some(reader) => history(&reader, history_mode(&self.config.mode), Queue::Counts, self.config.time_zone.zone()),
             None => Ok(History::default()),
         }
     }
@@ -389,15 +389,24 @@ impl Workspace {
         let is_broken = |id: &RuleId| broken.iter().any(|rule| rule.id == id.as_str());
         let mut gone: Vec<&RuleId> = history
             .rule_ids()
-            .filter(|id| !self.rules.rules.iter().any(|rule| rule.id == **id || rule.formerly.contains(id)))
+            .filter(|id| !self.rules.rules.iter().any(|rule| rule.is_known_as(id)) && !self.config.ended_rules.contains(id))
             .filter(|id| !is_broken(id))
             .collect();
         gone.sort_unstable();
         for id in gone {
             let message = format!("The rule `{id}` has sent mails and is no longer there");
+            let renamed = format!("if it was renamed, write `formerly: [{id}]` in the rule that goes on");
             problems.push(
-                Problem::warning(message).hint(format!("if it was renamed, write `formerly: [{id}]` in the rule that goes on")),
+                Problem::warning(message)
+                    .hint(format!("{renamed}; if it was ended for good, `ended_rules: [{id}]` in config.yaml")),
             );
+        }
+        for id in &self.config.ended_rules {
+            if let Some(rule) = self.rules.rules.iter().find(|rule| rule.is_known_as(id)) {
+                let message = format!("`ended_rules` names `{id}`, which is there and runs");
+                let hint = format!("take it off the list, or remove {}", rule.file);
+                problems.push(Problem::warning(message).at(Place::file("config.yaml")).hint(hint));
+            }
         }
         for rule in &self.rules.rules {
             let Some(reminder) = rule.reminder() else { continue };

@@ -1,7 +1,8 @@
 //! What was sent before, and what people have put on hold, as far as a decision depends on it.
 //!
 //! The store fills it; the forecast fills it with mails that were only imagined. Days are the `as_of` days of the
-//! runs, so that a replay of the past and a run of today count alike.
+//! runs, so that a replay of the past and a run of today count alike; a mail that left some days after its run counts so many
+//! days later.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub struct Step {
     pub repeat: u32,
     /// Where its mail stands.
     pub standing: Standing,
-    /// The `as_of` day it was decided for.
+    /// The day its mail left on; the `as_of` day it was decided for while it has not.
     pub on: Date,
 }
 
@@ -77,7 +78,7 @@ pub struct PastMail {
     pub currency: Currency,
     /// What it was.
     pub kind: MailKind,
-    /// The `as_of` day it was decided for.
+    /// The day it left on; the `as_of` day it was decided for while it has not.
     pub on: Date,
     /// Whether it is about to leave: then it is a mail of whatever day it is.
     pub is_queued: bool,
@@ -174,12 +175,23 @@ impl History {
         }
     }
 
-    /// Notes a reminder or statement to a customer.
+    /// Notes a reminder or statement to a customer; only the last of each rule, currency and kind stays.
     pub fn add_mail(&mut self, customer: CustomerId, mail: PastMail) {
-        self.mails.entry(customer).or_insert_with(one).push(mail);
+        let mails = self.mails.entry(customer).or_insert_with(one);
+        let is_alike = |other: &&mut PastMail| {
+            other.rule == mail.rule
+                && other.currency == mail.currency
+                && other.kind == mail.kind
+                && other.is_queued == mail.is_queued
+        };
+        match mails.iter_mut().find(is_alike) {
+            None => mails.push(mail),
+            Some(other) if other.on <= mail.on => *other = mail,
+            Some(_) => {}
+        }
     }
 
-    /// Returns the reminders and statements to a customer: the last of each rule, currency and kind at least.
+    /// Returns the reminders and statements to a customer: the last of each rule, currency and kind.
     pub fn mails(&self, customer: &CustomerId) -> &[PastMail] {
         self.mails.get(customer).map_or(&[], Vec::as_slice)
     }

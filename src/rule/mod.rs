@@ -6,7 +6,7 @@
 
 mod attach;
 pub(crate) mod check;
-mod file;
+pub(crate) mod file;
 pub(crate) mod headers;
 mod keys;
 mod kind;

@@ -9,13 +9,15 @@ use crate::store::{RunTransaction, Store, StoreError, timestamp};
 /// Who is on record for what the program does by itself.
 pub const PROGRAM: &str = "dunlin";
 
-/// A run of a rule, as far as it tells what is usual.
+/// The runs of a rule that decided for one day, as far as they tell what is usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RuleRun {
-    /// When it started.
-    pub started_at: Timestamp,
-    /// How many mails the rule had in it, blocked ones left out.
+pub struct RuleDay {
+    /// How many there were.
+    pub run_count: u64,
+    /// How many mails the rule had in them, blocked ones left out.
     pub message_count: u64,
+    /// When the last of them started.
+    pub last_run_at: Timestamp,
 }
 
 /// How the servers answered to the mails of a run.
@@ -104,18 +106,35 @@ pub fn counts_with_mails(
     Ok(found.into_iter().take(limit).map(|(_, count)| count).collect())
 }
 
-/// Returns a rule's last runs, newest first, at most `limit`.
+/// How many runs are looked at, at most, to find the last days of a rule: one that runs every few minutes has many in a day.
+const RUNS_LOOKED_AT: i64 = 10_000;
+
+/// Returns the last days that a rule decided for, newest first, at most `limit`.
 ///
 /// # Errors
 /// Why the database could not be read.
-pub fn last_runs_of(connection: &Connection, mode: &str, rule_id: &str, limit: usize) -> Result<Vec<RuleRun>, StoreError> {
-    let select = "select started_at_ms, message_count from rule_run join run on run.id = run_id
+pub fn last_days_of(connection: &Connection, mode: &str, rule_id: &str, limit: usize) -> Result<Vec<RuleDay>, StoreError> {
+    let select = "select as_of, started_at_ms, message_count from rule_run join run on run.id = run_id
         where rule_run.mode = ?1 and rule_run.rule_id = ?2 order by run_id desc limit ?3";
     let mut statement = connection.prepare_cached(select)?;
-    let rows = statement.query_map((mode, rule_id, limit as i64), |row| {
-        Ok(RuleRun { started_at: timestamp(row.get(0)?), message_count: row.get::<_, i64>(1)?.unsigned_abs() })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = statement.query((mode, rule_id, RUNS_LOOKED_AT))?;
+    let mut days: Vec<RuleDay> = Vec::new();
+    let mut last_as_of = String::new();
+    while let Some(row) = rows.next()? {
+        let (as_of, message_count) =
+            (row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?, row.get::<_, i64>(2)?.unsigned_abs());
+        if let Some(day) = days.last_mut().filter(|_| as_of == last_as_of) {
+            day.run_count += 1;
+            day.message_count += message_count;
+            continue;
+        }
+        if days.len() == limit {
+            break;
+        }
+        last_as_of = as_of.to_owned();
+        days.push(RuleDay { run_count: 1, message_count, last_run_at: timestamp(row.get(1)?) });
+    }
+    Ok(days)
 }
 
 /// A scheduled time of a rule that was left out.

@@ -375,14 +375,13 @@ pub struct Handed {
     pub at: Timestamp,
 }
 
-/// Returns what `servers` were handed since `since`, in no order: what rates must count. An attempt that ended before MAIL
-/// is none of it.
+/// Returns what `servers` were handed since `since`, in no order: what rates must count, in whatever mode it was, since a server
+/// counts what is redirected too. An attempt that ended before MAIL is none of it.
 ///
 /// # Errors
 /// Why the database could not be read.
 pub fn recently_handed<'s>(
     connection: &Connection,
-    mode: &str,
     servers: impl IntoIterator<Item = &'s ServerId>,
     since: Timestamp,
 ) -> Result<Vec<Handed>, StoreError> {
@@ -390,14 +389,14 @@ pub fn recently_handed<'s>(
     let servers = serde_json::Value::from(servers).to_string();
     // What a crash cut off has no attempt; it counts from when it was found.
     let select = "select server_id, sender_id, started_at_ms + duration_ms from attempt join message on message.id = message_id
-            where server_id in (select value from json_each(?3)) and started_at_ms + duration_ms >= ?1
-                and started_at_ms >= ?1 - 86400000 and mode = ?2
+            where server_id in (select value from json_each(?2)) and started_at_ms + duration_ms >= ?1
+                and started_at_ms >= ?1 - 86400000
                 and stage not in ('connect', 'tls', 'greeting', 'hello', 'auth')
         union all
         select null, sender_id, state_at_ms from message
-            where mode = ?2 and state = 'unknown' and reason = 'interrupted' and state_at_ms >= ?1";
+            where mode in ('live', 'redirect') and state = 'unknown' and reason = 'interrupted' and state_at_ms >= ?1";
     let mut statement = connection.prepare_cached(select)?;
-    let rows = statement.query_map((since.as_millisecond(), mode, servers), |row| {
+    let rows = statement.query_map((since.as_millisecond(), servers), |row| {
         let server: Option<String> = row.get(0)?;
         let sender: String = row.get(1)?;
         Ok(Handed { server: server.map(ServerId::new), sender: SenderId::new(sender), at: timestamp(row.get(2)?) })

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::*;
 use crate::domain::id::{RuleId, SenderId, ServerId};
 use crate::outbox::attempt::{Attempt, Outcome, Reply, Stage};
@@ -183,7 +185,7 @@ async fn what_was_under_way_when_the_process_died_becomes_unknown() {
     assert_eq!(outbox::state_counts(&reader).unwrap(), [(State::Queued, 1), (State::Unknown, 1)]);
     let waiting = outbox::queued(&reader, "live", &SenderId::new("ar"), at(9), &[], 10).unwrap();
     assert_eq!(waiting.iter().map(|message| Some(message.id)).collect::<Vec<_>>(), [queued]);
-    let history = history::history(&reader, "live", Queue::Counts).unwrap();
+    let history = history::history(&reader, "live", Queue::Counts, &TimeZone::UTC).unwrap();
     assert_eq!(history.rule_ids().collect::<Vec<_>>(), [&RuleId::new("overdue")]);
 }
 

@@ -162,6 +162,90 @@ async fn an_alert_about_a_dead_server_goes_by_the_senders_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_at_fault_is_told_at_once_though_another_ones_mail_waits_for_hours() {
+    let server = Server::willing();
+    let grey = Server::start(|_| Some(reply(451, "4.7.1 greylisted")));
+    let workspace = told_by_mail(&server, ", from: ops");
+    workspace.write("customers.csv", &(workspace.read("customers.csv") + "C0002,Two,en,grey,ap2@customer2.example\n"));
+    workspace.write("invoices.csv", &(workspace.read("invoices.csv") + "INV-2,C0002,2026-02-01,2026-03-02,2.00,\n"));
+    workspace.edit(
+        "config.yaml",
+        "smtp:\n",
+        &format!(
+            "smtp:\n  dead: {{ host: 127.0.0.1, port: {}, security: none }}\n  grey: {{ host: 127.0.0.1, port: {}, security: none }}\n",
+            refusing(),
+            grey.port
+        ),
+    );
+    workspace.edit("config.yaml", "server: primary }\n", "server: dead }\n  hr: { address: hr@seller.example, server: grey }\n  ops: { address: ops@seller.example, server: primary }\n");
+    workspace.edit("rules/overdue.yaml", "start: from_now", "start: to_age");
+    let rule = workspace.read("rules/overdue.yaml");
+    let chosen = |rule: &str, condition: &str| {
+        rule.replace("where: '!customer.tags.contains(\"do-not-chase\")'", &format!("where: '{condition}'"))
+    };
+    workspace.write("rules/overdue.yaml", &chosen(&rule, "!customer.tags.contains(\"grey\")"));
+    let second = chosen(&rule, "customer.tags.contains(\"grey\")").replace("id: overdue", "id: second");
+    workspace.write("rules/second.yaml", &second.replace("from: receivables", "from: hr"));
+
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    daemon.clock_to("2026-03-10T08:00:01Z").await;
+    until(&daemon, &workspace, |reasons| reasons.contains(&(ReasonKind::ServerFault, "dead".to_owned()))).await;
+    while server.taken().is_empty() {
+        daemon.clock_to("2026-03-10T08:00:02Z").await;
+        daemon.clock_to("2026-03-10T08:00:30Z").await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(subjects(&server)[0].0, "[Dunlin test] Needs you: a mail server takes nothing from us (dead)");
+    let states = rows(&workspace, "select customer_id || ' ' || state from message order by id");
+    assert_eq!(states, ["C0001 queued", "C0002 queued"]);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_whose_file_is_gone_stands_over_restarts_until_it_is_listed_as_ended() {
+    let server = Server::willing();
+    let workspace = told_by_mail(&server, "");
+    let rule = workspace.read("rules/overdue.yaml");
+    workspace.write("rules/second.yaml", &rule.replace("id: overdue", "id: second"));
+    workspace.run();
+    // It is lost while no daemon runs.
+    std::fs::remove_file(workspace.path().join("rules/second.yaml")).unwrap();
+    let is_gone = |reasons: &[(ReasonKind, String)]| reasons.contains(&(ReasonKind::RulePaused, "second".to_owned()));
+    for _ in 0..2 {
+        let daemon = Running::start(&workspace, Set::at(&after(0))).await;
+        until(&daemon, &workspace, is_gone).await;
+        while rows(&workspace, "select kind from alert where begin_mailed_at_ms is not null").is_empty() {
+            daemon.clock_to(&after(0)).await;
+            daemon.clock_to(&after(10)).await;
+            tokio::task::yield_now().await;
+        }
+        for seconds in [11, 190, 370] {
+            daemon.clock_to(&after(seconds)).await;
+        }
+        until(&daemon, &workspace, is_gone).await;
+        daemon.stop().await;
+    }
+    let paused = "select kind || coalesce(ended_at_ms, '') from alert where kind = 'rule_paused'";
+    assert_eq!(rows(&workspace, paused), ["rule_paused"]);
+    let told = subjects(&server).iter().filter(|(subject, _)| subject.contains("a rule is paused")).count();
+    assert_eq!(told, 1, "{:?}", subjects(&server));
+    let words = "second does not run, since its file is gone";
+    let is_said = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("=\r\n", "").contains(words);
+    assert!(server.taken().iter().any(|mail| is_said(&mail.bytes)), "{}", last_text(&server));
+
+    workspace.edit("config.yaml", "alerts:", "ended_rules: second\nalerts:");
+    let daemon = Running::start(&workspace, Set::at(&after(500))).await;
+    while rows(&workspace, "select kind from alert where kind = 'rule_paused' and ended_at_ms is not null").is_empty() {
+        daemon.clock_to(&after(501)).await;
+        tokio::task::yield_now().await;
+        daemon.clock_to(&after(690)).await;
+    }
+    daemon.stop().await;
+    let check = workspace.dunlin(&["check"]);
+    assert!(!check.err.contains("is no longer there"), "{}", check.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_no_server_is_left_the_plugin_tells_and_the_mail_follows_once_one_is_back() {
     let is_out = Arc::new(AtomicBool::new(true));
     let out = is_out.clone();

@@ -119,7 +119,7 @@ fn a_backup_put_back_is_noticed_even_by_the_commands_that_only_look() {
     let looked = workspace.dunlin(&["outbox"]);
     assert!(looked.err.contains("It is a backup of 20"), "{}", looked.err);
     let mut daemon = Process::start(&workspace);
-    let told = workspace.dunlin(&["adopt"]);
+    let told = workspace.dunlin(&["adopt", "--yes"]);
     assert!(told.out.contains("at home here from now on"), "{told:?}");
     daemon.wait_for("The database is at home now");
     daemon.signal("TERM");

@@ -112,6 +112,42 @@ fn a_rate_holds_over_all_connections_and_across_a_kill() {
 }
 
 #[test]
+fn no_window_of_a_rate_is_exceeded_whoever_kills_the_program_and_how_often() {
+    let server = Server::willing();
+    let workspace = Workspace::new(server.port, 12);
+    workspace.edit("config.yaml", "security: none }", "security: none, rate: [4/s, 10/min] }");
+    for wanted in [2, 4] {
+        let mut run = workspace.start(&["run", "--as-of", AS_OF, "--json"]);
+        server.wait_for(wanted);
+        run.kill().unwrap();
+        run.wait().unwrap();
+    }
+    // Fewer go the more often it is killed: what was under way counts, though nobody knows what became of it.
+    workspace.dunlin(&["run", "--as-of", AS_OF, "--wait", "0", "--json"]);
+    assert!((4..=10).contains(&server.taken().len()), "{}", server.taken().len());
+    let database = rusqlite::Connection::open(workspace.path().join("dunlin.db")).unwrap();
+    let select = "select count(*) from attempt as last join attempt as other
+        on other.started_at_ms + other.duration_ms between last.started_at_ms + last.duration_ms - 999 and last.started_at_ms + last.duration_ms
+        group by last.id order by 1 desc limit 1";
+    let most: i64 = database.query_row(select, (), |row| row.get(0)).unwrap();
+    assert!((1..=4).contains(&most), "{most} within a second");
+}
+
+#[test]
+fn a_rate_counts_what_was_redirected_too() {
+    let server = Server::willing();
+    let workspace = Workspace::new(server.port, 3);
+    let rate = |workspace: &Workspace| workspace.edit("config.yaml", "security: none }", "security: none, rate: 4/h }");
+    workspace.write("config.yaml", &Workspace::config(server.port, "mode: redirect\nredirect_to: me@seller.example\n"));
+    rate(&workspace);
+    assert_eq!(counts(&workspace.run()), "accepted=3");
+    workspace.write("config.yaml", &Workspace::config(server.port, ""));
+    rate(&workspace);
+    let live = workspace.dunlin(&["run", "--as-of", AS_OF, "--wait", "0", "--json"]);
+    assert_eq!((counts(&live.json()).as_str(), server.taken().len()), ("accepted=1 queued=2", 4), "{}", live.err);
+}
+
+#[test]
 fn in_quiet_hours_nothing_leaves_and_all_stays_queued() {
     let server = Server::willing();
     let workspace = Workspace::new(server.port, 2);

@@ -106,3 +106,37 @@ fn the_backlog_of_a_first_run_is_told_and_counted_and_gets_no_mail() {
     assert_eq!(again["declined"].as_array().unwrap().iter().filter(|line| line["reason"] == "backlog").count(), 3, "{again}");
     assert_eq!(server.taken().len(), 0);
 }
+
+#[test]
+fn a_mail_that_a_person_let_go_days_later_keeps_others_away_from_the_day_it_left_on() {
+    let server = Server::willing();
+    let workspace = Workspace::new(server.port, 1);
+    workspace.edit(
+        "rules/overdue.yaml",
+        "template: note }\nstart",
+        "template: note, repeat: { every: 7 days, at_most: 3 } }\nstart",
+    );
+    workspace.edit("rules/overdue.yaml", "kind: reminder\n", "kind: reminder\napprove: true\n");
+    assert_eq!(counts(&workspace.run()), "waiting=1");
+    // As if its run had been four days ago.
+    let database = rusqlite::Connection::open(workspace.path().join("dunlin.db")).unwrap();
+    assert_eq!(database.execute("update run set started_at_ms = started_at_ms - 4 * 86400000", ()).unwrap(), 1);
+    drop(database);
+    let started = workspace.dunlin(&["runs", "start", "1", "--as-of", AS_OF, "--json"]);
+    assert_eq!(server.taken().len(), 1, "{}", started.err);
+
+    workspace.edit("rules/overdue.yaml", "approve: true\n", "");
+    let rule = workspace.read("rules/overdue.yaml");
+    let second = rule.replace("id: overdue", "id: second").replace(", repeat: { every: 7 days, at_most: 3 }", "");
+    workspace.write("rules/second.yaml", &second);
+    // It was decided on the tenth and left on the fourteenth.
+    let due = |day: &str, rule: &str| counts(&workspace.dunlin(&["run", rule, "--as-of", day, "--json"]).json());
+    assert_eq!(due("2026-03-14", "second"), "", "one mail a day");
+    workspace.edit("config.yaml", "instance:", "limits: { contact_gap: 3 days }\ninstance:");
+    assert_eq!(due("2026-03-16", "second"), "");
+    assert_eq!(due("2026-03-17", "second"), "accepted=1");
+    workspace.edit("config.yaml", "limits: { contact_gap: 3 days }\n", "");
+    assert_eq!(due("2026-03-20", "overdue"), "", "six days after it left");
+    assert_eq!(due("2026-03-21", "overdue"), "accepted=1");
+    assert_eq!(server.taken().len(), 3);
+}

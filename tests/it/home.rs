@@ -96,10 +96,10 @@ fn an_older_state_put_in_its_place_sends_nothing_twice_and_goes_on_once_adopted(
     let ran = run(&workspace);
     assert!(ran.err.contains("an older state than the one that was here until"), "{}", ran.err);
     assert_eq!(server.taken().len(), 11, "nothing went");
-    let refused = workspace.dunlin(&["adopt", "--moved"]);
+    let refused = workspace.dunlin(&["adopt", "--moved", "--yes"]);
     assert!(refused.err.contains("something may have been sent since"), "{}", refused.err);
 
-    let adopted = workspace.dunlin(&["adopt", "--json"]).json();
+    let adopted = workspace.dunlin(&["adopt", "--json", "--yes"]).json();
     assert_eq!((adopted["unknown"].as_u64(), adopted["differences"][0]["difference"].as_str()), (Some(10), Some("older")));
     assert_eq!(states(&workspace, "live"), "unknown=10:restored");
     // The eleventh is not in this state at all: it had come due before, so it waits for a person.
@@ -130,6 +130,28 @@ fn an_older_state_put_in_its_place_sends_nothing_twice_and_goes_on_once_adopted(
 }
 
 #[test]
+fn a_level_of_business_days_counts_from_the_day_it_came_due_on_which_is_not_so_many_calendar_days_before() {
+    let server = Server::willing();
+    let workspace = Workspace::new(server.port, 0);
+    workspace.write("config.yaml", &Workspace::config(server.port, "calendar: { weekend: [sat, sun] }\n"));
+    workspace.edit("rules/overdue.yaml", "3 days before due", "3 business days before due");
+    workspace.edit("rules/overdue.yaml", "7 days after due", "7 business days after due");
+    assert_eq!(counts(&run(&workspace).json()), "");
+    // As if it had been adopted on a Wednesday. Three business days before a Monday are that Wednesday, before the Tuesday the
+    // day after it.
+    let database = Connection::open(workspace.path().join("dunlin.db")).unwrap();
+    assert_eq!(database.execute("update home set doubt_until = '2026-03-11'", ()).unwrap(), 1);
+    drop(database);
+    let rows = "C1,One,en,,ap1@customer1.example\nC2,Two,en,,ap2@customer2.example\n";
+    workspace.write("customers.csv", &(workspace.read("customers.csv") + rows));
+    let rows = "INV-1,C1,2026-02-01,2026-03-16,1.00,\nINV-2,C2,2026-02-01,2026-03-17,2.00,\n";
+    workspace.write("invoices.csv", &(workspace.read("invoices.csv") + rows));
+    let ran = workspace.dunlin(&["run", "--as-of", "2026-03-12", "--json"]);
+    assert_eq!(counts(&ran.json()), "accepted=1 waiting=1", "{}", ran.err);
+    assert_eq!(server.taken().last().unwrap().recipients, ["ap2@customer2.example"]);
+}
+
+#[test]
 fn statements_and_notices_of_the_time_that_is_not_remembered_wait_too_and_go_when_a_person_says_so() {
     let server = Server::willing();
     let workspace = occasions::workspace(server.port, occasions::NOTICE);
@@ -140,7 +162,7 @@ fn statements_and_notices_of_the_time_that_is_not_remembered_wait_too_and_go_whe
     workspace.write("payments.csv", &(workspace.read("payments.csv") + "C0002,,0.25,2026-03-10,NEW\n"));
     assert_eq!(counts(&workspace.run()), "accepted=3");
     copy(safe.path(), workspace.path());
-    assert_eq!(workspace.dunlin(&["adopt"]).code, Some(0));
+    assert_eq!(workspace.dunlin(&["adopt", "--yes"]).code, Some(0));
     let ran = workspace.run();
     assert_eq!((counts(&ran).as_str(), server.taken().len()), ("waiting=3", 3));
     // The server's log shows none of them: the person lets them go.
@@ -159,12 +181,12 @@ fn a_database_that_was_moved_goes_on_where_it_was_once_a_person_vouches_for_it()
     fs::copy(original.path().join("dunlin.db.seal"), moved.path().join("dunlin.db.seal")).unwrap();
     run(&moved);
     assert_eq!(server.taken().len(), 0);
-    let adopted = moved.dunlin(&["adopt", "--moved"]);
+    let adopted = moved.dunlin(&["adopt", "--moved", "--yes"]);
     assert_eq!(adopted.code, Some(0), "{}", adopted.err);
     let ran = run(&moved);
     assert!(!ran.err.contains("not at home"), "{}", ran.err);
     assert_eq!((states(&moved, "live").as_str(), server.taken().len()), ("accepted=5", 5));
-    let again = moved.dunlin(&["adopt"]);
+    let again = moved.dunlin(&["adopt", "--yes"]);
     assert!(again.err.contains("at home here"), "{}", again.err);
     let acts = Connection::open(moved.path().join("dunlin.db")).unwrap();
     let (person, detail): (String, String) =
@@ -201,7 +223,7 @@ fn another_machine_or_instance_or_a_lost_database_is_noticed() {
         assert!(err.contains("Another database was here before"), "{err}");
     }
     // And the other way round: without its seal nobody can tell whether it is the last state.
-    assert_eq!(workspace.dunlin(&["adopt"]).code, Some(0));
+    assert_eq!(workspace.dunlin(&["adopt", "--yes"]).code, Some(0));
     workspace.edit("config.yaml", "instance: test", "instance: test");
     fs::remove_file(workspace.path().join("dunlin.db.seal")).unwrap();
     let ran = workspace.dunlin(&["plan", "--as-of", AS_OF]);
@@ -276,7 +298,7 @@ fn a_file_removed_or_replaced_under_a_run_ends_it_and_nothing_goes_twice() {
         assert!(ran.err.contains("It is an older state than the one that was here"), "{}", ran.err);
         assert_eq!(server.taken().len(), 1);
         // And once a person says that this is the database, what may have gone is left to them.
-        let adopted = workspace.dunlin(&["adopt"]);
+        let adopted = workspace.dunlin(&["adopt", "--yes"]);
         assert_eq!(adopted.code, Some(0), "{}", adopted.err);
         let ran = run(&workspace);
         assert_eq!(server.taken().len(), 1, "{}", ran.err);

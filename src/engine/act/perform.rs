@@ -14,7 +14,7 @@ use crate::engine::agenda::still_to_fire;
 use crate::engine::generation::RunGenerations;
 use crate::engine::home::{Since, doubt_until};
 use crate::engine::only::Only;
-use crate::engine::reading::read_beside;
+use crate::engine::reading::{Unread, read_beside};
 use crate::engine::recheck::PlanDay;
 use crate::engine::retention::prune;
 use crate::engine::run::{Cause, ComposeProgress, Order, Parts, commit, mode_word, settle_leftovers};
@@ -200,7 +200,7 @@ async fn add_hold(
         return Err(ActFault::HoldPast { until });
     }
     let reason = given_reason(reason)?;
-    let subject = match Only::find(&*ledger(context, today).await?, subject)? {
+    let subject = match Only::find(&*ledger_to_look_at(context, today).await?, subject)? {
         Only::Customer(id) => HoldSubject::Customer(id),
         Only::Invoice(number) => HoldSubject::Invoice(number),
     };
@@ -280,6 +280,17 @@ async fn intervene(context: &Context, intervention: Intervention, chosen: Messag
         Intervened::Done(mails) => Ok(Done::Intervene { intervention, mails }),
         Intervened::Refused(misfits) => Err(ActFault::Misfits { intervention, misfits }),
     }
+}
+
+/// Returns the ledger as of a day however old it is, where it only tells who is meant.
+async fn ledger_to_look_at(context: &Context, as_of: Date) -> Result<Arc<Ledger>, ActFault> {
+    if let Some(ledger) = &context.ledger {
+        return Ok(ledger.clone());
+    }
+    let workspace = context.generations.current();
+    let read = tokio::task::spawn_blocking(move || workspace.read_ledger(as_of, &mut |_, _| {})).await;
+    let read = read.map_err(|error| ActFault::Ledger(Unread::Broken(error.to_string())))?;
+    Ok(Arc::new(read.map_err(|problems| ActFault::Ledger(Unread::Problems(problems)))?))
 }
 
 /// Returns the ledger as of a day: the one at hand, or read now, beside whatever else goes on.

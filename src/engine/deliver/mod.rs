@@ -22,6 +22,7 @@ use crate::domain::id::{SenderId, ServerId};
 use crate::engine::deliver::pace::{Pace, Rates};
 use crate::engine::deliver::passage::{Passage, PassageFlag, StoreGate};
 use crate::engine::deliver::refusals::Refusals;
+pub(crate) use crate::engine::deliver::servers::FAULT_RETRY_AFTER;
 use crate::engine::deliver::servers::{Choice, Others, Servers, Trouble};
 use crate::engine::signing::Signing;
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
@@ -109,6 +110,8 @@ pub struct DeliveryProgress {
     pub under_way: usize,
     /// Until when it waits, having nothing to do before.
     pub waiting_until: Option<Timestamp>,
+    /// Servers that take nothing from us as we are, and why.
+    pub server_faults: Vec<(ServerId, String)>,
 }
 
 /// Why a delivery ended.
@@ -172,6 +175,8 @@ struct Work<'d> {
     under_way: HashMap<i64, UnderWay>,
     tasks: JoinSet<Result<Ended, String>>,
     progress: DeliveryProgress,
+    /// How often the faults of servers had changed when they were last told.
+    told_change: u64,
     rechecked_at: Timestamp,
     /// Whether the last re-check could not read the receivables: nothing may go until one can.
     is_unreadable: bool,
@@ -199,13 +204,14 @@ impl Delivery {
         let reader = self.store.reader()?;
         let mut work = Work {
             delivery: self,
-            pace: Pace::new(&self.rates, &reader, self.mode, self.clock.now())?,
+            pace: Pace::new(&self.rates, &reader, self.clock.now())?,
             reader,
             servers: Servers::new(&self.transports, &self.routes, &self.policy),
             waiting: HashMap::new(),
             under_way: HashMap::new(),
             tasks: JoinSet::new(),
             progress: DeliveryProgress::default(),
+            told_change: 0,
             // Before anything goes: what is queued may have been decided long ago.
             rechecked_at: Timestamp::MIN,
             is_unreadable: false,
@@ -239,6 +245,7 @@ impl Work<'_> {
                 return Ok(DeliveryEnd::Stopped);
             }
             let now = self.delivery.clock.now();
+            self.servers.try_again(now);
             let next_at = match self.start_what_is_due(now).await {
                 // Somebody else holds the database for a while; nothing is lost by waiting.
                 Err(StoreError::Busy) => NextAt::At(now.saturating_add(BUSY_WAIT).unwrap_or(now)),
@@ -253,10 +260,15 @@ impl Work<'_> {
                     NextAt::At(instant) => self.progress.waiting_until = Some(instant),
                 }
             }
+            if self.told_change != self.servers.change_count() {
+                self.told_change = self.servers.change_count();
+                self.progress.server_faults = self.servers.faults();
+            }
             report(&self.progress);
             let pause = match next_at {
                 // At least a moment, so that a clock that stands still cannot make this spin.
                 NextAt::At(instant) => {
+                    let instant = self.servers.next_try().map_or(instant, |next_try| next_try.min(instant));
                     instant.duration_since(now).try_into().unwrap_or(Duration::ZERO).max(Duration::from_millis(5))
                 }
                 NextAt::Nothing | NextAt::Never => IDLE_WAIT,

@@ -41,9 +41,9 @@ impl Pace {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub(crate) fn new(rates: &Rates, connection: &Connection, mode: &str, now: Timestamp) -> Result<Self, StoreError> {
+    pub(crate) fn new(rates: &Rates, connection: &Connection, now: Timestamp) -> Result<Self, StoreError> {
         let since = rates.longest_window().map(|window| now.saturating_sub(window).unwrap_or(Timestamp::MIN));
-        let handed = since.map_or(Ok(Vec::new()), |since| recently_handed(connection, mode, rates.servers.keys(), since))?;
+        let handed = since.map_or(Ok(Vec::new()), |since| recently_handed(connection, rates.servers.keys(), since))?;
         // A crash cut off what was under way, and no attempt tells through which server: it counts for each.
         let is_of = |one: &Handed, server: &ServerId| one.server.as_ref().is_none_or(|own| own == server);
         let log = |rates: &[Rate], of: &dyn Fn(&Handed) -> bool| {

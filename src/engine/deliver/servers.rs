@@ -3,6 +3,9 @@
 //! Each server has a breaker. It opens (the server rests, and no message's attempts are spent on it) when it cannot be
 //! reached, when it hangs up on several messages in a row, or when it says that we send too much. After the rest one
 //! message alone is tried; taken, it closes the breaker.
+//!
+//! A server that takes nothing from us as we are needs a person. While a delivery goes on with other servers, such a one is
+//! tried again now and then, with one message alone, since nobody tells us when it is mended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +25,8 @@ const DOUBTS_MAX: usize = 3;
 
 /// How many messages in a row a server must hang up on, with none taken between, before it is believed to mean them all.
 const STUMBLES_MAX: u32 = 3;
+/// When a server that took nothing from us is tried again.
+pub(crate) const FAULT_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// The first rest of a server that says we send too much; each further one is twice as long.
 const THROTTLED_REST: Duration = Duration::from_secs(60);
 /// The longest of these rests.
@@ -65,14 +70,43 @@ struct Server {
     stumble_count: u32,
     rests_until: Option<Timestamp>,
     /// Why it takes nothing from anybody here.
-    fault: Option<String>,
+    fault: Option<Fault>,
     /// For each sender, the messages whose envelopes were turned away with none taken since, and the words last used.
-    doubts: BTreeMap<SenderId, (BTreeSet<i64>, String)>,
+    doubts: BTreeMap<SenderId, (BTreeSet<i64>, Fault)>,
+}
+
+/// Why a server takes nothing from us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fault {
+    words: String,
+    /// When it is tried again; `None`: it is being tried.
+    retry_at: Option<Timestamp>,
+}
+
+impl Fault {
+    fn new(attempt: &Attempt, now: Timestamp) -> Self {
+        Self { words: words(attempt), retry_at: now.saturating_add(FAULT_RETRY_AFTER).ok() }
+    }
+
+    fn stands(&self) -> bool {
+        self.retry_at.is_some()
+    }
 }
 
 impl Server {
     fn is_faulty(&self, sender: &SenderId) -> bool {
-        self.fault.is_some() || self.doubts.get(sender).is_some_and(|(messages, _)| messages.len() >= DOUBTS_MAX)
+        self.fault.as_ref().is_some_and(Fault::stands) || self.doubts_of(sender).is_some_and(Fault::stands)
+    }
+
+    /// Returns why it takes nothing from a sender, where it is believed to mean the sender.
+    fn doubts_of(&self, sender: &SenderId) -> Option<&Fault> {
+        self.doubts.get(sender).filter(|(messages, _)| messages.len() >= DOUBTS_MAX).map(|(_, fault)| fault)
+    }
+
+    /// Returns what is held against it, tried again or not.
+    fn faults_mut(&mut self) -> impl Iterator<Item = &mut Fault> {
+        let doubts = self.doubts.values_mut().filter(|(messages, _)| messages.len() >= DOUBTS_MAX);
+        self.fault.iter_mut().chain(doubts.map(|(_, fault)| fault))
     }
 
     /// Returns how many messages may be under way: one alone until it has shown that it is well again, and none in the
@@ -126,6 +160,8 @@ pub(crate) struct Servers<'d> {
     list: Vec<Server>,
     routes: &'d BTreeMap<SenderId, Vec<ServerId>>,
     policy: &'d RetryPolicy,
+    /// How often what [`Servers::faults`] returns has changed.
+    change_count: u64,
 }
 
 impl<'d> Servers<'d> {
@@ -144,7 +180,7 @@ impl<'d> Servers<'d> {
             fault: None,
             doubts: BTreeMap::new(),
         };
-        Self { list: transports.iter().map(server).collect(), routes, policy }
+        Self { list: transports.iter().map(server).collect(), routes, policy, change_count: 0 }
     }
 
     /// Returns the senders that have servers.
@@ -187,7 +223,7 @@ impl<'d> Servers<'d> {
     /// Returns whether the server at `place` is at fault or rests.
     pub(crate) fn takes_nothing(&self, place: usize, now: Timestamp) -> bool {
         let server = &self.list[place];
-        server.fault.is_some() || server.rests_until.is_some_and(|until| until > now)
+        server.fault.as_ref().is_some_and(Fault::stands) || server.rests_until.is_some_and(|until| until > now)
     }
 
     /// Returns the id of the server at `place`.
@@ -214,17 +250,21 @@ impl<'d> Servers<'d> {
         let id = server.transport.server();
         match attempt.outcome {
             Outcome::ServerFault if attempt.stage >= Stage::MailFrom => {
-                let doubt = server.doubts.entry(sender.clone()).or_default();
-                doubt.1 = words(attempt);
+                let fault = Fault::new(attempt, now);
+                let doubt = server.doubts.entry(sender.clone()).or_insert_with(|| (BTreeSet::new(), fault.clone()));
+                doubt.1 = fault;
                 if doubt.0.insert(message.id) && doubt.0.len() == DOUBTS_MAX {
-                    tracing::error!(server_id = %id, sender_id = %sender, fault = doubt.1, "A server takes nothing from a sender");
+                    let fault = &doubt.1.words;
+                    tracing::error!(server_id = %id, sender_id = %sender, fault, "A server takes nothing from a sender");
+                    self.change_count += 1;
                 }
             }
             Outcome::ServerFault => {
                 if server.fault.is_none() {
                     tracing::error!(server_id = %id, fault = words(attempt), "A server takes nothing from us; a person must act");
+                    self.change_count += 1;
                 }
-                server.fault = Some(words(attempt));
+                server.fault = Some(Fault::new(attempt, now));
             }
             outcome => match Trouble::of(attempt) {
                 // Attempts that failed side by side are one failure.
@@ -245,13 +285,44 @@ impl<'d> Servers<'d> {
                     server.failure_count = 0;
                     server.stumble_count = 0;
                     server.rests_until = None;
+                    // What was under way when it turned against us does not tell that it is well again.
+                    if server.fault.take_if(|fault| !fault.stands()).is_some() {
+                        self.change_count += 1;
+                    }
                     if outcome == Outcome::Accepted {
                         server.has_accepted = true;
-                        server.doubts.remove(sender);
+                        let doubted = server.doubts.remove(sender);
+                        if doubted.is_some_and(|(messages, _)| messages.len() >= DOUBTS_MAX) {
+                            self.change_count += 1;
+                        }
                     }
                 }
             },
         }
+    }
+
+    /// Lets servers be tried again, with one message alone, whose fault is old enough.
+    pub(crate) fn try_again(&mut self, now: Timestamp) {
+        for server in &mut self.list {
+            let mut is_tried = false;
+            for fault in server.faults_mut().filter(|fault| fault.retry_at.is_some_and(|at| at <= now)) {
+                (fault.retry_at, is_tried) = (None, true);
+            }
+            if is_tried {
+                server.failure_count = server.failure_count.max(1);
+                server.rests_until = None;
+            }
+        }
+    }
+
+    /// Returns when the next server is to be tried again, if one is at fault.
+    pub(crate) fn next_try(&mut self) -> Option<Timestamp> {
+        self.list.iter_mut().flat_map(Server::faults_mut).filter_map(|fault| fault.retry_at).min()
+    }
+
+    /// Returns how often what [`Servers::faults`] returns has changed.
+    pub(crate) fn change_count(&self) -> u64 {
+        self.change_count
     }
 
     /// Returns the servers that took nothing from us, or from one of our senders, and why.
@@ -259,9 +330,9 @@ impl<'d> Servers<'d> {
         let mut faults = Vec::new();
         for server in &self.list {
             let id = server.transport.server();
-            faults.extend(server.fault.iter().map(|fault| (id.clone(), fault.clone())));
-            let doubted = server.doubts.iter().filter(|(_, (messages, _))| messages.len() >= DOUBTS_MAX);
-            faults.extend(doubted.map(|(sender, (_, words))| (id.clone(), format!("from sender `{sender}`: {words}"))));
+            faults.extend(server.fault.iter().map(|fault| (id.clone(), fault.words.clone())));
+            let doubted = server.doubts.keys().filter_map(|sender| Some((sender, server.doubts_of(sender)?)));
+            faults.extend(doubted.map(|(sender, fault)| (id.clone(), format!("from sender `{sender}`: {}", fault.words))));
         }
         faults
     }
@@ -280,3 +351,6 @@ fn words(attempt: &Attempt) -> String {
         (None, None) => attempt.stage.as_str().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,7 @@ pub enum ReasonKind {
     FiringLate,
     /// A rule's last scheduled run was left out.
     FiringMissed,
-    /// A rule that always had mails has none.
+    /// A rule that usually has mails has none.
     RuleSilent,
     /// A run was stopped, and the rest of it waits.
     RunStopped,
@@ -197,7 +197,7 @@ impl ReasonKind {
             Self::RulePaused => "a rule is paused",
             Self::FiringLate => "a rule is late",
             Self::FiringMissed => "a scheduled run was missed",
-            Self::RuleSilent => "a rule that always sends sent nothing",
+            Self::RuleSilent => "a rule that usually sends sent nothing",
             Self::RunStopped => "a run is stopped",
             Self::ApprovalWaits => "a run waits for you",
             Self::BlockedWaits => "mails cannot be composed",
@@ -296,7 +296,7 @@ impl ReasonKind {
             ),
             Self::RulePaused => (
                 "A rule's file, or one it needs (a layout, a script, a plugin), has errors, or its file is gone: the rule does not run. Others do.",
-                "Mend the file that `dunlin check` names, or bring the rule's file back. To end a rule for good, remove its file and restart the daemon.",
+                "Mend the file that `dunlin check` names, or bring the rule's file back. To end a rule for good, remove its file and list it under `ended_rules` in config.yaml.",
             ),
             Self::FiringLate => (
                 "A rule's time has been over for more than ten minutes and it has not run.",
@@ -307,8 +307,8 @@ impl ReasonKind {
                 "`dunlin runs firings` has the reason. `dunlin run RULE` runs it now; the next run ends this too.",
             ),
             Self::RuleSilent => (
-                "A rule whose runs always had mails had none: nothing was due, or the export lacks something.",
-                "`dunlin runs show` of its last run tells why nobody gets a mail. If it is right, its next mail ends this, or twenty runs without one.",
+                "A rule that has mails on most of its days had none: nothing was due, or the export lacks something.",
+                "`dunlin runs show` of its last run tells why nobody gets a mail. If it is right, its next mail ends this, or twenty days with runs and without one.",
             ),
             Self::RunStopped => (
                 "A person stopped a run, or too many of its mails were refused. What it has not sent waits.",
@@ -425,7 +425,11 @@ pub(crate) fn reasons(status: &Status, waits: &Waits, unread: Option<String>) ->
         add(ReasonKind::FiringMissed, rule, words);
     }
     for (rule, at) in &waits.silent {
-        add(ReasonKind::RuleSilent, rule, format!("{rule} had no mail in its run of {}; every run before had", second(*at)));
+        add(
+            ReasonKind::RuleSilent,
+            rule,
+            format!("{rule} had no mail on the day of its run of {}; on most days before it had", second(*at)),
+        );
     }
     // What a dry run composed waits for nobody.
     for open in waits.runs.iter().filter(|open| open.state != State::Waiting || status.mode != DRY) {
