@@ -19,6 +19,8 @@ use crate::engine::workspace::Workspace;
 
 /// When servers that took nothing from us are tried again.
 const SERVERS_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// When they are tried again where each says that we have sent all we may in a day; what was sent a day ago counts no more.
+const SPENT_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
 /// A delivery that is under way.
 pub(crate) struct DeliveryTask {
@@ -141,7 +143,11 @@ impl Daemon {
                     self.live.fault(FaultKind::ServerFault, server.as_str(), fault, now);
                 }
                 let faulty: Vec<&str> = report.server_faults.iter().map(|(server, _)| server.as_str()).collect();
-                for server in &self.workspace.current().config.servers {
+                let current = self.workspace.current();
+                // A server that is well must not wait with those that are not.
+                let are_all_spent = report.is_over_for_today()
+                    && current.config.servers.iter().all(|server| faulty.contains(&server.id.as_str()));
+                for server in &current.config.servers {
                     if !faulty.contains(&server.id.as_str()) {
                         self.live.mended(FaultKind::ServerFault, server.id.as_str());
                     }
@@ -149,6 +155,7 @@ impl Daemon {
                 match report.end {
                     DeliveryEnd::Drained => self.live.mended(FaultKind::StoreFailed, ""),
                     DeliveryEnd::Stopped => {}
+                    DeliveryEnd::ServersFaulty if are_all_spent => self.delivery_rests_until = after(SPENT_RETRY_AFTER),
                     DeliveryEnd::ServersFaulty => self.delivery_rests_until = after(SERVERS_RETRY_AFTER),
                     DeliveryEnd::StoreFailed(fault) => {
                         tracing::error!(fault, "Sending stopped, since results cannot be stored");

@@ -13,7 +13,7 @@ use crate::domain::id::{SenderId, ServerId};
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
 use crate::outbox::retry::{RetryPolicy, wait};
 use crate::port::Transport;
-use crate::smtp::verdict::is_throttling;
+use crate::smtp::verdict::{is_over_for_today, is_throttling};
 use crate::store::outbox::Queued;
 
 /// How many messages of one sender a server must turn away as not ours to send, with none taken between,
@@ -66,13 +66,29 @@ struct Server {
     rests_until: Option<Timestamp>,
     /// Why it takes nothing from anybody here.
     fault: Option<String>,
-    /// For each sender, the messages whose envelopes were turned away with none taken since, and the words last used.
-    doubts: BTreeMap<SenderId, (BTreeSet<i64>, String)>,
+    doubts: BTreeMap<SenderId, Doubt>,
+}
+
+/// What speaks for a server that takes nothing from one sender.
+#[derive(Default)]
+struct Doubt {
+    /// The messages that were turned away as not ours to send, with none taken since.
+    messages: BTreeSet<i64>,
+    /// The words last used.
+    words: String,
+    /// Whether they leave no doubt: the account may send no more today.
+    is_certain: bool,
+}
+
+impl Doubt {
+    fn is_enough(&self) -> bool {
+        self.is_certain || self.messages.len() >= DOUBTS_MAX
+    }
 }
 
 impl Server {
     fn is_faulty(&self, sender: &SenderId) -> bool {
-        self.fault.is_some() || self.doubts.get(sender).is_some_and(|(messages, _)| messages.len() >= DOUBTS_MAX)
+        self.fault.is_some() || self.doubts.get(sender).is_some_and(Doubt::is_enough)
     }
 
     /// Returns how many messages may be under way: one alone until it has shown that it is well again, and none in the
@@ -215,9 +231,12 @@ impl<'d> Servers<'d> {
         match attempt.outcome {
             Outcome::ServerFault if attempt.stage >= Stage::MailFrom => {
                 let doubt = server.doubts.entry(sender.clone()).or_default();
-                doubt.1 = words(attempt);
-                if doubt.0.insert(message.id) && doubt.0.len() == DOUBTS_MAX {
-                    tracing::error!(server_id = %id, sender_id = %sender, fault = doubt.1, "A server takes nothing from a sender");
+                let was_enough = doubt.is_enough();
+                doubt.words = words(attempt);
+                doubt.is_certain |= is_over_for_today(&doubt.words);
+                doubt.messages.insert(message.id);
+                if doubt.is_enough() && !was_enough {
+                    tracing::error!(server_id = %id, sender_id = %sender, fault = doubt.words, "A server takes nothing from a sender");
                 }
             }
             Outcome::ServerFault => {
@@ -260,8 +279,8 @@ impl<'d> Servers<'d> {
         for server in &self.list {
             let id = server.transport.server();
             faults.extend(server.fault.iter().map(|fault| (id.clone(), fault.clone())));
-            let doubted = server.doubts.iter().filter(|(_, (messages, _))| messages.len() >= DOUBTS_MAX);
-            faults.extend(doubted.map(|(sender, (_, words))| (id.clone(), format!("from sender `{sender}`: {words}"))));
+            let doubted = server.doubts.iter().filter(|(_, doubt)| doubt.is_enough());
+            faults.extend(doubted.map(|(sender, doubt)| (id.clone(), format!("from sender `{sender}`: {}", doubt.words))));
         }
         faults
     }
