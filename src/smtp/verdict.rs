@@ -80,14 +80,31 @@ pub fn verdict(stage: Stage, reply: &Reply) -> Outcome {
 
 /// Returns whether a 4yz says that the server is sent too much, by whomever: other messages would fare no better.
 ///
-/// Source: the published replies of Exchange Online (`432 4.3.2`, `4.5.127`), Google Workspace (`4.7.28`, `450 4.2.1` speaks
-/// of a recipient) and Amazon SES (`454 Throttling failure`); RFC 3463 §3.5 (`4.4.5`, congestion).
+/// Source: the published replies of Exchange Online (`432 4.3.2`, `4.5.127`, `4.7.500` to `4.7.699`), Google Workspace (`4.7.28`;
+/// `450 4.2.1` mostly speaks of a recipient), Amazon SES (`454 Throttling failure`) and Postfix (`too much mail`); RFC 3463 §3.5
+/// (`4.4.5`, congestion).
 pub(crate) fn is_throttling(stage: Stage, reply: &Reply) -> bool {
-    if class(reply) != Class::NotNow || stage == Stage::RcptTo {
+    if class(reply) != Class::NotNow {
+        return false;
+    }
+    // Exchange Online: too much comes from our address. It says so at RCPT too.
+    if matches!(reply.enhanced, Some((4, 7, 500..=699))) {
+        return true;
+    }
+    if stage == Stage::RcptTo {
         return false;
     }
     let text = reply.text.to_ascii_lowercase();
-    let words = ["throttl", "rate limit", "too many messages", "too many connections", "sending rate", "concurrent connections"];
+    let words = [
+        "throttl",
+        "rate limit",
+        "relay limit exceeded",
+        "too many messages",
+        "too much mail",
+        "too many connections",
+        "sending rate",
+        "concurrent connections",
+    ];
     matches!(reply.enhanced, Some((4, 7, 28) | (4, 4, 5) | (4, 5, 127)))
         || reply.code == 432
         || words.iter().any(|word| text.contains(word))
@@ -155,6 +172,11 @@ mod tests {
             (Stage::FinalDot, "454 Throttling failure: Maximum sending rate exceeded.", true),
             (Stage::Greeting, "421 4.7.0 Too many connections from your host", true),
             (Stage::MailFrom, "450 4.7.28 Unusual rate of mail", true),
+            (Stage::MailFrom, "451 4.7.500 Server busy. Please try again later from [192.0.2.1].", true),
+            (Stage::RcptTo, "451 4.7.500 Server busy. Please try again later from [192.0.2.1].", true),
+            (Stage::MailFrom, "450 4.7.1 Error: too much mail from 192.0.2.1", true),
+            (Stage::MailFrom, "450 4.2.1 Peak SMTP relay limit exceeded for customer", true),
+            (Stage::MailFrom, "451 4.7.1 Greylisted", false),
             (Stage::RcptTo, "450 4.2.1 The user is receiving mail at a rate limit", false),
             (Stage::MailFrom, "451 4.3.0 Try later", false),
             (Stage::MailFrom, "550 5.7.1 Rate limit", false),
