@@ -8,8 +8,9 @@ use tokio::task::JoinHandle;
 
 use crate::daemon::{Daemon, RETRY_AFTER};
 use crate::domain::date::Timestamp;
+use crate::domain::id::ServerId;
 use crate::engine::alert::Mailer;
-use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport, FAULT_RETRY_AFTER};
+use crate::engine::deliver::{DeliveryEnd, DeliveryProgress, DeliveryReport, FAULT_RETRY_AFTER, SPENT_RETRY_AFTER};
 use crate::engine::outbox::{StoreError, has_queued, runs_with_mails_left};
 use crate::engine::recheck::{ForgetLedger, LedgerRecheck, LedgerState, PlanDay};
 use crate::engine::reload::LiveWorkspace;
@@ -143,11 +144,15 @@ impl Daemon {
         match report {
             Ok(report) => {
                 let current = self.workspace.current();
-                let servers = current.config.servers.iter().map(|server| &server.id);
-                self.live.server_faults(&report.server_faults, servers, now);
+                let servers = || current.config.servers.iter().map(|server| &server.id);
+                self.live.server_faults(&report.server_faults, servers(), now);
+                // A server that is well must not wait with those that are not.
+                let is_faulty = |server: &ServerId| report.server_faults.iter().any(|(faulty, _)| faulty == server);
+                let are_all_spent = report.is_over_for_today() && servers().all(is_faulty);
                 match report.end {
                     DeliveryEnd::Drained => self.live.mended(FaultKind::StoreFailed, ""),
                     DeliveryEnd::Stopped => {}
+                    DeliveryEnd::ServersFaulty if are_all_spent => self.delivery_rests_until = after(SPENT_RETRY_AFTER),
                     DeliveryEnd::ServersFaulty => self.delivery_rests_until = after(FAULT_RETRY_AFTER),
                     DeliveryEnd::StoreFailed(fault) => {
                         tracing::error!(fault, "Sending stopped, since results cannot be stored");

@@ -43,7 +43,7 @@ impl Algorithm {
     }
 
     /// Returns the name in a record: its `k=`.
-    fn key_type(self) -> &'static str {
+    pub fn key_type(self) -> &'static str {
         match self {
             Self::Rsa => "rsa",
             Self::Ed25519 => "ed25519",
@@ -130,6 +130,20 @@ impl SigningKey {
             // Over the hash of the text. Source: RFC 8463 §3.
             Pair::Ed25519(pair) => pair.sign(ring::digest::digest(&ring::digest::SHA256, text).as_ref()).as_ref().to_vec(),
         }
+    }
+
+    /// Returns whether a record of this kind with this key (its `k=` and `p=`) holds the public half.
+    ///
+    /// An RSA key is published as a SubjectPublicKeyInfo, or bare as RFC 6376 says it; receivers take both.
+    pub fn is_published_as(&self, kind: &str, key: &[u8]) -> bool {
+        kind == self.algorithm().key_type()
+            && match &self.0 {
+                Pair::Rsa(pair) => {
+                    let bare = pair.public().as_ref();
+                    key == bare || key == subject_public_key_info(bare)
+                }
+                Pair::Ed25519(pair) => key == pair.public_key().as_ref(),
+            }
     }
 
     /// Returns the text of the TXT record that receivers check its signatures by. Source: RFC 6376 §3.6.1, RFC 8463 §4.

@@ -1,10 +1,18 @@
 //! DKIM records: the public key under a selector. Pure. Source: RFC 6376 §3.6.1, RFC 8463 §4.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 /// What a text under a selector says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DkimKey {
     /// A key is there.
-    Present,
+    Present {
+        /// Its kind, the `k=`: `rsa` where the record does not say.
+        kind: String,
+        /// The key, the `p=`; empty where it is no Base64.
+        key: Vec<u8>,
+    },
     /// The key was taken back: `p=` is empty.
     Revoked,
 }
@@ -18,7 +26,13 @@ impl DkimKey {
         if value("v").is_some_and(|version| version != "DKIM1") {
             return None;
         }
-        value("p").map(|key| if key.is_empty() { Self::Revoked } else { Self::Present })
+        // Blanks may stand anywhere in a key. Source: RFC 6376 §3.2.
+        let written: String = value("p")?.split_ascii_whitespace().collect();
+        if written.is_empty() {
+            return Some(Self::Revoked);
+        }
+        let kind = value("k").unwrap_or("rsa").to_ascii_lowercase();
+        Some(Self::Present { kind, key: STANDARD.decode(written).unwrap_or_default() })
     }
 }
 
@@ -28,9 +42,12 @@ mod tests {
 
     #[test]
     fn a_key_is_told_from_one_that_was_taken_back_and_from_other_texts() {
+        let key = |kind: &str, key: &[u8]| Some(DkimKey::Present { kind: kind.to_owned(), key: key.to_vec() });
         for (text, expected) in [
-            ("v=DKIM1; k=rsa; p=MIIB", Some(DkimKey::Present)),
-            ("k=ed25519; p=11qY", Some(DkimKey::Present)),
+            ("v=DKIM1; k=rsa; p=MIIB", key("rsa", &[0x30, 0x82, 0x01])),
+            ("v=DKIM1; p=MI\tI B", key("rsa", &[0x30, 0x82, 0x01])),
+            ("k=Ed25519; p=11qY", key("ed25519", &[0xd7, 0x5a, 0x98])),
+            ("v=DKIM1; p=?", key("rsa", &[])),
             ("v=DKIM1; p=", Some(DkimKey::Revoked)),
             ("v=DMARC1; p=none", None),
             ("hello", None),

@@ -41,10 +41,12 @@ pub struct Dmarc {
     pub policy: Option<Policy>,
     /// What is asked for mail of the domains below, where that differs.
     pub below: Option<Policy>,
-    /// Whether DKIM's domain must be the sender's own, not one it shares an organization with.
+    /// Whether DKIM's domain must be the sender's own, not one of the same organisation.
     pub dkim_is_strict: bool,
     /// Whether SPF's domain must be.
     pub spf_is_strict: bool,
+    /// Whether others have their domains below this one (`psd=y`), as below `example` or `co.example`.
+    pub is_public_suffix: bool,
 }
 
 impl Dmarc {
@@ -52,13 +54,14 @@ impl Dmarc {
     pub fn parse(text: &str) -> Option<Self> {
         let mut tags = text.split(';').filter_map(|tag| tag.split_once('=')).map(|(name, value)| (name.trim(), value.trim()));
         tags.next().filter(|(name, value)| *name == "v" && *value == "DMARC1")?;
-        let mut dmarc = Self { policy: None, below: None, dkim_is_strict: false, spf_is_strict: false };
+        let mut dmarc = Self { policy: None, below: None, dkim_is_strict: false, spf_is_strict: false, is_public_suffix: false };
         for (name, value) in tags {
             match name.to_ascii_lowercase().as_str() {
                 "p" => dmarc.policy = Policy::parse(value),
                 "sp" => dmarc.below = Policy::parse(value),
                 "adkim" => dmarc.dkim_is_strict = value.eq_ignore_ascii_case("s"),
                 "aspf" => dmarc.spf_is_strict = value.eq_ignore_ascii_case("s"),
+                "psd" => dmarc.is_public_suffix = value.eq_ignore_ascii_case("y"),
                 _ => {}
             }
         }
@@ -92,16 +95,55 @@ pub async fn look_up(resolver: &Resolver, domain: &str) -> Result<Option<(String
     Ok(None)
 }
 
+/// Returns whether what is proven of `proven` counts for mail of `from`, asked strictly or not.
+///
+/// Where it is not asked strictly, both must be of one organisation. One above the other is; of any other two, the topmost
+/// domain with a record above each must be the same. Source: RFC 7489 §3.1; the tree walk of DMARC's revision.
+///
+/// # Errors
+/// A look-up had no answer.
+pub async fn is_aligned(resolver: &Resolver, proven: &str, from: &str, is_strict: bool) -> Result<bool, Silence> {
+    let is_below = |below: &str, above: &str| below.strip_suffix(above).is_some_and(|rest| rest.ends_with('.'));
+    if proven == from || is_strict {
+        return Ok(proven == from);
+    }
+    if is_below(proven, from) || is_below(from, proven) {
+        return Ok(true);
+    }
+    Ok(organisation(resolver, proven).await? == organisation(resolver, from).await?)
+}
+
+/// Returns the topmost domain above `domain`, or itself, that has a record and is one organisation's; `domain` where none has.
+async fn organisation(resolver: &Resolver, domain: &str) -> Result<String, Silence> {
+    let (mut topmost, mut below, mut owner) = (domain, domain, domain);
+    for _ in 0..CLIMBED_MAX {
+        if !owner.contains('.') {
+            break;
+        }
+        let texts = resolver.texts(&format!("_dmarc.{owner}")).await?;
+        match texts.iter().find_map(|text| Dmarc::parse(text)) {
+            Some(record) if record.is_public_suffix => return Ok(below.to_owned()),
+            Some(_) => topmost = owner,
+            None => {}
+        }
+        below = owner;
+        owner = owner.split_once('.').map_or("", |(_, above)| above);
+    }
+    Ok(topmost.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_record_is_read_with_what_it_leaves_out() {
-        let whole = Dmarc { policy: Some(Policy::Reject), below: Some(Policy::None), dkim_is_strict: true, spf_is_strict: false };
-        let none = Dmarc { policy: None, below: None, dkim_is_strict: false, spf_is_strict: false };
+        let none = Dmarc { policy: None, below: None, dkim_is_strict: false, spf_is_strict: false, is_public_suffix: false };
+        let whole = Dmarc { policy: Some(Policy::Reject), below: Some(Policy::None), dkim_is_strict: true, ..none.clone() };
+        let above = Dmarc { policy: Some(Policy::None), is_public_suffix: true, ..none.clone() };
         for (text, expected) in [
             ("v=DMARC1; p=Reject; sp=none; adkim=s; aspf=r; rua=mailto:a@b.example", Some(&whole)),
+            ("v=DMARC1; p=none; psd=y", Some(&above)),
             ("v=DMARC1", Some(&none)),
             ("v=DMARC1; p=refuse", Some(&none)),
             ("v=spf1 -all", None),

@@ -124,6 +124,14 @@ pub struct ReturnPath {
     pub delimiter: Option<char>,
 }
 
+impl Sender {
+    /// Returns the domain of the envelope's sender in its mails, which SPF is asked of.
+    pub fn envelope_domain(&self) -> &str {
+        let address = self.return_path.as_ref().map_or(&self.address, |path| &path.address);
+        address.rsplit('@').next().unwrap_or_default()
+    }
+}
+
 impl ReturnPath {
     /// Returns the address for the message with this key: `bounces+2085ded6…@acme.example`.
     pub fn of(&self, key: &str) -> CompactString {

@@ -85,6 +85,10 @@ pub(crate) fn tls_meaning(fault: &rustls::Error, host_key: &str, ca_key: &str) -
                 .to_owned()
         }
         CertificateError::Revoked => "its certificate was revoked".to_owned(),
+        // rustls has no name of its own for it and hands on that of its verifier.
+        CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+            "its certificate is that of an authority (`CA:TRUE`), which is no server's own".to_owned()
+        }
         _ => "its certificate is not acceptable".to_owned(),
     }
 }

@@ -320,3 +320,27 @@ async fn a_rehearsal_tells_where_its_mails_go_and_a_dry_run_mails_nobody() {
         assert_eq!(server.taken().len(), usize::from(mode == "redirect"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_may_send_no_more_today_is_told_of_and_left_alone_for_an_hour() {
+    let is_spent = Arc::new(AtomicBool::new(true));
+    let spent = is_spent.clone();
+    let limit = "5.4.5 Daily user sending limit exceeded";
+    let server = Server::start(move |_| spent.load(Ordering::SeqCst).then(|| reply(550, limit)));
+    let workspace = at_nine(server.port, 10);
+    workspace.edit("config.yaml", "security: none }", "security: none, connections: 1 }");
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    daemon.clock_to("2026-03-10T08:00:01Z").await;
+    until(&daemon, &workspace, |reasons| reasons.contains(&(ReasonKind::ServerFault, "primary".to_owned()))).await;
+    is_spent.store(false, Ordering::SeqCst);
+    // More than the daemon takes in at once, so that it has looked at its clock.
+    for _ in 0..20 {
+        daemon.clock_to("2026-03-10T08:59:00Z").await;
+    }
+    let attempted = rows(&workspace, "select cast(count(*) as text) from attempt");
+    assert_eq!((attempted, server.taken().len()), (vec!["1".to_owned()], 0));
+    daemon.clock_to("2026-03-10T09:00:30Z").await;
+    arrivals(&server, 10);
+    until(&daemon, &workspace, |reasons| reasons.iter().all(|(kind, _)| *kind != ReasonKind::ServerFault)).await;
+    daemon.stop().await;
+}

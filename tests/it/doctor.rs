@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 
+use dunlin::dkim::SigningKey;
 use serde_json::Value;
 
 use crate::dns::{Manner, resolver};
@@ -156,4 +157,101 @@ fn a_server_that_cannot_be_used_is_a_fault_with_its_meaning() {
     assert_eq!(ran.code, Some(1));
     let found = findings.iter().find(|finding| finding["area"] == "server").unwrap();
     assert_eq!((&found["level"], &found["why"]), (&"fault".into(), &"Nothing listens on that port.".into()), "{found}");
+}
+
+/// Returns a workspace whose sender has this address and these keys more.
+fn with_sender(port: u16, address: &str, more: &str) -> Workspace {
+    let workspace = Workspace::new(port, 1);
+    workspace.edit("config.yaml", "address: ar@seller.example,", &format!("address: {address}, {more}"));
+    workspace
+}
+
+/// Returns the setting of a key of the tests at `seller.example`, and the text of its record.
+fn own_key() -> (String, &'static str) {
+    let path = format!("{}/tests/keys/ed25519.pem", env!("CARGO_MANIFEST_DIR"));
+    let record = SigningKey::from_pem(&std::fs::read_to_string(&path).unwrap()).unwrap().record();
+    let setting = format!("dkim: {{ domain: seller.example, selector: mine, key: \"${{file:{path}}}\" }}, ");
+    (setting, record.leak())
+}
+
+/// A key that is nobody's here. Source: RFC 8463 §A.2.
+const ANOTHER: &[&str] = &["v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="];
+
+#[test]
+fn spf_is_asked_of_the_domain_that_bounces_go_to_and_must_count_for_the_senders() {
+    let server = Server::willing();
+    let (key, record) = own_key();
+    let ours = &[record][..];
+    let (plain, own) = ("", key.as_str());
+    let (address, away) = ("ar@seller.example", "return_path: bounces@other.example, ");
+    let other = ("other.example", &["v=spf1 ip4:192.0.2.0/24 -all"][..]);
+    for (address, path, dkim, published, dmarc, expected) in [
+        (address, away, plain, ours, "v=DMARC1; p=reject", Some(("note", "whether they have one is not known"))),
+        (address, away, own, ours, "v=DMARC1; p=reject", Some(("note", "by their DKIM signature alone"))),
+        (address, away, own, ANOTHER, "v=DMARC1; p=reject", Some(("fault", "The mails fail DMARC"))),
+        (address, "return_path: bounces@b.seller.example, ", own, ours, "v=DMARC1; p=reject", None),
+        (address, "return_path: bounces@b.seller.example, ", own, ours, "v=DMARC1; p=reject; aspf=s", Some(("note", "alone"))),
+        ("ar@a.seller.example", "return_path: bounces@b.seller.example, ", own, ours, "v=DMARC1; p=reject", None),
+        (address, plain, own, ours, "v=DMARC1; p=reject; aspf=s; adkim=s", None),
+    ] {
+        let workspace = with_sender(server.port, address, &format!("{path}{dkim}"));
+        let dmarc_texts = [dmarc];
+        let zone = [GOOD[0], other, ("_dmarc.seller.example", &dmarc_texts[..]), ("mine._domainkey.seller.example", published)];
+        let (_, findings) = doctor(&workspace, resolver(Manner::Good, &zone));
+        let asked = findings.iter().any(|finding| finding["area"] == "spf" && finding["about"] == "other.example");
+        assert_eq!(asked, path == away, "{findings:#?}");
+        let found: Vec<(&str, &str)> = findings
+            .iter()
+            .filter(|finding| finding["area"] == "dmarc" && finding["what"].as_str().unwrap().starts_with("Bounces"))
+            .map(|finding| (finding["level"].as_str().unwrap(), finding["why"].as_str().unwrap()))
+            .collect();
+        match expected {
+            None => assert_eq!(found, [], "{path} {dmarc}"),
+            Some((level, words)) => {
+                assert!(found.len() == 1 && found[0].0 == level && found[0].1.contains(words), "{path} {dmarc}: {found:?}");
+            }
+        }
+    }
+    // A bounce's domain without a record is told of as the sender's own is.
+    let workspace = with_sender(server.port, address, away);
+    let (_, findings) = doctor(&workspace, resolver(Manner::Good, GOOD));
+    let told = |finding: &Value| finding["about"] == "other.example" && finding["what"] == "The domain has no SPF record";
+    assert!(findings.iter().any(told), "{findings:#?}");
+}
+
+#[test]
+fn a_key_of_our_own_must_be_the_one_that_is_published_and_count_for_the_domain() {
+    let server = Server::willing();
+    let (key, record) = own_key();
+    let ours = &[record][..];
+    let (own, below) = ("ar@seller.example", "ar@billing.seller.example");
+    let (relaxed, strict) = (&["v=DMARC1; p=reject"][..], &["v=DMARC1; p=reject; adkim=s"][..]);
+    for (address, published, dmarc, level, words) in [
+        (own, ours, strict, "ok", "Our DKIM key is under mine._domainkey.seller.example"),
+        (own, ANOTHER, relaxed, "fault", "is another one than ours"),
+        (own, &["v=DKIM1; p=MIIB"][..], relaxed, "fault", "is of another kind (`rsa`) than ours (`ed25519`)"),
+        (own, &["v=DKIM1; p="], relaxed, "fault", "was taken back"),
+        (own, &["hello"], relaxed, "fault", "There is no DKIM key under mine._domainkey.seller.example"),
+        (below, ours, relaxed, "ok", "Our DKIM key is under mine._domainkey.seller.example"),
+        (below, ANOTHER, relaxed, "fault", "is another one than ours"),
+        (below, ours, strict, "note", "does not count for billing.seller.example"),
+    ] {
+        let workspace = with_sender(server.port, address, &key);
+        let zone = [GOOD[0], ("_dmarc.seller.example", dmarc), ("mine._domainkey.seller.example", published)];
+        let (_, findings) = doctor(&workspace, resolver(Manner::Good, &zone));
+        let found = of(&findings, "dkim");
+        assert!(found.len() == 1 && found[0].0 == level && found[0].1.contains(words), "{address} {published:?}: {found:?}");
+    }
+    let lost = "dkim: { domain: seller.example, selector: mine, key: \"${file:/nowhere/dkim.pem}\" }, ";
+    let zone = [GOOD, &[("mine._domainkey.seller.example", ours)]].concat();
+    let (_, findings) = doctor(&with_sender(server.port, own, lost), resolver(Manner::Good, &zone));
+    assert!(of(&findings, "dkim")[0].0 == "unknown", "{findings:#?}");
+}
+
+#[test]
+fn where_nobody_is_known_to_sign_that_is_told() {
+    let server = Server::willing();
+    let (_, findings) = doctor(&Workspace::new(server.port, 1), resolver(Manner::Good, GOOD));
+    let what = "Whether mails that go through `primary` are signed cannot be told from here: no key of ours signs them";
+    assert_eq!(of(&findings, "dkim"), [("unknown", what)]);
 }

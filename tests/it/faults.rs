@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::server::{BreakOff, Server, crooked, reply};
+use crate::server::{BreakOff, Server, crooked, refusing, reply};
 use crate::workspace::{AS_OF, Workspace, counts};
 
 /// Retries soon and gives up soon, so that a test sees the end.
@@ -353,4 +353,41 @@ fn what_waits_is_released_only_in_the_mode_it_was_made_for() {
     assert_eq!(workspace.dunlin(&["runs", "start", "1", "--as-of", AS_OF]).code, Some(1));
     assert_eq!(workspace.outbox().iter().filter(|message| message["state"] == "waiting").count(), 2);
     assert_eq!(server.taken().len(), 0);
+}
+
+#[test]
+fn an_account_that_has_sent_all_it_may_today_burns_no_mail_and_all_go_once_it_may_again() {
+    let said = "550 5.4.5 Daily user sending limit exceeded";
+    for verb in ["MAIL", "."] {
+        let workspace = Workspace::new(0, 10);
+        let soon = "retry: { first: 1 s, most: 1 s }\n";
+        workspace.write("config.yaml", &Workspace::config(refusing(verb, said), soon));
+        workspace.edit("config.yaml", "security: none }", "security: none, connections: 1 }");
+        let ran = workspace.dunlin(&["run", "--as-of", AS_OF, "--json"]);
+        let end = (counts(&ran.json()), ran.json()["end"].clone(), ran.code);
+        assert_eq!(end, ("queued=10".into(), "servers_faulty".into(), Some(1)), "{verb} {ran:?}");
+        assert!(ran.err.contains(&format!("from sender `receivables`: {said}")), "{verb} {}", ran.err);
+        let tries: u64 = workspace.outbox().iter().map(|message| message["attempts"].as_u64().unwrap()).sum();
+        assert_eq!(tries, 1, "{verb}: the first answer leaves no doubt");
+        let willing = Server::willing();
+        workspace.write("config.yaml", &Workspace::config(willing.port, soon));
+        workspace.run();
+        assert_eq!(willing.taken().len(), 10, "{verb}");
+    }
+}
+
+#[test]
+fn a_recipient_whose_address_speaks_of_a_relay_is_refused_as_anybody_and_not_asked_of_the_next_server() {
+    let first = Server::start(|address| {
+        let closed = "5.7.1 <ap2@relay-works2.example>: Recipient address rejected: mailbox closed";
+        address.starts_with("ap2@").then(|| reply(550, closed))
+    });
+    let second = Server::willing();
+    let workspace = Workspace::new(first.port, 3);
+    workspace.edit("customers.csv", "@customer2.", "@relay-works2.");
+    workspace.edit("config.yaml", "server: primary", "server: [primary, second]");
+    let other = format!("  second: {{ host: 127.0.0.1, port: {}, security: none }}\nsenders:\n", second.port);
+    workspace.edit("config.yaml", "senders:\n", &other);
+    assert_eq!(counts(&workspace.run()), "accepted=2 refused=1");
+    assert_eq!((first.taken().len(), second.taken().len()), (2, 0));
 }

@@ -146,3 +146,37 @@ fn mislead(mut stream: TcpStream, when: BreakOff) -> std::io::Result<()> {
         }
     }
 }
+
+/// Starts a server that speaks SMTP and answers `verb`, or the final dot where that is `.`, with `words`; returns its port.
+pub fn refusing(verb: &'static str, words: &'static str) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            thread::spawn(move || drop(refuse(stream, verb, words)));
+        }
+    });
+    port
+}
+
+fn refuse(mut stream: TcpStream, verb: &str, words: &str) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    stream.write_all(b"220 refusing\r\n")?;
+    let mut is_in_content = false;
+    while let Some(line) = lines.next().transpose()? {
+        let heard = line.split_whitespace().next().unwrap_or_default();
+        if is_in_content && line != "." {
+            continue;
+        }
+        is_in_content = heard == "DATA" && verb != "DATA";
+        let said = match heard {
+            heard if heard == verb => words,
+            "EHLO" => "250-refusing\r\n250 8BITMIME",
+            "DATA" => "354 go on",
+            _ => "250 fine",
+        };
+        stream.write_all(format!("{said}\r\n").as_bytes())?;
+    }
+    Ok(())
+}

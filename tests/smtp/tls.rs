@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use dunlin::domain::secret::Secret;
 use dunlin::outbox::attempt::Outcome::{Accepted, Deferred, ServerFault};
 use dunlin::outbox::attempt::Stage;
+use dunlin::outbox::diagnosis::diagnose_words;
 use dunlin::smtp::auth::Credentials;
 use dunlin::smtp::loopback::LoopbackTls;
 use dunlin::smtp::pool::SmtpTransport;
@@ -12,7 +13,7 @@ use dunlin::smtp::settings::{Security, ServerSettings};
 use dunlin::smtp::tls::TlsFault;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::house::{Door, House, Noon, Seen, attempt, message, settings, transport};
 use crate::scripted::{Close, Hear, Peer, Say, Silence, Step};
@@ -37,14 +38,17 @@ impl Authority {
         change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key);
-        Arc::new(config.unwrap())
+        shown(certificate.der().clone(), PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())))
     }
+}
+
+fn shown(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Arc<ServerConfig> {
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key);
+    Arc::new(config.unwrap())
 }
 
 static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
@@ -63,6 +67,17 @@ pub fn trusting(port: u16, security: Security) -> ServerSettings {
 
 pub fn credentials(password: &str) -> Option<Credentials> {
     Some(Credentials { user: "robot".to_owned(), password: Secret::new(password) })
+}
+
+/// Returns a certificate that signed itself, as `openssl req -x509` makes it, and a server that shows it.
+fn self_made(is_ca: IsCa) -> (Vec<u8>, Arc<ServerConfig>) {
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = is_ca;
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let pem = certificate.pem().into_bytes();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    (pem, shown(certificate.der().clone(), key))
 }
 
 async fn assert_seen(settings: ServerSettings, stage: Stage, outcome: dunlin::outbox::attempt::Outcome, fault: &str) {
@@ -94,6 +109,15 @@ async fn an_own_authority_is_trusted_when_it_is_named() {
 }
 
 #[tokio::test]
+async fn a_self_made_certificate_that_is_no_authoritys_is_trusted_when_it_is_named() {
+    let (pem, config) = self_made(IsCa::ExplicitNoCa);
+    let house = House::start(|house| house.tls = Some(LoopbackTls::Implicit(config))).await;
+    let settings = ServerSettings { security: Security::Implicit, ca_pem: Some(pem), ..settings(house.port) };
+    let seen = attempt(&transport(settings), &message(&[]), &Door::open()).await;
+    assert_eq!((seen.outcome, seen.fault.as_str()), (Accepted, ""));
+}
+
+#[tokio::test]
 async fn a_certificate_that_proves_nothing_is_refused() {
     let expired = |params: &mut CertificateParams| params.not_after = date_time_ymd(2020, 1, 1);
     let early = |params: &mut CertificateParams| params.not_before = date_time_ymd(2999, 1, 1);
@@ -112,6 +136,16 @@ async fn a_certificate_that_proves_nothing_is_refused() {
             let settings = ServerSettings { auth: credentials("hunter2").map(Into::into), ..trusting(house.port, security) };
             assert_seen(settings, Stage::Tls, ServerFault, fault).await;
         }
+    }
+    // A self-made one that calls itself an authority, whether it is named or not.
+    for is_named in [true, false] {
+        let (pem, config) = self_made(IsCa::Ca(BasicConstraints::Unconstrained));
+        let house = House::start(|house| house.tls = Some(LoopbackTls::Implicit(config))).await;
+        let ca_pem = is_named.then_some(pem);
+        let settings = ServerSettings { security: Security::Implicit, ca_pem, ..settings(house.port) };
+        let fault = "is not trusted: its certificate is that of an authority (`CA:TRUE`), which is no server's own";
+        assert!(diagnose_words(fault).is_some_and(|diagnosis| diagnosis.next_step.contains("CA:FALSE")));
+        assert_seen(settings, Stage::Tls, ServerFault, fault).await;
     }
     // Without the CA file nobody knows the authority.
     let house = House::start(|house| house.tls = Some(LoopbackTls::Implicit(good()))).await;

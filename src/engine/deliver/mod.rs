@@ -22,14 +22,15 @@ use crate::domain::id::{SenderId, ServerId};
 use crate::engine::deliver::pace::{Pace, Rates};
 use crate::engine::deliver::passage::{Passage, PassageFlag, StoreGate};
 use crate::engine::deliver::refusals::Refusals;
-pub(crate) use crate::engine::deliver::servers::FAULT_RETRY_AFTER;
 use crate::engine::deliver::servers::{Choice, Others, Servers, Trouble};
+pub(crate) use crate::engine::deliver::servers::{FAULT_RETRY_AFTER, SPENT_RETRY_AFTER};
 use crate::engine::signing::Signing;
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
 use crate::outbox::retry::{Next, RetryPolicy, after};
 use crate::outbox::state::State;
 use crate::port::{Clock, Pending, Transport};
 use crate::schedule::Quiet;
+use crate::smtp::verdict::is_over_for_today;
 use crate::store::guards::answers;
 use crate::store::outbox::{Queued, earliest, outgoing, queued};
 use crate::store::{Store, StoreError};
@@ -138,6 +139,13 @@ pub struct DeliveryReport {
     pub server_faults: Vec<(ServerId, String)>,
     /// Runs that were stopped, since too much of them was refused, and how they stood.
     pub halted: Vec<(i64, String)>,
+}
+
+impl DeliveryReport {
+    /// Returns whether every server at fault says that we have sent all that we may in a day.
+    pub fn is_over_for_today(&self) -> bool {
+        self.server_faults.iter().all(|(_, words)| is_over_for_today(words))
+    }
 }
 
 /// One attempt that has ended.

@@ -16,7 +16,7 @@ use crate::domain::id::{SenderId, ServerId};
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
 use crate::outbox::retry::{RetryPolicy, wait};
 use crate::port::Transport;
-use crate::smtp::verdict::is_throttling;
+use crate::smtp::verdict::{is_over_for_today, is_throttling};
 use crate::store::outbox::Queued;
 
 /// How many messages of one sender a server must turn away as not ours to send, with none taken between,
@@ -27,6 +27,8 @@ const DOUBTS_MAX: usize = 3;
 const STUMBLES_MAX: u32 = 3;
 /// When a server that took nothing from us is tried again.
 pub(crate) const FAULT_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// The same where it says that we have sent all we may in a day; what was sent a day ago counts no more.
+pub(crate) const SPENT_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// The first rest of a server that says we send too much; each further one is twice as long.
 const THROTTLED_REST: Duration = Duration::from_secs(60);
 /// The longest of these rests.
@@ -71,8 +73,7 @@ struct Server {
     rests_until: Option<Timestamp>,
     /// Why it takes nothing from anybody here.
     fault: Option<Fault>,
-    /// For each sender, the messages whose envelopes were turned away with none taken since, and the words last used.
-    doubts: BTreeMap<SenderId, (BTreeSet<i64>, Fault)>,
+    doubts: BTreeMap<SenderId, Doubt>,
 }
 
 /// Why a server takes nothing from us.
@@ -85,11 +86,29 @@ struct Fault {
 
 impl Fault {
     fn new(attempt: &Attempt, now: Timestamp) -> Self {
-        Self { words: words(attempt), retry_at: now.saturating_add(FAULT_RETRY_AFTER).ok() }
+        let words = words(attempt);
+        let rest = if is_over_for_today(&words) { SPENT_RETRY_AFTER } else { FAULT_RETRY_AFTER };
+        Self { words, retry_at: now.saturating_add(rest).ok() }
     }
 
     fn stands(&self) -> bool {
         self.retry_at.is_some()
+    }
+}
+
+/// What speaks for a server that takes nothing from one sender.
+struct Doubt {
+    /// The messages that were turned away as not ours to send, with none taken since.
+    messages: BTreeSet<i64>,
+    /// What it said last.
+    fault: Fault,
+    /// Whether that leaves no doubt: the account may send no more today.
+    is_certain: bool,
+}
+
+impl Doubt {
+    fn is_enough(&self) -> bool {
+        self.is_certain || self.messages.len() >= DOUBTS_MAX
     }
 }
 
@@ -100,13 +119,13 @@ impl Server {
 
     /// Returns why it takes nothing from a sender, where it is believed to mean the sender.
     fn doubts_of(&self, sender: &SenderId) -> Option<&Fault> {
-        self.doubts.get(sender).filter(|(messages, _)| messages.len() >= DOUBTS_MAX).map(|(_, fault)| fault)
+        self.doubts.get(sender).filter(|doubt| doubt.is_enough()).map(|doubt| &doubt.fault)
     }
 
     /// Returns what is held against it, tried again or not.
     fn faults_mut(&mut self) -> impl Iterator<Item = &mut Fault> {
-        let doubts = self.doubts.values_mut().filter(|(messages, _)| messages.len() >= DOUBTS_MAX);
-        self.fault.iter_mut().chain(doubts.map(|(_, fault)| fault))
+        let doubts = self.doubts.values_mut().filter(|doubt| doubt.is_enough());
+        self.fault.iter_mut().chain(doubts.map(|doubt| &mut doubt.fault))
     }
 
     /// Returns how many messages may be under way: one alone until it has shown that it is well again, and none in the
@@ -251,10 +270,17 @@ impl<'d> Servers<'d> {
         match attempt.outcome {
             Outcome::ServerFault if attempt.stage >= Stage::MailFrom => {
                 let fault = Fault::new(attempt, now);
-                let doubt = server.doubts.entry(sender.clone()).or_insert_with(|| (BTreeSet::new(), fault.clone()));
-                doubt.1 = fault;
-                if doubt.0.insert(message.id) && doubt.0.len() == DOUBTS_MAX {
-                    let fault = &doubt.1.words;
+                let doubt = server.doubts.entry(sender.clone()).or_insert_with(|| Doubt {
+                    messages: BTreeSet::new(),
+                    fault: fault.clone(),
+                    is_certain: false,
+                });
+                let was_enough = doubt.is_enough();
+                doubt.is_certain |= is_over_for_today(&fault.words);
+                doubt.fault = fault;
+                doubt.messages.insert(message.id);
+                if doubt.is_enough() && !was_enough {
+                    let fault = &doubt.fault.words;
                     tracing::error!(server_id = %id, sender_id = %sender, fault, "A server takes nothing from a sender");
                     self.change_count += 1;
                 }
@@ -292,7 +318,7 @@ impl<'d> Servers<'d> {
                     if outcome == Outcome::Accepted {
                         server.has_accepted = true;
                         let doubted = server.doubts.remove(sender);
-                        if doubted.is_some_and(|(messages, _)| messages.len() >= DOUBTS_MAX) {
+                        if doubted.is_some_and(|doubt| doubt.is_enough()) {
                             self.change_count += 1;
                         }
                     }

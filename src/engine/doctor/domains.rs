@@ -1,25 +1,25 @@
 //! The senders' domains: whether receivers will believe that the mail is theirs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::config::Server;
-use crate::dns::dkim::DkimKey;
-use crate::dns::dmarc::{self, Policy};
+use crate::dns::dmarc::{self, Dmarc, Policy};
 use crate::dns::resolver::{Resolver, Silence};
 use crate::dns::spf::{self, Followed, LOOKUPS_MAX, SpfRecord};
 use crate::domain::mailbox::Sender;
+use crate::engine::doctor::signed::{self, Proof};
 use crate::engine::doctor::{DomainAsk, Finding, Level};
 use crate::engine::workspace::Workspace;
 
 /// What the customers of a provider publish.
-struct Provider {
+pub(crate) struct Provider {
     /// The end of the host that mails are handed to.
     host: &'static str,
     /// Whose SPF record they include.
     include: &'static str,
     /// Under which selectors the provider signs with their domain; one of them suffices. Empty: each has its own.
-    selectors: &'static [&'static str],
+    pub(crate) selectors: &'static [&'static str],
 }
 
 /// Source: what Microsoft, Google and Amazon tell their customers to publish.
@@ -30,7 +30,7 @@ const PROVIDERS: [Provider; 4] = [
     Provider { host: "amazonaws.com", include: "amazonses.com", selectors: &[] },
 ];
 
-fn provider(host: &str) -> Option<&'static Provider> {
+pub(crate) fn provider(host: &str) -> Option<&'static Provider> {
     let host = host.to_ascii_lowercase();
     PROVIDERS.iter().find(|provider| host.ends_with(provider.host))
 }
@@ -40,60 +40,85 @@ pub(crate) fn of(workspace: &Workspace) -> BTreeMap<String, Vec<&Sender>> {
     let mut domains: BTreeMap<String, Vec<&Sender>> = BTreeMap::new();
     for sender in &workspace.config.senders {
         let domain = sender.address.rsplit('@').next().unwrap_or_default();
-        let ascii = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned());
-        domains.entry(ascii).or_default().push(sender);
+        domains.entry(ascii(domain)).or_default().push(sender);
     }
     domains
 }
 
+fn ascii(domain: &str) -> String {
+    idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_ascii_lowercase())
+}
+
 pub(crate) async fn examine(workspace: &Workspace, asking: &DomainAsk<'_>, domain: &str, senders: &[&Sender]) -> Vec<Finding> {
     let resolver = asking.resolver;
-    let servers = workspace.config.servers.iter();
-    let servers: Vec<&Server> =
-        servers.filter(|server| senders.iter().any(|sender| sender.servers.contains(&server.id))).collect();
-    let mut findings = spf(resolver, domain, &servers).await.unwrap_or_else(|silence| vec![unknown("spf", domain, &silence)]);
-    let own = workspace.config.dkim.iter().filter(|key| key.domain == domain).map(|key| key.selector.clone());
-    let asked: Vec<String> = own.chain(asking.selectors.iter().cloned()).collect();
-    for selectors in selectors(&asked, &servers) {
-        let found = dkim(resolver, domain, &selectors).await;
-        findings.push(found.unwrap_or_else(|silence| unknown("dkim", domain, &silence)));
+    let mut findings = Vec::new();
+    // Alerts and test mails have the sender's own address in the envelope, whatever the return path is.
+    let mut envelopes: BTreeMap<String, Vec<&Sender>> = BTreeMap::from([(domain.to_owned(), senders.to_vec())]);
+    for sender in senders {
+        let of_envelope = envelopes.entry(ascii(sender.envelope_domain())).or_default();
+        if !of_envelope.iter().any(|known| known.id == sender.id) {
+            of_envelope.push(sender);
+        }
     }
-    findings.push(dmarc(resolver, domain).await.unwrap_or_else(|silence| unknown("dmarc", domain, &silence)));
+    for (envelope, senders) in &envelopes {
+        let servers = servers_of(workspace, senders);
+        let found = spf(resolver, envelope, &servers).await;
+        findings.extend(found.unwrap_or_else(|silence| vec![unknown("spf", envelope, &silence)]));
+    }
+    let (policy, record) = match dmarc(resolver, domain).await {
+        Ok(found) => found,
+        Err(silence) => (unknown("dmarc", domain, &silence), None),
+    };
+    let signed = signed::examine(workspace, asking, domain, senders, record.as_ref()).await;
+    findings.extend(signed.findings);
+    findings.push(policy);
+    if let Some(record) = record {
+        for sender in senders {
+            let proof = signed.proofs.get(&sender.id).copied().unwrap_or(Proof::Unknown);
+            let found = aligned(resolver, domain, sender, &record, proof).await;
+            findings.extend(found.unwrap_or_else(|silence| Some(unknown("dmarc", domain, &silence))));
+        }
+    }
     findings
 }
 
-/// Returns under which selectors a DKIM key must stand: one of each group.
-fn selectors(asked: &[String], servers: &[&Server]) -> BTreeSet<Vec<String>> {
-    let of_providers =
-        servers.iter().filter_map(|server| provider(&server.host)).filter(|provider| !provider.selectors.is_empty());
-    let groups = of_providers.map(|provider| provider.selectors.iter().map(|selector| (*selector).to_owned()).collect());
-    groups.chain(asked.iter().map(|selector| vec![selector.clone()])).collect()
+/// Returns the servers that mails of any of these senders go through.
+pub(crate) fn servers_of<'w>(workspace: &'w Workspace, senders: &[&Sender]) -> Vec<&'w Server> {
+    let servers = workspace.config.servers.iter();
+    servers.filter(|server| senders.iter().any(|sender| sender.servers.contains(&server.id))).collect()
 }
 
-async fn dkim(resolver: &Resolver, domain: &str, selectors: &[String]) -> Result<Finding, Silence> {
-    let mut is_revoked = false;
-    for selector in selectors {
-        let texts = resolver.texts(&format!("{selector}._domainkey.{domain}")).await?;
-        match texts.iter().find_map(|text| DkimKey::parse(text)) {
-            Some(DkimKey::Present) => {
-                return Ok(Finding::ok("dkim", domain, format!("There is a DKIM key under the selector {selector}")));
-            }
-            Some(DkimKey::Revoked) => is_revoked = true,
-            None => {}
-        }
+/// Returns what is wrong where SPF is asked of a domain that does not count for the sender's: then all hangs on DKIM.
+async fn aligned(
+    resolver: &Resolver,
+    domain: &str,
+    sender: &Sender,
+    record: &Dmarc,
+    proof: Proof,
+) -> Result<Option<Finding>, Silence> {
+    let envelope = ascii(sender.envelope_domain());
+    if dmarc::is_aligned(resolver, &envelope, domain, record.spf_is_strict).await? {
+        return Ok(None);
     }
-    let names = selectors.join(" or ");
-    let what = match is_revoked {
-        true => format!("The DKIM key under the selector {names} was taken back"),
-        false => format!("There is no DKIM key under the selector {names}"),
+    let asked = if record.spf_is_strict { "its DMARC record asks for the same domain, `aspf=s`" } else { "it is another's" };
+    let spf = format!("Bounces of `{}` go to {envelope}, so that SPF does not count for {domain} ({asked})", sender.id);
+    let (level, what, why) = match proof {
+        Proof::Given => (Level::Note, spf, "The mails pass DMARC by their DKIM signature alone."),
+        Proof::Unknown => (
+            Level::Note,
+            spf,
+            "The mails pass DMARC only with a DKIM signature of the domain, and whether they have one is not known.",
+        ),
+        Proof::Missing => {
+            let what = format!("{spf}; and no DKIM signature counts for it");
+            (Level::Fault, what, "The mails fail DMARC: receivers do with them what its record says, or worse.")
+        }
     };
-    Ok(Finding::new(Level::Fault, "dkim", domain, what).because(
-        "Mail that is signed with it, or not signed for the domain at all, loses its proof as soon as somebody passes it on.",
-        "Switch DKIM on for the domain at your provider, and publish the records that it shows.",
-    ))
+    let next_step = "Let bounces go to the sender's own domain (`return_path`), or have the mails signed with a DKIM key of it.";
+    Ok(Some(Finding::new(level, "dmarc", domain, what).because(why, next_step)))
 }
 
-fn unknown(area: &'static str, domain: &str, silence: &Silence) -> Finding {
+pub(crate) fn unknown(area: &'static str, domain: &str, silence: &Silence) -> Finding {
     Finding::new(Level::Unknown, area, domain, silence.to_string()).because(
         "Nothing is known of it, which says nothing about the domain.",
         "Try again, or ask another resolver with --resolver.",
@@ -213,24 +238,25 @@ fn is_near(address: &IpAddr) -> bool {
     }
 }
 
-async fn dmarc(resolver: &Resolver, domain: &str) -> Result<Finding, Silence> {
+/// Returns what a domain's DMARC record asks, and the record where receivers go by it.
+async fn dmarc(resolver: &Resolver, domain: &str) -> Result<(Finding, Option<Dmarc>), Silence> {
     let ask = "Gmail, Outlook.com and others ask it of everybody who sends much.";
     let Some((owner, found)) = dmarc::look_up(resolver, domain).await? else {
         let finding = Finding::new(Level::Fault, "dmarc", domain, "The domain has no DMARC record");
         let next_step = format!("Publish a TXT record of _dmarc.{domain}: `v=DMARC1; p=none; rua=mailto:…` to begin with.");
-        return Ok(finding.because(ask, next_step));
+        return Ok((finding.because(ask, next_step), None));
     };
     let [record] = &found[..] else {
         let what = format!("_dmarc.{owner} has {} DMARC records", found.len());
         let why = "Receivers then act as if there were none.";
-        return Ok(Finding::new(Level::Fault, "dmarc", domain, what).because(why, "Keep one of them."));
+        return Ok((Finding::new(Level::Fault, "dmarc", domain, what).because(why, "Keep one of them."), None));
     };
-    // The envelope's sender is the sender's address, so that what SPF proves is always the right domain.
-    Ok(match record.policy_for(domain, &owner) {
+    let finding = match record.policy_for(domain, &owner) {
         None => {
             let what = format!("The DMARC record of {owner} has no policy that is known");
             let why = "Receivers then act as if there were none.";
-            Finding::new(Level::Fault, "dmarc", domain, what).because(why, "Write `p=none`, `p=quarantine` or `p=reject`.")
+            let next_step = "Write `p=none`, `p=quarantine` or `p=reject`.";
+            return Ok((Finding::new(Level::Fault, "dmarc", domain, what).because(why, next_step), None));
         }
         Some(Policy::None) => {
             let what = format!("The DMARC record of {owner} asks for nothing (`p=none`)");
@@ -239,27 +265,24 @@ async fn dmarc(resolver: &Resolver, domain: &str) -> Result<Finding, Silence> {
                 "Once the reports show only your own servers, write `p=quarantine`, later `p=reject`.",
             )
         }
-        Some(policy) => Finding::ok(
-            "dmarc",
-            domain,
-            format!(
-                "The DMARC record of {owner} asks receivers to {}",
-                match policy {
-                    Policy::Reject => "refuse what is not proven",
-                    _ => "lay what is not proven among the spam",
-                }
-            ),
-        ),
-    })
+        Some(policy) => {
+            let asked = match policy {
+                Policy::Reject => "refuse what is not proven",
+                _ => "lay what is not proven among the spam",
+            };
+            Finding::ok("dmarc", domain, format!("The DMARC record of {owner} asks receivers to {asked}"))
+        }
+    };
+    Ok((finding, Some(record.clone())))
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::domain::id::ServerId;
     use crate::smtp::settings::Security;
 
-    fn server(host: &str) -> Server {
+    pub(crate) fn server(host: &str) -> Server {
         Server {
             id: ServerId::new("primary"),
             host: host.to_owned(),
@@ -276,14 +299,6 @@ mod tests {
             reuse: crate::smtp::settings::Reuse::default(),
             replaces: vec![],
         }
-    }
-
-    #[test]
-    fn a_provider_signs_under_selectors_of_its_own() {
-        let (exchange, google, own) = (server("smtp.office365.com"), server("SMTP.gmail.com"), server("mail.acme.example"));
-        let found = selectors(&["mine".to_owned()], &[&exchange, &google, &own, &exchange]);
-        let found: Vec<String> = found.iter().map(|group| group.join("|")).collect();
-        assert_eq!(found, ["google", "mine", "selector1|selector2"]);
     }
 
     #[test]

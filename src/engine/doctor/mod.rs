@@ -6,6 +6,7 @@
 mod domains;
 mod machine;
 mod servers;
+mod signed;
 
 use std::sync::Arc;
 
