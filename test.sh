@@ -3,8 +3,9 @@
 # and a C compiler; the tests speak to no machine but this one.
 #
 # The tests against real mail servers need Debian's packages of them, which are put into target/mail-servers and are not
-# installed (tests/servers/fetch.sh); those that look at papers need poppler, in the same way (tests/papers/fetch.sh).
-# DUNLIN_TEST_INSTALL=no forbids both; the closing lines then say what was not run.
+# installed (tests/servers/fetch.sh); those that look at papers need poppler, in the same way (tests/papers/fetch.sh), and the
+# one that has another program check our signatures needs dkimpy (tests/mail/fetch.sh).
+# DUNLIN_TEST_INSTALL=no forbids all three; the closing lines then say what was not run.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -41,6 +42,14 @@ elif ! pictures_said=$(tests/papers/fetch.sh "$poppler" 2>&1); then
     pictures_not_run=$(tail -n 1 <<<"$pictures_said")
 fi
 
+dkimpy=${CARGO_TARGET_DIR:-target}/dkimpy
+signatures_not_run=""
+if [ "${DUNLIN_TEST_INSTALL:-yes}" = no ] && [ ! -x "$dkimpy/python3" ]; then
+    signatures_not_run="DUNLIN_TEST_INSTALL=no"
+elif ! signatures_said=$(tests/mail/fetch.sh "$dkimpy" 2>&1); then
+    signatures_not_run=$(tail -n 1 <<<"$signatures_said")
+fi
+
 cargo fmt --check
 cargo clippy --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
@@ -57,4 +66,9 @@ if [ -z "$pictures_not_run" ]; then
     PATH="$(realpath "$poppler"):$PATH" cargo test --test papers -- --ignored
 else
     echo "NOT RUN: the tests that look at papers with poppler: $pictures_not_run" >&2
+fi
+if [ -z "$signatures_not_run" ]; then
+    PATH="$(realpath "$dkimpy"):$PATH" cargo test --test mail -- --ignored
+else
+    echo "NOT RUN: the test that has dkimpy check our signatures: $signatures_not_run" >&2
 fi

@@ -9,10 +9,13 @@ use crate::cli::outbox::failed;
 use crate::cli::print::{counted, json, number, out, say, table};
 use crate::cli::session::Session;
 use crate::cli::{Common, Exit, day};
-use crate::domain::date::Date;
+use crate::domain::date::{Date, shifted};
 use crate::domain::hold::HoldKind;
 use crate::engine::act::{Act, Done};
 use crate::engine::holds::{HoldView, Holds, Outcome};
+
+/// How many days a hold that has ended by itself stays in the list.
+const ENDED_DAYS: i32 = 7;
 
 #[derive(Args, Debug)]
 pub(crate) struct HoldArgs {
@@ -38,7 +41,7 @@ enum HoldVerb {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// List the holds that stand, and promises that were broken
+    /// List the holds that stand, promises that were broken, and what has ended by itself in the last seven days
     List {
         /// Those that have ended, too
         #[arg(long)]
@@ -47,6 +50,7 @@ enum HoldVerb {
     /// End a hold before its day; of a broken promise, note that you have seen to it
     End {
         /// The hold's id, as the list shows it
+        #[arg(value_parser = hold_id)]
         id: i64,
     },
 }
@@ -62,12 +66,19 @@ pub(crate) fn hold(common: &Common, args: &HoldArgs) -> Exit {
     performed(common, args).unwrap_or_else(|exit| exit)
 }
 
+/// Reads the id of a hold; people write the customer or the invoice instead.
+fn hold_id(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "write the number that `dunlin hold list` shows in its first column".to_owned())
+}
+
 fn performed(common: &Common, args: &HoldArgs) -> Result<Exit, Exit> {
     let session = Session::open(common)?;
     match args.verb.as_ref().unwrap_or(&HoldVerb::List { all: false }) {
         HoldVerb::List { all } => {
             let today = session.day(None);
-            let holds = Holds::open(&session.workspace).map_err(failed)?.map(|holds| holds.list(*all));
+            let since = shifted(today, -ENDED_DAYS);
+            let holds = Holds::open(&session.workspace).map_err(failed)?;
+            let holds = holds.map(|holds| if *all { holds.all() } else { holds.recent(since) });
             list(common, &holds.transpose().map_err(failed)?.unwrap_or_default(), today);
             Ok(Exit::Done)
         }

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::domain::date::Date;
 use crate::engine::workspace::Workspace;
 use crate::store::suppressions::{suppressed, unknown_addresses};
 use crate::store::{StoreError, holds, open_reader};
@@ -22,12 +23,20 @@ impl Holds {
         Ok(open_reader(&workspace.database_path())?.map(Self))
     }
 
-    /// Returns the holds that stand and the promises that were broken, or all there ever were.
+    /// Returns the holds that stand, the promises that were broken, and what has ended by itself since the day `since`.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn list(&self, all: bool) -> Result<Vec<HoldView>, StoreError> {
-        holds::holds(&self.0, all)
+    pub fn recent(&self, since: Date) -> Result<Vec<HoldView>, StoreError> {
+        holds::recent_holds(&self.0, since)
+    }
+
+    /// Returns all holds there ever were.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn all(&self) -> Result<Vec<HoldView>, StoreError> {
+        holds::holds(&self.0, true)
     }
 
     /// Returns the suppressed addresses.

@@ -116,6 +116,18 @@ pub(crate) fn is_over_for_today(words: &str) -> bool {
     has_one(&bare(words), WORDS_OF_A_DAY)
 }
 
+/// Returns whether a refusal leaves no doubt that it is our account, tenant or address that is meant, and not one message: it is
+/// suspended, blocked, or has sent all that it may.
+pub(crate) fn is_about_account(reply: &Reply) -> bool {
+    let text = bare(&reply.text);
+    has_one(&text, WORDS_OF_A_DAY)
+        || has_one(&text, WORDS_OF_AN_ACCOUNT)
+        || matches!(
+            reply.enhanced,
+            Some((5, 7, 232 | 233 | 501..=503 | 511 | 705 | 708 | 750) | (5, 1, 90) | (5, 4, 5) | (5, 2, 252))
+        )
+}
+
 fn is_about_us(stage: Stage, reply: &Reply) -> bool {
     match reply.enhanced {
         Some((5, 7, detail)) if ACCOUNT_DETAILS.contains(&detail) => true,

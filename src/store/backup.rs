@@ -62,7 +62,10 @@ fn check_target(database: &Path, file: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     let is_same = || Some(file.canonicalize().ok()? == database.canonicalize().ok()?);
-    if is_same().unwrap_or(true) || beside(file, "-wal").exists() || beside(file, ".lock").exists() {
+    if is_same().unwrap_or(true) {
+        return Err(StoreError::Itself { path: file.to_owned() });
+    }
+    if beside(file, "-wal").exists() || beside(file, ".lock").exists() {
         return Err(StoreError::InUse { path: file.to_owned() });
     }
     match open_plain_reader(file).and_then(|reader| check_owner(&reader, file)) {

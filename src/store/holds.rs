@@ -261,6 +261,15 @@ pub fn holds(connection: &Connection, all: bool) -> Result<Vec<HoldView>, StoreE
     read(connection, if all { "?1 = ''" } else { open }, "")
 }
 
+/// Returns what [`holds`] does without `all`, and what has ended by itself since the day `since`.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn recent_holds(connection: &Connection, since: Date) -> Result<Vec<HoldView>, StoreError> {
+    let condition = "ended_at_ms is null or outcome = 'broken' and settled_by is null or ended_by is null and until >= ?1";
+    read(connection, condition, &since.to_string())
+}
+
 /// Returns how many promises were broken and nobody has seen to.
 ///
 /// # Errors

@@ -109,6 +109,12 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
+    /// A copy was to be written over the database that it is a copy of.
+    #[error("{path} is the database itself; name another file for the copy")]
+    Itself {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is some other program's database.
     #[error("{path} is not a dunlin database")]
     Foreign {

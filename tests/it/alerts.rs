@@ -333,9 +333,14 @@ async fn an_account_that_may_send_no_more_today_is_told_of_and_left_alone_for_an
     daemon.clock_to("2026-03-10T08:00:01Z").await;
     until(&daemon, &workspace, |reasons| reasons.contains(&(ReasonKind::ServerFault, "primary".to_owned()))).await;
     is_spent.store(false, Ordering::SeqCst);
-    // More than the daemon takes in at once, so that it has looked at its clock.
-    for _ in 0..20 {
-        daemon.clock_to("2026-03-10T08:59:00Z").await;
+    daemon.clock_to("2026-03-10T08:59:00Z").await;
+    // A delivery would begin before a changed rule is read, and come to something while more of them are.
+    let rule = workspace.read("rules/overdue.yaml");
+    for count in 1..=5 {
+        let before = daemon.live.snapshot(None, dunlin::port::Clock::now(&*daemon.clock)).generation;
+        workspace.write("rules/overdue.yaml", &format!("{rule}# {count}\n"));
+        daemon.nudge().await;
+        daemon.until(|status| status.generation != before).await;
     }
     let attempted = rows(&workspace, "select cast(count(*) as text) from attempt");
     assert_eq!((attempted, server.taken().len()), (vec!["1".to_owned()], 0));

@@ -63,6 +63,9 @@ fn a_backup_that_is_killed_leaves_the_last_one_and_one_made_while_a_daemon_sends
     let file = workspace.path().join("safe.db");
     let path = file.to_str().unwrap().to_owned();
     assert_eq!(workspace.dunlin(&["backup", &path]).code, Some(0));
+    // A job in the wrong folder must not look as if it had made one.
+    let nothing = Workspace::new(9, 0).dunlin(&["backup", &path]);
+    assert!(nothing.code == Some(1) && nothing.err.contains("There is no database at"), "{nothing:?}");
     let before = fs::read(&file).unwrap();
     let part = workspace.path().join("safe.db.part");
     let mut killed = 0;

@@ -95,6 +95,12 @@ async fn a_hold_takes_back_what_is_queued_and_ends_by_itself() {
     for words in ["invoice INV-0001", "ended by itself", "customer C0002", "ended by alice", "as agreed"] {
         assert!(all.contains(words), "{words}\n{all}");
     }
+    // What ended by itself a moment ago is told without being asked for.
+    crate::daemon::meddle(&workspace, "update hold set until = date('now', '-2 day')");
+    let recent = workspace.dunlin(&["hold", "list"]).out;
+    assert!(recent.contains("INV-0001") && recent.contains("ended by itself") && !recent.contains("C0002"), "{recent}");
+    let named = workspace.dunlin(&["hold", "end", "INV-0001"]);
+    assert!(named.err.contains("write the number that `dunlin hold list` shows"), "{}", named.err);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::domain::id::{SenderId, ServerId};
 use crate::outbox::attempt::{Attempt, Outcome, Stage};
 use crate::outbox::retry::{RetryPolicy, wait};
 use crate::port::Transport;
-use crate::smtp::verdict::{is_over_for_today, is_throttling};
+use crate::smtp::verdict::{is_about_account, is_over_for_today, is_throttling};
 use crate::store::outbox::Queued;
 
 /// How many messages of one sender a server must turn away as not ours to send, with none taken between,
@@ -102,7 +102,7 @@ struct Doubt {
     messages: BTreeSet<i64>,
     /// What it said last.
     fault: Fault,
-    /// Whether that leaves no doubt: the account may send no more today.
+    /// Whether that leaves no doubt: the account is suspended, or may send no more today.
     is_certain: bool,
 }
 
@@ -276,7 +276,7 @@ impl<'d> Servers<'d> {
                     is_certain: false,
                 });
                 let was_enough = doubt.is_enough();
-                doubt.is_certain |= is_over_for_today(&fault.words);
+                doubt.is_certain |= attempt.reply.as_ref().is_some_and(is_about_account);
                 doubt.fault = fault;
                 doubt.messages.insert(message.id);
                 if doubt.is_enough() && !was_enough {

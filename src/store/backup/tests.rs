@@ -84,7 +84,7 @@ fn what_is_no_backup_is_not_written_over_and_a_backup_that_fails_leaves_the_last
     fs::write(&notes, "mine").unwrap();
     assert!(matches!(back_up(&notes), Err(StoreError::NotOurs { .. })));
     assert_eq!(fs::read_to_string(&notes).unwrap(), "mine");
-    assert!(matches!(back_up(&path), Err(StoreError::InUse { .. })), "the database itself");
+    assert!(matches!(back_up(&path), Err(StoreError::Itself { .. })), "the database itself");
     assert!(matches!(back_up(&folder.path().join("nowhere/b.db")), Err(StoreError::File { .. })));
 
     back_up(&file).unwrap();

@@ -66,6 +66,17 @@ fn end(servers: &mut Servers<'_>, place: usize, (id, sender): (i64, &str), stage
         400..500 => Outcome::Deferred,
         _ => Outcome::ServerFault,
     };
+    end_as(servers, place, (id, sender), (stage, outcome), reply, now);
+}
+
+fn end_as(
+    servers: &mut Servers<'_>,
+    place: usize,
+    (id, sender): (i64, &str),
+    (stage, outcome): (Stage, Outcome),
+    reply: (u16, &str),
+    now: Timestamp,
+) {
     let attempt = Attempt {
         server: servers.id(place).clone(),
         started_at: now,
@@ -175,4 +186,20 @@ fn a_sender_that_a_server_does_not_want_is_tried_again_there_too_and_others_are_
     servers.try_again(at(600));
     end(&mut servers, 1, (1, "hr"), Stage::FinalDot, TAKEN, at(600));
     assert_eq!((choose(&servers, "hr", at(600)), servers.faults()), (Choice::Server(1), vec![]));
+}
+
+#[test]
+fn one_answer_is_enough_where_the_account_is_meant_and_nothing_else_can_be() {
+    for (reply, retry) in [
+        ((554, "Message rejected: Sending suspended for this account."), 300),
+        ((550, "Daily user sending limit exceeded."), 3_600),
+        ((454, "Throttling failure: Daily message quota exceeded."), 3_600),
+    ] {
+        let house = House::new();
+        let mut servers = house.servers();
+        let outcome = Outcome::ServerFault;
+        end_as(&mut servers, 1, (1, "hr"), (Stage::FinalDot, outcome), reply, at(0));
+        assert_eq!((choose(&servers, "hr", at(0)), servers.next_try()), (Choice::None, Some(at(retry))), "{reply:?}");
+        assert_eq!(choose(&servers, "ar", at(0)), Choice::Server(0));
+    }
 }
