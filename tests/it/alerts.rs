@@ -15,6 +15,9 @@ use crate::daemon::{Process, Running, Set, arrivals, at_nine, meddle, rows};
 use crate::server::{Server, reply};
 use crate::workspace::Workspace;
 
+/// How long something may take that is about to come.
+const LONG: std::time::Duration = std::time::Duration::from_secs(120);
+
 const BROKEN: (&str, &str) = ("kind: reminder", "kind: remnider");
 
 /// A workspace with a rule at nine in Berlin, nobody due, and persons who are told by mail.
@@ -121,6 +124,7 @@ fn refusing() -> u16 {
 
 /// Waits, in the daemon's own time, until its reasons are as `is_so` asks, the outbox included.
 async fn until(daemon: &Running, workspace: &Workspace, is_so: impl Fn(&[(ReasonKind, String)]) -> bool) {
+    let began = std::time::Instant::now();
     loop {
         let reader = dunlin::store::open_reader(&workspace.path().join("dunlin.db")).unwrap();
         let status = daemon.live.snapshot(reader.as_ref(), dunlin::port::Clock::now(&*daemon.clock));
@@ -128,6 +132,7 @@ async fn until(daemon: &Running, workspace: &Workspace, is_so: impl Fn(&[(Reason
         if is_so(&reasons) {
             return;
         }
+        assert!(began.elapsed() < LONG, "{reasons:?}");
         tokio::task::yield_now().await;
     }
 }
