@@ -221,3 +221,19 @@ fn an_address_that_a_server_does_not_know_is_offered_for_suppression() {
     let plan = workspace.dunlin(&["plan", "--as-of", AS_OF]);
     assert_eq!(plan.code, Some(0), "{plan:?}");
 }
+
+#[test]
+fn a_dispute_is_noted_however_old_the_ledger_is() {
+    let workspace = Workspace::new(9, 1);
+    workspace.edit("config.yaml", "  currency: EUR", "  currency: EUR\n  max_age: 24 h");
+    for file in ["customers.csv", "invoices.csv"] {
+        workspace.changed_at(file, "2026-01-01T00:00:00Z".parse().unwrap());
+    }
+    let run = workspace.dunlin(&["run", "--wait", "0"]);
+    assert!(run.err.contains("The ledger is too old"), "{}", run.err);
+    let held = ["hold", "add", "INV-0001", "--kind=dispute", "--until=2999-01-01", "--reason=phoned"];
+    let added = workspace.dunlin(&held);
+    assert!(added.code == Some(0) && added.out.starts_with("Hold 1: dispute on invoice INV-0001"), "{added:?}");
+    // Who is meant is found in it all the same.
+    assert_eq!(workspace.dunlin(&["hold", "add", "INV-7", "--kind=dispute", "--until=2999-01-01", "--reason=x"]).code, Some(1));
+}
