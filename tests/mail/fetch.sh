@@ -3,30 +3,21 @@
 # another program check our signatures. Nothing is installed. Says nothing where it is there already; fails with one line where
 # it cannot be had.
 set -euo pipefail
+. "$(dirname "$0")/../debian.sh"
 
 folder=$(realpath -m "${1:?the folder to fill}")
 [ -x "$folder/python3" ] && exit 0
-refuse() { echo "$1" >&2; exit 1; }
 mkdir -p "$folder"
 asks='import dkim, nacl.signing'
 if command -v python3 >/dev/null && python3 -c "$asks" 2>/dev/null; then
     ln -sf "$(command -v python3)" "$folder/python3"
     exit 0
 fi
-for command in apt-get dpkg; do
-    command -v "$command" >/dev/null || refuse "no $command"
-done
+need apt-get dpkg
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-chmod 777 "$work"
-wanted=(python3-dkim python3-nacl)
-closure() {
-    { printf '%s\n' "${wanted[@]}"; apt-get install --simulate --no-install-recommends "${wanted[@]}" 2>/dev/null | awk '/^Inst/ {print $2}'; } | sort -u
-}
-# The lists may be missing on a fresh machine, or be too old for what the archive still has.
-fetch() { (cd "$work" && rm -f ./*.deb && apt-get download -qq $(closure)) >/dev/null 2>"$work/said"; }
-fetch || { apt-get update -qq >/dev/null 2>&1 && fetch; } || refuse "apt-get cannot download: $(tail -n 1 "$work/said")"
+download "python3-dkim python3-nacl"
 for deb in "$work"/*.deb; do dpkg -x "$deb" "$folder/house"; done
 # The system's own python3 if it is Debian's, for whom these packages are made; else the one that came along.
 program=/usr/bin/python3

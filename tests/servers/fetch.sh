@@ -3,6 +3,7 @@
 # Nothing is installed: no service starts, no user is made, no file outside the folder changes. Needs root for the
 # device nodes, and apt-get. Says nothing where the folder is there already; fails with one line where it cannot be made.
 set -euo pipefail
+. "$(dirname "$0")/../debian.sh"
 
 house=$(realpath -m "${1:?the folder to fill}")
 # What the folder is made of; another list or release makes it anew.
@@ -10,28 +11,12 @@ groups=("postfix" "exim4-daemon-light" "dovecot-core dovecot-submissiond")
 stamp="1 ${groups[*]} $(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}")"
 
 [ "$(cat "$house/stamp" 2>/dev/null)" = "$stamp" ] && exit 0
-refuse() { echo "$1" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || refuse "not root"
-for command in apt-get dpkg ldd chroot; do
-    command -v "$command" >/dev/null || refuse "no $command"
-done
+need apt-get dpkg ldd chroot
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# Where apt-get's own user can write, downloads are not made as root.
-chmod 777 "$work"
-
-closure() {
-    local group
-    for group in "${groups[@]}"; do
-        # The servers themselves, and of what they need that which the system lacks.
-        tr ' ' '\n' <<<"$group"
-        apt-get install --simulate --no-install-recommends $group 2>/dev/null | awk '/^Inst/ {print $2}'
-    done | sort -u
-}
-# The lists may be missing on a fresh machine, or be too old for what the archive still has.
-fetch() { (cd "$work" && rm -f ./*.deb && apt-get download -qq $(closure)) >/dev/null 2>"$work/said"; }
-fetch || { apt-get update -qq >/dev/null 2>&1 && fetch; } || refuse "apt-get cannot download: $(tail -n 1 "$work/said")"
+download "${groups[@]}"
 
 rm -rf "$house"
 mkdir -p "$house"
