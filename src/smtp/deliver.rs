@@ -31,21 +31,19 @@ pub(crate) async fn deliver(session: &mut Session, outgoing: &Outgoing, gate: &d
     session.is_mail_answered = false;
     let ahead = session.ahead.take();
     let is_offered = ahead.is_some();
-    let (suitable, left_out) = if is_offered {
+    let (suitable, left_out, prepared) = match ahead {
         // What went ahead was found to suit before.
-        (Cow::Borrowed(outgoing), vec![])
-    } else {
-        match suited(&session.extensions, outgoing) {
-            Ok(suited) => suited,
+        Some(envelope) => (Cow::Borrowed(outgoing), vec![], Ok(envelope)),
+        None => match suited(&session.extensions, outgoing) {
+            Ok(Suited { outgoing, left_out, is_ascii }) => {
+                let prepared = prepare(&session.extensions, &outgoing, is_ascii);
+                (outgoing, left_out, prepared)
+            }
             // Not a byte was sent: the connection is as clean as it was.
             Err(fault) => return Ending::fault(Stage::MailFrom, Outcome::Unsuited, fault),
-        }
+        },
     };
     let outgoing = &*suitable;
-    let prepared = match ahead {
-        Some(envelope) => Ok(envelope),
-        None => prepare(&session.extensions, outgoing),
-    };
     let prepared = prepared
         .and_then(|envelope| Ok((envelope, stuffed(&outgoing.signatures, &outgoing.bytes).map_err(|fault| fault.to_string())?)));
     let (envelope, content) = match prepared {
@@ -66,10 +64,16 @@ pub(crate) async fn deliver(session: &mut Session, outgoing: &Outgoing, gate: &d
     ending
 }
 
-/// A message as a server can be offered it, and the recipients left out of it with the reason.
-type Suited<'o> = (Cow<'o, Outgoing>, Vec<(CompactString, Reply)>);
+/// A message as a server can be offered it.
+struct Suited<'o> {
+    outgoing: Cow<'o, Outgoing>,
+    /// The recipients left out of it, with the reason.
+    left_out: Vec<(CompactString, Reply)>,
+    /// Whether the whole message has no letter beyond ASCII.
+    is_ascii: bool,
+}
 
-/// Returns the message as this server can be offered it, and the recipients left out since it cannot know their letters.
+/// Returns the message as this server can be offered it, without the recipients whose letters it cannot know.
 ///
 /// # Errors
 /// Why this server cannot take it, in words.
@@ -98,12 +102,13 @@ fn suited<'o>(offer: &Extensions, outgoing: &'o Outgoing) -> Result<Suited<'o>, 
         }
         let refused = |recipient: &Recipient| (recipient.address.clone(), not_offered());
         let left_out = international.into_iter().map(refused).collect();
-        return Ok((Cow::Owned(Outgoing { recipients: left, ..outgoing.clone() }), left_out));
+        let outgoing = Cow::Owned(Outgoing { recipients: left, ..outgoing.clone() });
+        return Ok(Suited { outgoing, left_out, is_ascii });
     }
     if !is_ascii && !offer.eight_bit {
         return Err("The message has bytes beyond ASCII, which the server does not take (no 8BITMIME)".to_owned());
     }
-    Ok((Cow::Borrowed(outgoing), vec![]))
+    Ok(Suited { outgoing: Cow::Borrowed(outgoing), left_out: vec![], is_ascii })
 }
 
 /// Returns what stands for a server's reply about a recipient it was not asked about. Source: RFC 6531 §3.5 (553, X.6.7).
@@ -139,17 +144,15 @@ impl Envelope {
     }
 }
 
-/// Writes the commands that offer the message.
+/// Writes the commands that offer the message; `is_ascii` says whether all of it is ASCII.
 ///
 /// # Errors
 /// Why no server can be given this message, in words.
-fn prepare(offer: &Extensions, outgoing: &Outgoing) -> Result<Envelope, String> {
-    let message = &*outgoing.bytes;
+fn prepare(offer: &Extensions, outgoing: &Outgoing, is_ascii: bool) -> Result<Envelope, String> {
     if !(1..=RECIPIENTS_MAX).contains(&outgoing.recipients.len()) {
         let count = outgoing.recipients.len();
         return Err(format!("The message has {count} recipients; it must have 1 to {RECIPIENTS_MAX}"));
     }
-    let is_ascii = message.is_ascii();
     let (eight_bit, smtp_utf8) = (!is_ascii, needs_utf8(outgoing, is_ascii));
     let size = (offer.size != SizeOffer::Absent).then_some(outgoing.byte_count());
     write_envelope(outgoing, MailParameters { size, eight_bit, smtp_utf8 }).map_err(|fault| fault.to_string())
@@ -360,8 +363,8 @@ impl Dialogue<'_> {
         }
         // One that this server cannot be given, or not to all of its recipients, is told so when its turn comes.
         let (offer, outgoing) = (&self.session.extensions, next.next()?);
-        suited(offer, outgoing).ok().filter(|(_, left_out)| left_out.is_empty())?;
-        prepare(offer, outgoing).ok()
+        let suited = suited(offer, outgoing).ok().filter(|suited| suited.left_out.is_empty())?;
+        prepare(offer, outgoing, suited.is_ascii).ok()
     }
 
     /// Returns the ending for bytes that could not be sent at `stage`: by the reply with which the server hung up, if any.
@@ -427,7 +430,7 @@ mod tests {
     #[test]
     fn the_envelope_knows_where_each_command_ends() {
         let outgoing = outgoing(2, "A: b\r\n\r\n.\r\n");
-        let envelope = prepare(&Extensions::default(), &outgoing).unwrap();
+        let envelope = prepare(&Extensions::default(), &outgoing, true).unwrap();
         let commands: Vec<_> = (0..4).map(|index| str::from_utf8(&envelope.bytes[envelope.range(index)]).unwrap()).collect();
         let rcpt = "RCPT TO:<a@b.example>\r\n";
         assert_eq!(commands, ["MAIL FROM:<x@y.example>\r\n", rcpt, rcpt, "DATA\r\n"]);
@@ -436,7 +439,7 @@ mod tests {
     #[test]
     fn a_message_has_somebody_to_go_to_and_not_too_many() {
         for (count, is_taken) in [(0, false), (1, true), (RECIPIENTS_MAX, true), (RECIPIENTS_MAX + 1, false)] {
-            let fault = prepare(&Extensions::default(), &outgoing(count, "")).err();
+            let fault = prepare(&Extensions::default(), &outgoing(count, ""), true).err();
             let expected = (!is_taken).then(|| format!("The message has {count} recipients; it must have 1 to {RECIPIENTS_MAX}"));
             assert_eq!(fault, expected);
         }
@@ -446,7 +449,7 @@ mod tests {
     fn an_address_that_could_break_out_is_never_written() {
         let mut outgoing = outgoing(1, "");
         outgoing.recipients[0].address = "a@b.example>\r\nRCPT TO:<c@d.example".into();
-        let fault = prepare(&Extensions::default(), &outgoing).err().unwrap();
+        let fault = prepare(&Extensions::default(), &outgoing, true).err().unwrap();
         assert!(fault.ends_with("cannot stand in an SMTP envelope"), "{fault}");
     }
 }

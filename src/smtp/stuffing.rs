@@ -11,8 +11,8 @@ pub const FINAL_DOT: &[u8] = b".\r\n";
 #[error("The message holds a lone CR or LF, which no server may be sent")]
 pub struct LoneLineEnd;
 
-/// From how many bytes on a message is sent from where it is, not from a copy: a copy costs less than many small writes.
-const LARGE_BYTES: usize = 1 << 20;
+/// From how many bytes on a message is sent from where it is, not from a copy: a copy of less costs less than another write.
+const LARGE_BYTES: usize = 1 << 16;
 
 /// A message as it goes over the wire after DATA: pieces of it where it is large, else a copy.
 #[derive(Debug, PartialEq, Eq)]
