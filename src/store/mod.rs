@@ -84,6 +84,9 @@ const MIGRATIONS: &[&str] = &[
 /// stays on disk after that.
 const LOG_BYTES_MAX: i64 = 16 << 20;
 
+/// How long one connection waits for another to let go of the database.
+const BUSY_AFTER: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Why the store cannot be used.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -260,7 +263,7 @@ fn open_plain_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags);
     let connection = connection.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
     settle_plans(&connection)?;
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY_AFTER)?;
     Ok(connection)
 }
 
@@ -296,7 +299,7 @@ fn open_locked(path: &Path, lock: File, instance: &str, now: Timestamp) -> Resul
     check_links(path)?;
     let mut connection = Connection::open(path).map_err(open)?;
     settle_plans(&connection)?;
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY_AFTER)?;
     // Before anything is changed: a foreign file stays as it is.
     let version = check_owner(&connection, path)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(open)?;

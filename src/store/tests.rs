@@ -270,6 +270,29 @@ async fn a_large_mail_is_stored_read_copied_and_checked_byte_by_byte() {
 }
 
 #[tokio::test]
+async fn the_log_of_a_large_run_is_cut_off_before_the_run_is_told_as_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();
+    let log_bytes = || std::fs::metadata(folder.path().join("a.db-wal")).unwrap().len();
+    let large = |key: &str, number: &str| {
+        let text = vec![b'x'; 3 * LOG_BYTES_MAX as usize];
+        MessageRow { body: Some(Body::new(text, None)), ..message(key, number, State::Queued) }
+    };
+    add(&store, large("k1", "1")).await.unwrap();
+    assert_eq!(log_bytes(), 0);
+
+    // Somebody who reads is not waited for; the next commit after they have gone cuts it off.
+    let reader = store.reader().unwrap();
+    let view = reader.unchecked_transaction().unwrap();
+    assert_eq!(outbox::state_counts(&view).unwrap(), [(State::Queued, 1)]);
+    add(&store, large("k2", "2")).await.unwrap();
+    assert!(log_bytes() > 3 * LOG_BYTES_MAX as u64, "it is still read from");
+    drop(view);
+    add(&store, message("k3", "3", State::Queued)).await.unwrap();
+    assert_eq!(log_bytes(), 0);
+}
+
+#[tokio::test]
 async fn a_full_disk_is_reported_and_nothing_counts_as_stored() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("a.db"), "test", at(0)).unwrap();

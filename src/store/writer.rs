@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::date::Timestamp;
 use crate::store::home::{Difference, Seal, move_on};
-use crate::store::{Opened, StoreError, open_reader, open_writer};
+use crate::store::{BUSY_AFTER, LOG_BYTES_MAX, Opened, StoreError, beside, open_reader, open_writer};
 
 /// The most operations in one commit; bounds how long one waits for the others.
 const GROUP_MAX: usize = 256;
@@ -215,18 +215,25 @@ impl Drop for Store {
 struct OpenedFile {
     path: PathBuf,
     file: Option<(u64, u64)>,
+    /// SQLite's log beside it.
+    log: PathBuf,
 }
 
 impl OpenedFile {
     fn of(path: &Path) -> Self {
         // Links in it are followed anew at each check, as by whoever opens it to read.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self { file: file_id(&path), path }
+        Self { file: file_id(&path), log: beside(&path, "-wal"), path }
     }
 
     /// Refuses to go on where the file is no longer the one that was opened: SQLite would not notice.
     fn check(&self) -> Result<(), Unstored> {
         if file_id(&self.path) == self.file { Ok(()) } else { Err(Unstored::Strayed(self.path.clone())) }
+    }
+
+    /// Returns how long the log's file is.
+    fn log_bytes(&self) -> u64 {
+        std::fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 }
 
@@ -338,10 +345,7 @@ fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut s
             }
             Err(RecvTimeoutError::Timeout) => {
                 has_log = false;
-                // Somebody who reads holds it up; then the next rest does it.
-                if let Err(error) = connection.execute_batch("pragma wal_checkpoint(truncate)") {
-                    tracing::debug!(%error, "The database's log could not be cut off");
-                }
+                cut_log(connection);
                 continue;
             }
         };
@@ -361,11 +365,27 @@ fn write_groups(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, mut s
         }
         // Before anybody acts on what is stored: the seal is to know of it.
         let committed = committed.map(|seal| sealer.committed(seal));
+        if committed.is_ok() && opened.log_bytes() > 2 * LOG_BYTES_MAX.unsigned_abs() {
+            // Cutting off what a large run has left there takes long. Now nobody waits for it with a mail on the wire.
+            cut_log(connection);
+        }
         for job in group {
             job.finish(committed.clone());
         }
     }
     sealer.end(connection, opened);
+}
+
+/// Puts SQLite's log into the database and cuts it off. Somebody who reads holds it up, and is not waited for: the next rest, or the
+/// next commit, tries again.
+fn cut_log(connection: &Connection) {
+    let cut = connection.busy_timeout(Duration::ZERO).and_then(|()| {
+        let cut = connection.execute_batch("pragma wal_checkpoint(truncate)");
+        connection.busy_timeout(BUSY_AFTER).and(cut)
+    });
+    if let Err(error) = cut {
+        tracing::debug!(%error, "The database's log could not be cut off");
+    }
 }
 
 /// Runs the first job of `group` and whatever is waiting behind it in one transaction, which stays open; returns what the seal is
