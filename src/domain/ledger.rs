@@ -73,6 +73,15 @@ impl Attributes {
         Some(row)
     }
 
+    /// Makes room for so many rows in all, as long as those that are there. A guess is enough; it only saves copying.
+    fn reserve(&mut self, rows: usize) {
+        let known = self.ends.len().checked_div(self.names.len()).unwrap_or(0);
+        let Some(row_bytes) = self.text.len().checked_div(known) else { return };
+        let more = rows.saturating_sub(known);
+        self.text.reserve(more * row_bytes);
+        self.ends.reserve(more * self.names.len());
+    }
+
     /// Gives back memory kept for growing.
     fn shrink(&mut self) {
         self.text.shrink_to_fit();

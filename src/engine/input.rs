@@ -80,7 +80,7 @@ struct Contacts<'a>(&'a Customer);
 
 impl Serialize for Contacts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.contacts.iter().map(|contact| (contact.key.as_str(), &contact.addresses)))
+        serializer.collect_map(self.0.contacts.iter().map(|(key, addresses)| (key, addresses.collect::<Vec<_>>())))
     }
 }
 

@@ -4,7 +4,7 @@
 //! Not only paid invoices count: a new tag, a hold, another address, a changed rule or a broken one all show in the
 //! plan, and a message stays only if the plan would make the very same one.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -22,12 +22,11 @@ use crate::engine::reading::{Reading, Unread, look, read_beside, stale_at};
 use crate::engine::run::mode_word;
 use crate::engine::workspace::Workspace;
 use crate::plan::history::{MailKind, PastMail};
-use crate::plan::key::MessageKey;
-use crate::plan::{Matter, PlannedMessage, Question, plan_within};
+use crate::plan::{Matter, PlannedMessage, Question, plan_each};
 use crate::port::Pending;
 use crate::rule::RuleSet;
 use crate::source::csv::FileChange;
-use crate::store::outbox::{Leftover, leftover_runs, leftovers};
+use crate::store::outbox::{leftover, leftover_runs, leftovers};
 use crate::store::{Queue, Store, StoreError, history};
 
 /// What a re-check did.
@@ -112,35 +111,35 @@ fn judge(
                 Some(scope) => Some(scope),
                 None => {
                     // Its customer or invoice has gone from the ledger: nothing is due of it.
-                    leftovers(&reader, run.id, |message| stale.push(message.id))?;
+                    leftovers(&reader, run.id, |id| stale.push(id))?;
                     continue;
                 }
             },
         };
         let question = Question { as_of, scheduled_on: run.scheduled_on, only, own_run: Some(run.id) };
-        let plan = plan_within(&rules, ledger, &past, question);
         // What is attached does not tell whether a mail is still due.
         let attachments = Attachments::left_out();
-        let composer = Composer { workspace, rules: &rules, ledger, plan: &plan, now, attachments: &attachments };
-        let planned: HashMap<MessageKey, &PlannedMessage> =
-            plan.messages.iter().map(|message| (composer.key(message), message)).collect();
-        let still_due = |message: &Leftover| {
-            let fresh = *planned.get(message.message_key.as_str())?;
-            let composed = composer.compose(fresh, &[]).ok()?;
+        let is_last = place + 1 == runs.len();
+        let (mut due, mut kept) = (HashSet::new(), Vec::new());
+        // Customer by customer, since a plan of all of them takes more memory than the whole of sending.
+        plan_each(&rules, ledger, &past, question, |plan, fresh| {
+            let composer = Composer { workspace, rules: &rules, ledger, plan, now, attachments: &attachments };
+            let Some(message) = leftover(&reader, run.id, &composer.key(fresh))? else { return Ok(()) };
             let is_the_same = plain(fresh.total, fresh.currency) == message.total
                 && fresh.sender(&rules).as_str() == message.sender_id
-                && composed.recipients == message.recipients;
-            is_the_same.then_some(fresh)
-        };
-        let is_last = place + 1 == runs.len();
-        let mut kept = Vec::new();
-        leftovers(&reader, run.id, |message| match still_due(message) {
-            Some(fresh) => {
-                kept_count += 1;
+                && composer.compose(fresh, &[]).is_ok_and(|composed| composed.recipients == message.recipients);
+            if is_the_same {
+                due.insert(message.id);
                 // Only a later run's messages ask for it.
                 kept.extend(past_mail(fresh, &rules, ledger, as_of, run.id).filter(|_| !is_last));
             }
-            None => stale.push(message.id),
+            Ok::<(), StoreError>(())
+        })?;
+        kept_count += due.len();
+        leftovers(&reader, run.id, |id| {
+            if !due.contains(&id) {
+                stale.push(id);
+            }
         })?;
         kept.into_iter().for_each(|(customer, mail)| past.add_mail(customer, mail));
     }

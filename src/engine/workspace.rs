@@ -1,6 +1,6 @@
 //! A workspace, loaded: config, rules, scripts, templates and calendars, checked as one generation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::config::{self, CalendarSettings, Config, Mode, ReadCalendar, SystemSecrets};
 use crate::domain::date::{Date, DayUnit, Timestamp, days_between};
-use crate::domain::id::{RecipientKey, RuleId, TemplateName};
+use crate::domain::id::{LevelId, RecipientKey, RuleId, TemplateName};
 use crate::domain::ledger::Ledger;
 use crate::domain::problem::{Place, Problem, Severity};
 use crate::domain::rate_table::RateTable;
@@ -39,7 +39,7 @@ pub use crate::source::csv::FileChange;
 use crate::source::csv::{CsvLedger, CsvSource, CsvTable};
 use crate::store::texts::GenerationText;
 use crate::store::thread::thread;
-use crate::store::{Queue, StoreError, history, open_reader};
+use crate::store::{Queue, StoreError, history, ids_on_record, open_reader};
 use crate::template::{ImageFile, LentFilter, TemplateFile, Templates};
 
 /// How many coming statements of a rule are looked at for days between them: a year of monthly ones.
@@ -364,6 +364,14 @@ impl Workspace {
         }
     }
 
+    /// Returns the ids of rules and levels that what was sent before stands under; none where there is no database yet.
+    fn ids_on_record(&self) -> Result<BTreeMap<RuleId, BTreeSet<LevelId>>, StoreError> {
+        match open_reader(&self.database_path())? {
+            Some(reader) => ids_on_record(&reader, history_mode(&self.config.mode)),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
     /// Returns the Message-IDs of the mails that a reminder about these documents goes on from; none where there is no
     /// database yet.
     ///
@@ -379,21 +387,18 @@ impl Workspace {
     /// Returns a warning for every rule and level that has a history and is gone: what was sent under it would be
     /// forgotten.
     pub fn history_problems(&self) -> Vec<Problem> {
-        let history = match self.history() {
-            Ok(history) => history,
+        let on_record = match self.ids_on_record() {
+            Ok(on_record) => on_record,
             Err(error) => return vec![Problem::error(error.to_string()).at(Place::file(self.config.database.as_str()))],
         };
         let mut problems = Vec::new();
         // A rule whose file has errors is there, and its errors are told.
         let broken = crate::engine::left_out::left_out(self);
         let is_broken = |id: &RuleId| broken.iter().any(|rule| rule.id == id.as_str());
-        let mut gone: Vec<&RuleId> = history
-            .rule_ids()
-            .filter(|id| !self.rules.rules.iter().any(|rule| rule.is_known_as(id)) && !self.config.ended_rules.contains(id))
-            .filter(|id| !is_broken(id))
-            .collect();
-        gone.sort_unstable();
-        for id in gone {
+        let is_gone = |id: &&RuleId| {
+            !self.rules.rules.iter().any(|rule| rule.is_known_as(id)) && !self.config.ended_rules.contains(id) && !is_broken(id)
+        };
+        for id in on_record.keys().filter(is_gone) {
             let message = format!("The rule `{id}` has sent mails and is no longer there");
             let renamed = format!("if it was renamed, write `formerly: [{id}]` in the rule that goes on");
             problems.push(
@@ -410,7 +415,9 @@ impl Workspace {
         }
         for rule in &self.rules.rules {
             let Some(reminder) = rule.reminder() else { continue };
-            for id in history.level_ids(rule) {
+            let levels: BTreeSet<&LevelId> =
+                on_record.iter().filter(|(id, _)| rule.is_known_as(id)).flat_map(|(_, levels)| levels).collect();
+            for id in levels {
                 if !reminder.levels.iter().any(|level| level.id == *id || level.formerly.contains(id)) {
                     let message = format!("The level `{id}` of the rule `{}` has sent mails and is no longer there", rule.id);
                     let hint = format!("if it was renamed, write `formerly: [{id}]` at the level that goes on");

@@ -1,6 +1,8 @@
 //! The planner: one walk over the ledger, customer by customer, all rules at each. What is decided of each kind is in `reminders`,
 //! `statements` and `notices`; what they share, whom a mail goes to and how it is written down, is here.
 
+use std::convert::Infallible;
+
 use rust_decimal::Decimal;
 
 use crate::domain::date::{Date, days_between};
@@ -108,6 +110,23 @@ impl<'a> Planner<'a> {
     }
 
     pub(crate) fn run(mut self) -> Plan {
+        let Ok(()) = self.walk(|_| Ok::<(), Infallible>(()));
+        self.without_rivals()
+    }
+
+    /// Does what [`crate::plan::plan_each`] says.
+    pub(crate) fn run_each<E>(mut self, mut take: impl FnMut(&Plan, &PlannedMessage) -> Result<(), E>) -> Result<(), E> {
+        let count = self.rules.rules.len();
+        self.walk(|planner| {
+            let own = planner.plan.messages.iter().filter(|message| usize::from(message.rule) < count);
+            own.into_iter().try_for_each(|message| take(&planner.plan, message))?;
+            planner.clear();
+            Ok(())
+        })
+    }
+
+    /// Decides about everybody who is asked for, customer by customer, with `then` after each.
+    fn walk<E>(&mut self, mut then: impl FnMut(&mut Self) -> Result<(), E>) -> Result<(), E> {
         let courses = self.courses();
         let mut room = Room::default();
         let (only_customer, only_document) = match self.question.only {
@@ -115,15 +134,23 @@ impl<'a> Planner<'a> {
             Some(Scope::Customer(customer)) => (Some(customer), None),
             Some(Scope::Invoice(document)) => (Some(self.ledger.document(document).customer), Some(document)),
         };
-        match only_customer {
-            Some(customer) => self.decide_about(&courses, customer, only_document, &mut room),
-            None => {
-                for customer in self.ledger.customer_indexes() {
-                    self.decide_about(&courses, customer, None, &mut room);
-                }
-            }
+        let customers = self.ledger.customer_indexes();
+        for customer in customers.filter(|customer| only_customer.is_none_or(|only| only == *customer)) {
+            self.decide_about(&courses, customer, only_document, &mut room);
+            then(self)?;
         }
-        self.without_rivals()
+        Ok(())
+    }
+
+    /// Forgets what was decided, but for the faults of scripts.
+    pub(crate) fn clear(&mut self) {
+        let plan = &mut self.plan;
+        plan.messages.clear();
+        plan.items.clear();
+        for rule in &mut plan.rules {
+            rule.decisions.clear();
+            rule.yielded.clear();
+        }
     }
 
     /// Decides about everything of one customer, or about one document alone.

@@ -179,7 +179,7 @@ impl<'a> Foreseer<'a> {
                 }
                 self.decide(stage, customer, &mut room);
                 if self.depends_on_order(stage) {
-                    self.clear();
+                    self.planner.clear();
                     for part in self.parts(stage) {
                         self.decide(&part, customer, &mut room);
                         self.take(&part);
@@ -311,18 +311,7 @@ impl<'a> Foreseer<'a> {
                 items: start..self.found.items.len() as u32,
             });
         }
-        self.clear();
-    }
-
-    /// Forgets what was decided.
-    fn clear(&mut self) {
-        let plan = &mut self.planner.plan;
-        plan.messages.clear();
-        plan.items.clear();
-        for rule in &mut plan.rules {
-            rule.decisions.clear();
-            rule.yielded.clear();
-        }
+        self.planner.clear();
     }
 }
 

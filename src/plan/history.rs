@@ -298,20 +298,6 @@ impl History {
         self
     }
 
-    /// Returns the ids of rules with a history.
-    pub fn rule_ids(&self) -> impl Iterator<Item = &RuleId> {
-        self.rules.keys()
-    }
-
-    /// Returns the level ids with a history under `rule`, once each, sorted.
-    pub fn level_ids<'h>(&'h self, rule: &'h Rule) -> Vec<&'h LevelId> {
-        let steps = self.pasts(rule).flat_map(|past| past.steps.values()).flatten();
-        let mut ids: Vec<&LevelId> = steps.map(|step| &step.level).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
-    }
-
     fn pasts<'h>(&'h self, rule: &Rule) -> impl Iterator<Item = &'h RulePast> {
         std::iter::once(&rule.id).chain(&rule.formerly).filter_map(|id| self.rules.get(id))
     }

@@ -1,6 +1,5 @@
 //! The key of a message: what makes it this message and no other.
 
-use std::borrow::Borrow;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -34,13 +33,6 @@ impl Audience {
             Self::Redirected => format!("redirected {kind} 1"),
             Self::Nobody => format!("dry {kind} 1"),
         }
-    }
-}
-
-// So that a map of keys is asked with the text of one; its hash is that of the text.
-impl Borrow<str> for MessageKey {
-    fn borrow(&self) -> &str {
-        &self.0
     }
 }
 

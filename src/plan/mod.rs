@@ -216,6 +216,21 @@ pub fn plan_within(rules: &RuleSet, ledger: &Ledger, past: &History, question: Q
     decide::Planner::new(rules, ledger, past, question).run()
 }
 
+/// Decides as [`plan_within`] does and hands each message to `take`, customer by customer, with a plan that holds no more than
+/// that customer's; memory does not grow with the ledger. For whoever asks which messages are due, not why others are not.
+///
+/// # Errors
+/// What `take` returned; nothing is planned after it.
+pub fn plan_each<E>(
+    rules: &RuleSet,
+    ledger: &Ledger,
+    past: &History,
+    question: Question,
+    take: impl FnMut(&Plan, &PlannedMessage) -> Result<(), E>,
+) -> Result<(), E> {
+    decide::Planner::lean(rules, ledger, past, question).run_each(take)
+}
+
 /// The levels that statements and notices stand at: for templates and scripts, and for [`forced`].
 pub const STATEMENT_LEVEL: &str = "statement";
 /// See [`STATEMENT_LEVEL`].
@@ -396,14 +411,14 @@ fn recipient_names<'r>(
 }
 
 /// Returns the addresses that a name stands for at a customer.
-fn addresses<'n>(name: &'n RecipientName, customer: &'n Customer) -> impl Iterator<Item = &'n CompactString> {
-    let addresses = match name {
-        RecipientName::Key(key) => customer.addresses(key),
-        RecipientName::Address(address) => std::slice::from_ref(address),
+fn addresses<'n>(name: &'n RecipientName, customer: &'n Customer) -> impl Iterator<Item = &'n str> {
+    let (key, own) = match name {
+        RecipientName::Key(key) => (Some(key), None),
+        RecipientName::Address(address) => (None, Some(address.as_str())),
         // The plan puts those it picked in its place before anybody asks for addresses.
-        RecipientName::Picker(_) => &[],
+        RecipientName::Picker(_) => (None, None),
     };
-    addresses.iter().filter(|address| is_address(address))
+    key.into_iter().flat_map(|key| customer.contacts.of(key.as_str())).chain(own).filter(|address| is_address(address))
 }
 
 /// Returns why nobody would get a mail: [`recipients`] finds no address, or all of them are suppressed.
@@ -430,7 +445,7 @@ fn recipients(rule: &Rule, level: Option<&Level>, choice: Option<&RecipientChoic
         for name in recipient_names(role, rule, level, choice) {
             for address in addresses(name, customer) {
                 if !found.iter().any(|known| known.address.eq_ignore_ascii_case(address)) {
-                    found.push(Recipient { address: address.clone(), role });
+                    found.push(Recipient { address: address.into(), role });
                 }
             }
         }

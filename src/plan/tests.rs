@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::domain::customer::{Contact, Customer};
+use crate::domain::customer::{Contacts, Customer};
 use crate::domain::date::{Days, shifted};
 use crate::domain::document::{Document, DocumentKind};
 use crate::domain::id::{CustomerId, DocumentNumber, LevelId, RecipientKey, RuleId, TemplateName};
@@ -42,15 +42,16 @@ fn ledger(text: &str) -> Ledger {
             ["customer", id, billing, ref more @ ..] => {
                 let manager = more.iter().find_map(|word| word.strip_prefix("manager:"));
                 let contacts = [("billing", Some(billing).filter(|address| *address != "-")), ("manager", manager)];
-                let contact = |(key, address): (&str, Option<&str>)| {
-                    address.map(|address| Contact { key: RecipientKey::new(key), addresses: [address.into()].into() })
-                };
+                let mut own = Contacts::default();
+                for (key, address) in contacts {
+                    own.add(&RecipientKey::new(key), address.into_iter());
+                }
                 let customer = Customer {
                     id: CustomerId::new(id),
                     name: id.into(),
                     language: None,
                     tags: more.iter().filter(|word| !word.contains(':')).map(|word| (*word).into()).collect(),
-                    contacts: contacts.into_iter().filter_map(contact).collect(),
+                    contacts: own,
                     hold_until,
                     row: 0,
                 };

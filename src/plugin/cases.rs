@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
-use crate::domain::customer::{Contact, Customer};
+use crate::domain::customer::{Contacts, Customer};
 use crate::domain::date::Date;
 use crate::domain::document::{Document, DocumentKind, Payment};
 use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
@@ -263,7 +263,7 @@ fn invented_customer(id: &str) -> Customer {
         name: "Invented Customer".into(),
         language: None,
         tags: Box::default(),
-        contacts: Box::default(),
+        contacts: Contacts::default(),
         hold_until: None,
         row: 0,
     }
@@ -284,9 +284,10 @@ fn customer(node: &Node, problems: &mut Problems<'_>) -> Option<(Customer, Vec<(
     let tags = fields.optional("tags", problems, texts()).unwrap_or_default();
     customer.tags = tags.into_iter().map(CompactString::from).collect();
     let contacts = fields.optional("contacts", problems, texts()).unwrap_or_default();
-    let contact =
-        |key: String| Contact { addresses: Box::new([format!("{key}@customer.example").into()]), key: RecipientKey::new(key) };
-    customer.contacts = contacts.into_iter().map(contact).collect();
+    customer.contacts = Contacts::default();
+    for key in contacts {
+        customer.contacts.add(&RecipientKey::new(&key), std::iter::once(format!("{key}@customer.example").as_str()));
+    }
     let attributes = fields.optional("attributes", problems, yaml::map(variable)).unwrap_or_default();
     fields.close(problems);
     Some((customer, attributes))

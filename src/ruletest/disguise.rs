@@ -5,10 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use compact_str::CompactString;
-
-use crate::domain::customer::Contact;
-use crate::domain::id::{CustomerId, DocumentNumber};
+use crate::domain::customer::Contacts;
+use crate::domain::id::{CustomerId, DocumentNumber, RecipientKey};
 use crate::ruletest::ledger::{DocumentRow, PaymentRow, RowAttributes, Rows};
 
 /// What stands for what.
@@ -37,11 +35,11 @@ impl Disguise {
             invented.id = CustomerId::new(Self::CUSTOMER);
             invented.name = "Customer One".into();
             invented.tags = customer.tags.iter().filter(|tag| is_named(tag, deciding)).cloned().collect();
-            let contact = |contact: &Contact| Contact {
-                key: contact.key.clone(),
-                addresses: contact.addresses.iter().map(|address| disguise.address(contact.key.as_str(), address)).collect(),
-            };
-            invented.contacts = customer.contacts.iter().map(contact).collect();
+            invented.contacts = Contacts::default();
+            for (key, addresses) in customer.contacts.iter() {
+                let addresses: Vec<_> = addresses.map(|address| disguise.address(key, address)).collect();
+                invented.contacts.add(&RecipientKey::new(key), addresses.iter().map(String::as_str));
+            }
             (invented, told(attributes, deciding, shown))
         });
         let customers = customers.collect();
@@ -81,17 +79,17 @@ impl Disguise {
     }
 
     /// Two people stay two, and one under two roles stays one.
-    fn address(&mut self, key: &str, address: &CompactString) -> CompactString {
-        let form = address.as_str().to_lowercase();
+    fn address(&mut self, key: &str, address: &str) -> String {
+        let form = address.to_lowercase();
         if let Some(known) = self.addresses.get(&form) {
-            return known.into();
+            return known.clone();
         }
         let taken = |candidate: &String| self.addresses.values().any(|known| known == candidate);
         let numbered = (2..).map(|place| format!("{key}-{place}@customer-1.example"));
         let mut all = std::iter::once(format!("{key}@customer-1.example")).chain(numbered);
         let invented = all.find(|candidate| !taken(candidate)).unwrap_or_default();
         self.addresses.insert(form, invented.clone());
-        invented.into()
+        invented
     }
 
     fn reference(&mut self, reference: &str) -> String {
@@ -153,7 +151,7 @@ mod tests {
         let (customer, attributes) = &made.customers[0];
         assert_eq!((customer.tags.as_ref(), attributes["Region"].as_str()), (&["vip".into()][..], "north"));
         assert_eq!((attributes["Contract"].as_str(), made.invoices[0].attributes["Order"].as_str()), ("x-11111", "xx-1111"));
-        let addresses: Vec<&str> = customer.contacts[0].addresses.iter().map(|one| one.as_str()).collect();
+        let addresses: Vec<&str> = customer.contacts.of("billing").collect();
         assert_eq!(addresses, ["billing@customer-1.example", "billing-2@customer-1.example"]);
         assert_eq!(made.payments[0].reference, made.payments[1].reference);
         assert_eq!(made.credit_notes[0].applies_to, Some(DocumentNumber::new("INV-1")));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
-use crate::domain::customer::{Contact, Customer};
+use crate::domain::customer::{Contacts, Customer};
 use crate::domain::date::{Date, shifted};
 use crate::domain::document::{Document, DocumentKind, Payment};
 use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
@@ -386,15 +386,12 @@ impl<'k> RowReader<'k> {
     fn invented(&self, id: &str) -> Customer {
         let domain: String = id.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
         let domain = domain.trim_matches('-').to_lowercase();
-        let contact = |key: &RecipientKey| {
+        let mut contacts = Contacts::default();
+        for key in &self.known.recipient_keys {
             let address = format!("{key}@{domain}.example");
-            is_address(&address).then(|| Contact { key: key.clone(), addresses: [address.into()].into() })
-        };
-        Customer {
-            name: format!("Customer {id}").into(),
-            contacts: self.known.recipient_keys.iter().filter_map(contact).collect(),
-            ..Customer::from_id(id)
+            contacts.add(key, Some(address.as_str()).filter(|address| is_address(address)).into_iter());
         }
+        Customer { name: format!("Customer {id}").into(), contacts, ..Customer::from_id(id) }
     }
 
     fn customer(&mut self, node: &Node, problems: &mut Problems<'_>) -> Option<(Customer, RowAttributes)> {
@@ -410,7 +407,10 @@ impl<'k> RowReader<'k> {
         customer.hold_until = fields.optional("hold_until", problems, self.days.reader());
         let contacts = fields.optional("contacts", problems, |node, problems| self.contacts(node, problems));
         if let Some(contacts) = contacts {
-            customer.contacts = contacts.into();
+            customer.contacts = Contacts::default();
+            for (key, addresses) in contacts {
+                customer.contacts.add(&key, addresses.iter().map(String::as_str));
+            }
         }
         let parent = fields.node("parent").cloned();
         let attributes = fields.optional("attributes", problems, attributes).unwrap_or_default();
@@ -425,7 +425,7 @@ impl<'k> RowReader<'k> {
         Some((customer, attributes))
     }
 
-    fn contacts(&self, node: &Node, problems: &mut Problems<'_>) -> Option<Vec<Contact>> {
+    fn contacts(&self, node: &Node, problems: &mut Problems<'_>) -> Option<Vec<(RecipientKey, Vec<String>)>> {
         yaml::map(|entry, problems| {
             let keys = || self.known.recipient_keys.iter().map(RecipientKey::as_str);
             if !keys().any(|key| key == entry.key) {
@@ -439,9 +439,9 @@ impl<'k> RowReader<'k> {
                     problems.error_hint(node.span, format!("`{text}` is not an address"), "write `billing@customer.example`");
                     return None;
                 }
-                Some(CompactString::from(text))
+                Some(text)
             })(&entry.value, problems)?;
-            Some(Contact { key: RecipientKey::new(&entry.key), addresses: addresses.into() })
+            Some((RecipientKey::new(&entry.key), addresses))
         })(node, problems)
     }
 

@@ -121,7 +121,7 @@ fn a_case_is_short_where_its_rule_needs_little() {
     assert_eq!((case.cites.as_slice(), case.stretches.len()), (&["OCA#330".to_owned()][..], 1));
     assert_eq!(case.stretches[0].span, Played::Day(jiff::civil::date(2026, 3, 9)));
     let Receivables::Rows(rows) = &case.receivables else { panic!("{case:?}") };
-    let addresses = rows.customers[0].0.addresses(&RecipientKey::new("billing"));
+    let addresses: Vec<&str> = rows.customers[0].0.contacts.of("billing").collect();
     assert_eq!(addresses, ["billing@c-1.example"]);
     assert_eq!(rows.invoices[0].document.issued_on, jiff::civil::date(2026, 2, 16));
     assert_eq!(case.stretches[0].expected.mails[0].level, "first");

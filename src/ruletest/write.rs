@@ -239,11 +239,11 @@ fn customer_text(customer: &Customer, parent: Option<&CustomerId>, attributes: &
     }
     keys.extend(parent.map(|parent| format!("parent: {}", scalar(parent.as_str()))));
     keys.extend(customer.hold_until.map(|until| format!("hold_until: {}", until.strftime(ISO))));
-    let contact = |contact: &crate::domain::customer::Contact| {
-        let addresses: Vec<String> = contact.addresses.iter().map(ToString::to_string).collect();
-        format!("{}: {}", scalar(contact.key.as_str()), words(&addresses))
-    };
-    let contacts: Vec<String> = customer.contacts.iter().map(contact).collect();
+    let contacts = customer.contacts.iter().map(|(key, addresses)| {
+        let addresses: Vec<String> = addresses.map(str::to_owned).collect();
+        format!("{}: {}", scalar(key), words(&addresses))
+    });
+    let contacts: Vec<String> = contacts.collect();
     keys.push(if contacts.is_empty() { "contacts: {}".to_owned() } else { format!("contacts: {{ {} }}", contacts.join(", ")) });
     keys.extend(attributes_text(attributes));
     keys.join(", ")

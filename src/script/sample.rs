@@ -11,7 +11,7 @@ use compact_str::CompactString;
 use jiff::civil::date;
 use rust_decimal::Decimal;
 
-use crate::domain::customer::{Contact, Customer};
+use crate::domain::customer::{Contacts, Customer};
 use crate::domain::date::{Date, days_between, shifted};
 use crate::domain::document::{Document, DocumentKind, Payment};
 use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
@@ -174,13 +174,16 @@ fn keys(names: &Names) -> Vec<RecipientKey> {
 }
 
 fn customer(id: &str, name: &str, language: Option<&str>, tags: &[&str], keys: &[RecipientKey]) -> Customer {
-    let contact = |key: &RecipientKey| Contact { key: key.clone(), addresses: Box::new([format!("{key}@{id}.example").into()]) };
+    let mut contacts = Contacts::default();
+    for key in keys {
+        contacts.add(key, std::iter::once(format!("{key}@{id}.example").as_str()));
+    }
     Customer {
         id: CustomerId::new(id),
         name: name.into(),
         language: language.map(Language::new),
         tags: tags.iter().map(|tag| CompactString::new(tag)).collect(),
-        contacts: keys.iter().map(contact).collect(),
+        contacts,
         hold_until: None,
         row: 0,
     }

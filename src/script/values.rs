@@ -323,7 +323,7 @@ impl CustomerValue {
 
     /// Returns whether the customer has an address under `key`.
     pub(crate) fn has_contact(&self, key: &str) -> bool {
-        self.0.customer.contacts.iter().any(|contact| contact.key.as_str() == key)
+        self.0.customer.contacts.of(key).next().is_some()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The history a plan needs, read from the outbox.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -67,11 +67,9 @@ fn mails_and_starts(
         history.add_start(RuleId::new(row.get::<_, String>(0)?), date(&row.get::<_, String>(1)?)?);
     }
 
-    let select = "select item.rule_id, item.document, item.level_id, item.level_repeat, message.state, message.as_of,
-            message.id, message.run_id, message.state_at_ms
-        from message_item as item join message on message.id = item.message_id
-        where item.mode = ?1 and item.claimed = 1 and message.kind = 'reminder' and message.run_id < ?2";
-    let mut statement = connection.prepare(select)?;
+    let columns = "item.rule_id, item.document, item.level_id, item.level_repeat, message.state, message.as_of,
+            message.id, message.run_id, message.state_at_ms";
+    let mut statement = connection.prepare(&format!("select {columns} {FROM_STEPS} and message.run_id < ?2"))?;
     let mut rows = statement.query((mode, before))?;
     while let Some(row) = rows.next()? {
         let state = state(row.get(4)?)?;
@@ -92,6 +90,10 @@ fn mails_and_starts(
     add_mails(connection, mode, queue, before, &mut departures, &mut history)?;
     Ok(history)
 }
+
+/// The items of reminders that take a step on their rule's ladder, in the mode ?1.
+const FROM_STEPS: &str = "from message_item as item join message on message.id = item.message_id
+        where item.mode = ?1 and item.claimed = 1 and message.kind = 'reminder'";
 
 /// Tells on which day a mail left: on that of its run, or as many days later as it waited, be it for a person's word, for the
 /// end of quiet hours or for a server.
@@ -235,6 +237,25 @@ pub fn rules_that_ran(connection: &Connection, mode: &str) -> Result<Vec<RuleId>
     let mut statement = connection.prepare("select rule_id from rule_start where mode = ?1 order by rule_id")?;
     let rows = statement.query_map((mode,), |row| Ok(RuleId::new(row.get::<_, String>(0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns the ids that the history of `mode` stands under: of every rule that has run or sent, with its levels that have sent.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn ids_on_record(connection: &Connection, mode: &str) -> Result<BTreeMap<RuleId, BTreeSet<LevelId>>, StoreError> {
+    let mut found: BTreeMap<_, BTreeSet<_>> =
+        rules_that_ran(connection, mode)?.into_iter().map(|id| (id, BTreeSet::new())).collect();
+    let mut statement =
+        connection.prepare(&format!("select distinct item.rule_id, item.level_id, message.state {FROM_STEPS}"))?;
+    let mut rows = statement.query((mode,))?;
+    while let Some(row) = rows.next()? {
+        if standing(state(row.get(2)?)?).is_some() {
+            let levels = found.entry(RuleId::new(row.get::<_, String>(0)?)).or_default();
+            levels.insert(LevelId::new(row.get::<_, String>(1)?));
+        }
+    }
+    Ok(found)
 }
 
 /// Reads a day as the store writes it.

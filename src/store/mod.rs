@@ -53,7 +53,7 @@ use crate::store::home::Difference;
 
 pub use crate::store::digest::Body;
 pub use crate::store::files::{FileOwner, FileRow, files};
-pub use crate::store::history::{Queue, history, history_before, rules_that_ran};
+pub use crate::store::history::{Queue, history, history_before, ids_on_record, rules_that_ran};
 pub use crate::store::runs::{DecisionRow, ItemRow, MessageRow, RunRow, RunTransaction};
 pub use crate::store::writer::Store;
 

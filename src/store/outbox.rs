@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compact_str::CompactString;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::domain::date::{Date, Timestamp};
 use crate::domain::id::{SenderId, ServerId};
@@ -11,6 +11,7 @@ use crate::domain::mailbox::Recipient;
 use crate::outbox::attempt::Attempt;
 use crate::outbox::retry::{Entry, Next};
 use crate::outbox::state::State;
+use crate::plan::key::MessageKey;
 use crate::port::Outgoing;
 use crate::store::bodies;
 use crate::store::digest::{self, AttemptFacts};
@@ -60,8 +61,6 @@ pub struct LeftoverRun {
 pub struct Leftover {
     /// Its id.
     pub id: i64,
-    /// Its key: rule, customer, items and their steps.
-    pub message_key: String,
     /// What its items left open together.
     pub total: String,
     /// The sender profile.
@@ -288,27 +287,33 @@ pub fn leftover_runs(connection: &Connection, mode: &str) -> Result<Vec<Leftover
     Ok(found)
 }
 
-/// Hands every queued message of a run that a plan made to `take`, for the re-check before sending. A copy that a person asked
-/// for is not among them.
+/// Which queued messages the re-check before sending looks at: those that a plan made, not the copies that a person asked for.
+const LEFT_OVER: &str = "run_id = ?1 and state = 'queued' and is_copy = 0";
+
+/// Hands the id of every queued message of a run that a plan made to `take`.
 ///
 /// # Errors
 /// Why the database could not be read.
-pub fn leftovers(connection: &Connection, run_id: i64, mut take: impl FnMut(&Leftover)) -> Result<(), StoreError> {
-    let select = "select id, message_key, total, sender_id from message
-        where run_id = ?1 and state = 'queued' and is_copy = 0 order by id";
-    let mut statement = connection.prepare_cached(select)?;
+pub fn leftovers(connection: &Connection, run_id: i64, mut take: impl FnMut(i64)) -> Result<(), StoreError> {
+    let select = format!("select id from message where {LEFT_OVER} order by id");
+    let mut statement = connection.prepare_cached(&select)?;
     let mut rows = statement.query((run_id,))?;
     while let Some(row) = rows.next()? {
-        let id = row.get(0)?;
-        take(&Leftover {
-            id,
-            message_key: row.get(1)?,
-            total: row.get(2)?,
-            sender_id: row.get(3)?,
-            recipients: recipients(connection, id)?,
-        });
+        take(row.get(0)?);
     }
     Ok(())
+}
+
+/// Returns the queued message of a run that a plan made under a key, `None` where there is none.
+///
+/// # Errors
+/// Why the database could not be read.
+pub fn leftover(connection: &Connection, run_id: i64, key: &MessageKey) -> Result<Option<Leftover>, StoreError> {
+    let select = format!("select id, total, sender_id from message where message_key = ?2 and {LEFT_OVER}");
+    let mut statement = connection.prepare_cached(&select)?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let Some((id, total, sender_id)) = statement.query_row((run_id, key.as_str()), read).optional()? else { return Ok(None) };
+    Ok(Some(Leftover { id, total, sender_id, recipients: recipients(connection, id)? }))
 }
 
 /// Returns the items of a message.

@@ -1,12 +1,11 @@
 //! The store against real files: what is promised about keys, steps, recovery, groups and locks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
 use super::*;
-use crate::domain::id::{RuleId, SenderId, ServerId};
+use crate::domain::id::{LevelId, RuleId, SenderId, ServerId};
 use crate::outbox::attempt::{Attempt, Outcome, Reply, Stage};
 use crate::outbox::intervention::Intervention;
 use crate::outbox::retry::Next;
@@ -158,7 +157,7 @@ async fn a_copy_has_a_return_path_and_a_message_id_of_its_own() {
     let of_plan = add(&store, message("k2", "INV-2", State::Queued)).await.unwrap();
     let mut left = vec![];
     for run in outbox::leftover_runs(&reader, "live").unwrap() {
-        outbox::leftovers(&reader, run.id, |message| left.push(message.id)).unwrap();
+        outbox::leftovers(&reader, run.id, |id| left.push(id)).unwrap();
     }
     assert_eq!(left, [of_plan]);
     let select = "select reason from message where id = ?1";
@@ -185,8 +184,8 @@ async fn what_was_under_way_when_the_process_died_becomes_unknown() {
     assert_eq!(outbox::state_counts(&reader).unwrap(), [(State::Queued, 1), (State::Unknown, 1)]);
     let waiting = outbox::queued(&reader, "live", &SenderId::new("ar"), at(9), &[], 10).unwrap();
     assert_eq!(waiting.iter().map(|message| Some(message.id)).collect::<Vec<_>>(), [queued]);
-    let history = history::history(&reader, "live", Queue::Counts, &TimeZone::UTC).unwrap();
-    assert_eq!(history.rule_ids().collect::<Vec<_>>(), [&RuleId::new("overdue")]);
+    let on_record: Vec<_> = history::ids_on_record(&reader, "live").unwrap().into_iter().collect();
+    assert_eq!(on_record, [(RuleId::new("overdue"), BTreeSet::from([LevelId::new("first")]))]);
 }
 
 #[tokio::test]

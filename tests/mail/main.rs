@@ -18,7 +18,7 @@ use std::{env, fs};
 
 use compact_str::CompactString;
 use dunlin::domain::company::{BankAccount, Company};
-use dunlin::domain::customer::Customer;
+use dunlin::domain::customer::{Contacts, Customer};
 use dunlin::domain::date::{Date, shifted};
 use dunlin::domain::document::{Document, DocumentKind, Payment};
 use dunlin::domain::header::ExtraHeader;
@@ -89,7 +89,7 @@ fn customer(id: &str, name: &str, language: Option<&str>) -> Customer {
         name: name.into(),
         language: language.map(Language::new),
         tags: Box::new(["net30".into()]),
-        contacts: Box::default(),
+        contacts: Contacts::default(),
         hold_until: None,
         row: 0,
     }

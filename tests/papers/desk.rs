@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use compact_str::CompactString;
 use dunlin::domain::company::{BankAccount, Company};
-use dunlin::domain::customer::Customer;
+use dunlin::domain::customer::{Contacts, Customer};
 use dunlin::domain::date::{Date, shifted};
 use dunlin::domain::document::{Document, DocumentKind, Payment};
 use dunlin::domain::hold::Holds;
@@ -73,7 +73,7 @@ fn customer(name: &str, language: &str) -> Customer {
         name: name.into(),
         language: Some(Language::new(language)),
         tags: Box::default(),
-        contacts: Box::default(),
+        contacts: Contacts::default(),
         hold_until: None,
         row: 0,
     }

@@ -86,8 +86,8 @@ pub enum LedgerError {
 #[derive(Debug)]
 pub struct LedgerBuilder {
     ledger: Ledger,
-    /// With their ids beside the places: every invoice looks here, and a customer's row would be one more wait for memory.
-    customers_by_id: HashTable<(CompactString, u32)>,
+    /// Places in `ledger.customers`; the ids stay in the rows.
+    customers_by_id: HashTable<u32>,
     /// Places in `ledger.documents`; the numbers stay in the rows. Empty as long as `are_numbers_ascending`.
     documents_by_number: HashTable<u32>,
     /// Whether each document's number sorts after the one before, as in most exports: then no number can be there
@@ -154,13 +154,16 @@ impl LedgerBuilder {
     pub fn reserve_customers(&mut self, count: usize) {
         let Self { ledger, customers_by_id, hasher, .. } = self;
         let more = count.saturating_sub(ledger.customers.len());
-        customers_by_id.reserve(more, |(id, _)| hasher.hash_one(id.as_str()));
+        customers_by_id.reserve(more, |place| hasher.hash_one(ledger.customers[*place as usize].id.as_str()));
         ledger.customers.reserve(more);
+        ledger.customer_attributes.reserve(count);
+        self.document_counts.reserve(more);
     }
 
     /// Makes room for `count` documents in all. A guess is enough; it only saves time.
     pub fn reserve_documents(&mut self, count: usize) {
         self.ledger.documents.reserve(count.saturating_sub(self.ledger.documents.len()));
+        self.ledger.document_attributes[0].reserve(count);
     }
 
     /// Adds a customer; `customer.row` is set here.
@@ -171,11 +174,11 @@ impl LedgerBuilder {
     ) -> Result<CustomerIndex, LedgerError> {
         let Self { ledger, customers_by_id, hasher, .. } = self;
         let index = u32::try_from(ledger.customers.len()).map_err(|_| LedgerError::Full)?;
-        let id = CompactString::new(customer.id.as_str());
-        let hash_of = |(id, _): &(CompactString, u32)| hasher.hash_one(id.as_str());
-        match customers_by_id.entry(hasher.hash_one(id.as_str()), |(other, _)| *other == id, hash_of) {
-            Entry::Occupied(_) => return Err(LedgerError::CustomerTwice { id }),
-            Entry::Vacant(vacant) => vacant.insert((id, index)),
+        let (id, customers) = (customer.id.as_str(), &ledger.customers);
+        let hash_of = |place: &u32| hasher.hash_one(customers[*place as usize].id.as_str());
+        match customers_by_id.entry(hasher.hash_one(id), |place| customers[*place as usize].id.as_str() == id, hash_of) {
+            Entry::Occupied(_) => return Err(LedgerError::CustomerTwice { id: CompactString::new(id) }),
+            Entry::Vacant(vacant) => vacant.insert(index),
         };
         customer.row = index;
         ledger.customers.push(customer);
@@ -206,8 +209,8 @@ impl LedgerBuilder {
 
     /// Returns the customer added under `id`.
     pub fn find_customer(&self, id: &str) -> Result<CustomerIndex, LedgerError> {
-        let found = self.customers_by_id.find(self.hasher.hash_one(id), |(own, _)| own.as_str() == id);
-        let found = found.map(|(_, place)| CustomerIndex(*place));
+        let is_it = |place: &u32| self.ledger.customers[*place as usize].id.as_str() == id;
+        let found = self.customers_by_id.find(self.hasher.hash_one(id), is_it).copied().map(CustomerIndex);
         found.ok_or_else(|| LedgerError::CustomerUnknown { id: CompactString::new(id) })
     }
 

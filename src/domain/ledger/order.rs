@@ -7,21 +7,22 @@ use crate::domain::ledger::CustomerIndex;
 /// Gives each document its customer's new place and returns the order the ledger promises, `order[new] = old`: by
 /// customer, currency, due date and arrival.
 ///
-/// A counting sort by customer, then small sorts on packed keys; the documents themselves are not moved yet.
+/// A counting sort by customer, then a small sort of each one's documents by packed keys; the documents themselves are not moved yet.
 pub(crate) fn document_order(documents: &mut [Document], document_starts: &[u32], new_place: &[u32]) -> Vec<u32> {
     let mut ends: Vec<u32> = document_starts.to_vec();
-    let mut keyed = vec![(0_u64, 0_u32); documents.len()];
+    let mut order = vec![0_u32; documents.len()];
     for (place, document) in documents.iter_mut().enumerate() {
         document.customer = CustomerIndex(new_place[document.customer.0 as usize]);
         let end = &mut ends[document.customer.0 as usize];
-        keyed[*end as usize] = (sort_key(document), place as u32);
+        order[*end as usize] = place as u32;
         *end += 1;
     }
     for pair in document_starts.windows(2) {
         // Places are in order of arrival, which makes the order total and the result repeatable.
-        keyed[pair[0] as usize..pair[1] as usize].sort_unstable();
+        let own = &mut order[pair[0] as usize..pair[1] as usize];
+        own.sort_unstable_by_key(|place| (sort_key(&documents[*place as usize]), *place));
     }
-    keyed.into_iter().map(|(_, place)| place).collect()
+    order
 }
 
 /// Packs currency and due date (or issue date) into one number that sorts as they do.

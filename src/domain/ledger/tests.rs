@@ -1,6 +1,7 @@
 //! What a ledger keeps exact: balances by day, references, and rows that move.
 
 use super::*;
+use crate::domain::customer::Contacts;
 use crate::domain::document::DocumentKind;
 use crate::domain::id::{CustomerId, DocumentNumber};
 use crate::domain::ledger::order::permute;
@@ -13,7 +14,7 @@ fn customer(id: &str) -> Customer {
         name: id.into(),
         language: None,
         tags: Box::default(),
-        contacts: Box::default(),
+        contacts: Contacts::default(),
         hold_until: None,
         row: 0,
     }

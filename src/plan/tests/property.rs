@@ -184,6 +184,39 @@ proptest! {
     }
 }
 
+proptest! {
+    /// With and without rivals, about everybody, one customer and one invoice.
+    #[test]
+    fn a_plan_handed_out_customer_by_customer_has_the_same_messages(
+        text in ledger_text(),
+        lines in prop::collection::vec(rule_lines(), 1..4),
+        gap in 0..4_u32,
+        past in past(),
+    ) {
+        let (all, ledger) = (rules_of(&named("r", lines), gap), ledger(&text));
+        let first = all.of(vec![all.rules[0].clone()]).against(all.rules.clone());
+        let invoice = ledger.documents().first().map(|_| Scope::Invoice(DocumentIndex(0)));
+        let scopes = [None, Some(Scope::Customer(CustomerIndex(1))), invoice];
+        for (rules, only) in scopes.into_iter().flat_map(|only| [(&all, only), (&first, only)]) {
+            let question = Question { only, ..Question::on(AS_OF) };
+            let told = |plan: &Plan, message: &PlannedMessage| {
+                let key = message.key(plan, rules, &ledger, Audience::Customers);
+                (key, message.total, message.blocked, message.recipients(rules, &ledger), plan.items(message).to_vec())
+            };
+            let mut handed_out = Vec::new();
+            let taken = plan_each(rules, &ledger, &past, question, |plan, message| {
+                handed_out.push(told(plan, message));
+                let customers = plan.messages.iter().all(|other| other.customer == message.customer);
+                if customers { Ok(()) } else { Err("it holds more than one customer's") }
+            });
+            prop_assert_eq!(taken, Ok(()));
+            let whole = plan_within(rules, &ledger, &past, question);
+            let expected: Vec<_> = whole.messages.iter().map(|message| told(&whole, message)).collect();
+            prop_assert_eq!(handed_out, expected);
+        }
+    }
+}
+
 /// Returns the key of every message of a plan, by what tells it from all others in words.
 fn keys(plan: &Plan, rules: &RuleSet, ledger: &Ledger) -> BTreeMap<String, String> {
     let key = |message: &PlannedMessage| {

@@ -510,7 +510,7 @@ fn limits_hold_on_levels_recipients_and_rules() {
 
 /// A vip and a customer with a large sum, each with one item that is due in three days.
 fn two_customers() -> Ledger {
-    use crate::domain::customer::Customer;
+    use crate::domain::customer::{Contacts, Customer};
     use crate::domain::document::{Document, DocumentKind};
     use crate::domain::id::{CustomerId, DocumentNumber};
     use crate::domain::ledger::LedgerBuilder;
@@ -518,7 +518,7 @@ fn two_customers() -> Ledger {
     for (id, name, tags) in [("V", "Vip", vec!["vip"]), ("L", "Large", vec![])] {
         let tags = tags.into_iter().map(compact_str::CompactString::from).collect();
         let (id, name) = (CustomerId::new(id), name.into());
-        let customer = Customer { id, name, language: None, tags, contacts: Box::new([]), hold_until: None, row: 0 };
+        let customer = Customer { id, name, language: None, tags, contacts: Contacts::default(), hold_until: None, row: 0 };
         builder.add_customer(customer, [].into_iter()).unwrap();
     }
     for id in ["V", "L"] {

@@ -518,7 +518,7 @@ fn expressions() -> impl Strategy<Value = String> {
 
 /// Documents as (customer, cents open, days to the due date, disputed, text), spread over three customers.
 fn ledger(documents: &[(u8, i64, i32, bool, u8)]) -> Ledger {
-    use crate::domain::customer::Customer;
+    use crate::domain::customer::{Contacts, Customer};
     use crate::domain::document::{Document, DocumentKind};
     use crate::domain::id::{CustomerId, DocumentNumber, Language};
     use crate::domain::money::Currency;
@@ -529,7 +529,7 @@ fn ledger(documents: &[(u8, i64, i32, bool, u8)]) -> Ledger {
             name: format!("{id} vip").into(),
             language: language.map(Language::new),
             tags: tags.into_iter().map(compact_str::CompactString::from).collect(),
-            contacts: Box::new([]),
+            contacts: Contacts::default(),
             hold_until: None,
             row: 0,
         };

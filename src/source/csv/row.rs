@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 
-use crate::domain::customer::Contact;
+use crate::domain::customer::Contacts;
 use crate::domain::date::Date;
 use crate::domain::id::Language;
 use crate::domain::mailbox::is_address;
@@ -180,27 +180,22 @@ impl<'r> Row<'r, '_> {
     }
 
     /// Returns the addresses by role; a role without any is left out.
-    pub(crate) fn contacts(&mut self) -> Box<[Contact]> {
+    pub(crate) fn contacts(&mut self) -> Contacts {
         let layout = self.layout;
-        let mut contacts = Vec::with_capacity(layout.contacts.len());
+        let mut contacts = Contacts::default();
         for (key, column) in &layout.contacts {
-            let cell = self.record.cell(*column);
-            let mut addresses = list_for(cell, &[';', ',']);
-            for address in parts(cell, &[';', ',']) {
-                if is_address(address) {
-                    addresses.push(CompactString::new(address));
-                } else {
-                    let message = format!("{} in column {} is not an address", quoted(address), quoted(&layout.names[*column]));
-                    self.fault(*column, message, "write name@company.example alone; several are separated by `;`");
-                }
+            let addresses = parts(self.record.cell(*column), &[';', ',']);
+            for wrong in addresses.clone().filter(|address| !is_address(address)) {
+                let message = format!("{} in column {} is not an address", quoted(wrong), quoted(&layout.names[*column]));
+                self.fault(*column, message, "write name@company.example alone; several are separated by `;`");
             }
-            if addresses.len() > ADDRESSES_MAX {
+            if addresses.clone().count() > ADDRESSES_MAX {
                 self.value_fault(*column, "has too many addresses", &format!("write at most {ADDRESSES_MAX}"));
-            } else if !addresses.is_empty() {
-                contacts.push(Contact { key: key.clone(), addresses: addresses.into() });
             }
+            // A row with a fault is not taken, whatever is noted here.
+            contacts.add(key, addresses);
         }
-        contacts.into()
+        contacts
     }
 
     /// Returns the cells nothing is mapped to.
@@ -216,6 +211,6 @@ fn list_for(text: &str, separators: &[char]) -> Vec<CompactString> {
     Vec::with_capacity(if text.is_empty() { 0 } else { 1 + text.matches(separators).count() })
 }
 
-fn parts<'t>(text: &'t str, separators: &'static [char]) -> impl Iterator<Item = &'t str> {
+fn parts<'t>(text: &'t str, separators: &'static [char]) -> impl Iterator<Item = &'t str> + Clone {
     text.split(separators).map(str::trim).filter(|part| !part.is_empty())
 }

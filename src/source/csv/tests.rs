@@ -7,7 +7,7 @@ use jiff::civil::date;
 use rust_decimal::dec;
 
 use super::*;
-use crate::domain::customer::{Contact, Customer};
+use crate::domain::customer::{Contacts, Customer};
 use crate::domain::document::{Document, DocumentKind, Payment};
 use crate::domain::id::{CustomerId, DocumentNumber, Language, RecipientKey};
 use crate::domain::ledger::{CustomerIndex, DocumentIndex};
@@ -99,10 +99,9 @@ fn every_field_of_every_file_arrives() {
     ]);
     let ledger = books.read().unwrap();
 
-    let contact = |key: &str, addresses: &[&str]| Contact {
-        key: RecipientKey::new(key),
-        addresses: addresses.iter().map(|address| CompactString::new(address)).collect(),
-    };
+    let mut contacts = Contacts::default();
+    contacts.add(&RecipientKey::new("billing"), ["a@k.example", "b@k.example"].into_iter());
+    contacts.add(&RecipientKey::new("management"), ["chef@k.example"].into_iter());
     assert_eq!(
         ledger.customers(),
         [Customer {
@@ -110,7 +109,7 @@ fn every_field_of_every_file_arrives() {
             name: "Müller; Söhne".into(),
             language: Some(Language::new("de-at")),
             tags: ["vip", "net30", "vat"].map(CompactString::from).into(),
-            contacts: [contact("billing", &["a@k.example", "b@k.example"]), contact("management", &["chef@k.example"])].into(),
+            contacts,
             hold_until: Some(date(2026, 12, 31)),
             row: 0,
         }]
