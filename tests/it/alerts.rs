@@ -6,17 +6,15 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use dunlin::domain::date::Timestamp;
 use dunlin::engine::status::ReasonKind;
 use jiff::SignedDuration;
 
-use crate::daemon::{Process, Running, Set, arrivals, at_nine, meddle, rows};
-use crate::server::{Server, reply};
+use crate::daemon::{Process, Running, Set, arrivals, at_nine, meddle, not_in_vain, rows};
+use crate::server::{LONG, Server, reply};
 use crate::workspace::Workspace;
-
-/// How long something may take that is about to come.
-const LONG: std::time::Duration = std::time::Duration::from_secs(120);
 
 const BROKEN: (&str, &str) = ("kind: reminder", "kind: remnider");
 
@@ -68,7 +66,9 @@ fn a_kill_between_beginning_and_end_neither_repeats_an_alert_nor_forgets_its_end
         assert!(text.contains(expected), "no {expected:?} in\n{text}");
     }
     // That it was told is on record a moment after it went.
+    let began = Instant::now();
     while rows(&workspace, "select kind from alert where begin_mailed_at_ms is not null").is_empty() {
+        not_in_vain(began);
         thread::yield_now();
     }
     first.child.kill().unwrap();
@@ -81,7 +81,9 @@ fn a_kill_between_beginning_and_end_neither_repeats_an_alert_nor_forgets_its_end
     assert_eq!(subjects(&server)[1], to_ops("[Dunlin test] Needs you: a rule is paused (second)"));
     let text = last_text(&server);
     assert!(text.contains("Still standing, as told before:") && text.contains("* overdue does not run"), "{text}");
+    let began = Instant::now();
     while rows(&workspace, "select kind from alert where begin_mailed_at_ms is not null").len() < 3 {
+        not_in_vain(began);
         thread::yield_now();
     }
     second.child.kill().unwrap();
@@ -93,7 +95,9 @@ fn a_kill_between_beginning_and_end_neither_repeats_an_alert_nor_forgets_its_end
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let daemon = Running::start(&workspace, Set::at(&after(5))).await;
+        let began = Instant::now();
         while rows(&workspace, "select kind from alert where ended_at_ms is not null").is_empty() {
+            not_in_vain(began);
             // A look that finds them gone, and one two minutes later.
             daemon.clock_to(&after(6)).await;
             tokio::task::yield_now().await;
@@ -124,7 +128,7 @@ fn refusing() -> u16 {
 
 /// Waits, in the daemon's own time, until its reasons are as `is_so` asks, the outbox included.
 async fn until(daemon: &Running, workspace: &Workspace, is_so: impl Fn(&[(ReasonKind, String)]) -> bool) {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     loop {
         let reader = dunlin::store::open_reader(&workspace.path().join("dunlin.db")).unwrap();
         let status = daemon.live.snapshot(reader.as_ref(), dunlin::port::Clock::now(&*daemon.clock));
@@ -153,7 +157,9 @@ async fn an_alert_about_a_dead_server_goes_by_the_senders_next_one() {
     arrivals(&server, 1);
     let is_dead = |reasons: &[(ReasonKind, String)]| reasons.contains(&(ReasonKind::ServerFault, "dead".to_owned()));
     until(&daemon, &workspace, is_dead).await;
+    let began = Instant::now();
     while server.taken().len() < 2 {
+        not_in_vain(began);
         daemon.clock_to("2026-03-10T08:00:02Z").await;
         daemon.clock_to("2026-03-10T08:00:30Z").await;
         tokio::task::yield_now().await;
@@ -195,7 +201,9 @@ async fn a_server_at_fault_is_told_at_once_though_another_ones_mail_waits_for_ho
     let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
     daemon.clock_to("2026-03-10T08:00:01Z").await;
     until(&daemon, &workspace, |reasons| reasons.contains(&(ReasonKind::ServerFault, "dead".to_owned()))).await;
+    let began = Instant::now();
     while server.taken().is_empty() {
+        not_in_vain(began);
         daemon.clock_to("2026-03-10T08:00:02Z").await;
         daemon.clock_to("2026-03-10T08:00:30Z").await;
         tokio::task::yield_now().await;
@@ -219,7 +227,9 @@ async fn a_rule_whose_file_is_gone_stands_over_restarts_until_it_is_listed_as_en
     for _ in 0..2 {
         let daemon = Running::start(&workspace, Set::at(&after(0))).await;
         until(&daemon, &workspace, is_gone).await;
+        let began = Instant::now();
         while rows(&workspace, "select kind from alert where begin_mailed_at_ms is not null").is_empty() {
+            not_in_vain(began);
             daemon.clock_to(&after(0)).await;
             daemon.clock_to(&after(10)).await;
             tokio::task::yield_now().await;
@@ -240,7 +250,9 @@ async fn a_rule_whose_file_is_gone_stands_over_restarts_until_it_is_listed_as_en
 
     workspace.edit("config.yaml", "alerts:", "ended_rules: second\nalerts:");
     let daemon = Running::start(&workspace, Set::at(&after(500))).await;
+    let began = Instant::now();
     while rows(&workspace, "select kind from alert where kind = 'rule_paused' and ended_at_ms is not null").is_empty() {
+        not_in_vain(began);
         daemon.clock_to(&after(501)).await;
         tokio::task::yield_now().await;
         daemon.clock_to(&after(690)).await;
@@ -261,7 +273,9 @@ async fn where_no_server_is_left_the_plugin_tells_and_the_mail_follows_once_one_
     workspace.edit("rules/overdue.yaml", BROKEN.0, BROKEN.1);
     let daemon = Running::start(&workspace, Set::at("2026-03-10T07:00:00Z")).await;
     let told = || std::fs::read_to_string(workspace.path().join("plugins/p/told.txt")).unwrap_or_default();
+    let began = Instant::now();
     while told().is_empty() {
+        not_in_vain(began);
         daemon.clock_to("2026-03-10T07:00:00Z").await;
         daemon.clock_to("2026-03-10T07:00:06Z").await;
         tokio::task::yield_now().await;
@@ -288,14 +302,18 @@ async fn what_cannot_be_recorded_is_told_all_the_same() {
     meddle(&workspace, "create trigger fault before insert on alert begin select raise(abort, 'no room'); end");
     workspace.edit("rules/overdue.yaml", BROKEN.0, BROKEN.1);
     let daemon = Running::start(&workspace, Set::at("2026-03-10T07:00:00Z")).await;
+    let began = Instant::now();
     while server.taken().is_empty() {
+        not_in_vain(began);
         daemon.clock_to("2026-03-10T07:00:00Z").await;
         daemon.clock_to("2026-03-10T07:00:06Z").await;
         tokio::task::yield_now().await;
     }
     // Once there is room it is written down, and not told again.
     meddle(&workspace, "drop trigger fault");
+    let began = Instant::now();
     while rows(&workspace, "select kind from alert where begin_mailed_at_ms is not null").is_empty() {
+        not_in_vain(began);
         daemon.clock_to("2026-03-10T07:00:20Z").await;
         tokio::task::yield_now().await;
     }
@@ -311,7 +329,9 @@ async fn a_rehearsal_tells_where_its_mails_go_and_a_dry_run_mails_nobody() {
         workspace.edit("config.yaml", "instance:", &format!("mode: {mode}\nredirect_to: me@seller.example\ninstance:"));
         workspace.edit("rules/overdue.yaml", BROKEN.0, BROKEN.1);
         let daemon = Running::start(&workspace, Set::at("2026-03-10T07:00:00Z")).await;
+        let began = Instant::now();
         while rows(&workspace, "select kind from alert").is_empty() {
+            not_in_vain(began);
             daemon.clock_to("2026-03-10T07:00:00Z").await;
             daemon.clock_to("2026-03-10T07:00:06Z").await;
             tokio::task::yield_now().await;

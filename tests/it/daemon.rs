@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 use dunlin::daemon::{Daemon, Nudge};
 use dunlin::domain::date::Timestamp;
@@ -15,7 +16,7 @@ use dunlin::port::Clock;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
 
-use crate::server::{Server, reply};
+use crate::server::{LONG, Server, reply};
 use crate::workspace::Workspace;
 
 /// A clock that stands still until the test moves it, and how often it was looked at.
@@ -68,7 +69,9 @@ impl Running {
 
     /// Waits, in the daemon's own time, until its files give what `is_so` asks for.
     pub async fn until(&self, is_so: impl Fn(&dunlin::engine::status::Status) -> bool) {
+        let began = Instant::now();
         while !is_so(&self.live.snapshot(None, self.clock.now())) {
+            not_in_vain(began);
             tokio::task::yield_now().await;
         }
     }
@@ -77,6 +80,12 @@ impl Running {
         self.nudges.send(Nudge::Stop).await.unwrap();
         self.ended.await.unwrap();
     }
+}
+
+/// Ends a test that has waited since `began` for what does not come.
+#[track_caller]
+pub fn not_in_vain(began: Instant) {
+    assert!(began.elapsed() < LONG, "what was waited for does not come");
 }
 
 /// Returns the rows of a query on a workspace's database, columns joined with blanks.
@@ -420,7 +429,9 @@ async fn what_waits_over_midnight_is_planned_again_for_the_new_day() {
     assert_eq!(states(), ["upcoming queued"]);
     daemon.clock.to("2026-03-02T23:00:01Z");
     assert!(matches!(knocked(&workspace, Act::StopRun { run: 99 }).await, Answer::Failed { .. }));
+    let began = Instant::now();
     while states() != ["upcoming withdrawn"] {
+        not_in_vain(began);
         tokio::task::yield_now().await;
     }
     daemon.stop().await;

@@ -6,10 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use dunlin::outbox::attempt::Reply;
 use dunlin::smtp::loopback::{LoopbackSettings, Received, bind, serve};
 use tokio::sync::oneshot;
+
+/// How long something may take that is about to come.
+pub const LONG: Duration = Duration::from_secs(120);
 
 /// A real SMTP server in a thread of its own.
 pub struct Server {
@@ -64,7 +68,7 @@ impl Server {
 
     /// Waits until so many messages have arrived.
     pub fn wait_for(&self, count: usize) {
-        while self.arrivals.recv().unwrap() < count {}
+        while self.arrivals.recv_timeout(LONG).expect("a message arrives") < count {}
     }
 
     /// Returns everything taken so far.
