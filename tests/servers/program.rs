@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::authority::Authority;
+use crate::authority::{Authority, Leaf};
 use crate::premises::wait_until;
 use crate::server::{INBOX, PASSWORD, PostfixExtra, Server, USER, dovecot, exim, postfix};
 use crate::workspace::{AS_OF, Workspace, counts};
@@ -88,7 +88,7 @@ fn smtp_test_tells_each_real_server_step_by_step() {
     for (name, server) in [
         ("Postfix", postfix(&authority, PostfixExtra::default())),
         ("Exim", exim(&authority, "")),
-        ("Dovecot", dovecot(&authority, sink.local_addr().unwrap().port())),
+        ("Dovecot", dovecot(&authority, sink.local_addr().unwrap().port(), Leaf::Good)),
     ] {
         let workspace = workspace(&authority, &server, 1, "");
         let ran = workspace.dunlin(&["smtp", "test", "--json"]);

@@ -24,7 +24,7 @@ pub struct Server {
     programs: Vec<Program>,
     pub premises: Premises,
     pub port: u16,
-    /// A port for each of [`Leaf::ALL`], each showing that certificate; empty where the server has one certificate only.
+    /// The ports that show another certificate, or the same one, and which; Postfix and Exim have one for each of [`Leaf::ALL`].
     pub leaf_ports: Vec<(Leaf, u16)>,
 }
 
@@ -40,13 +40,13 @@ fn write_certificates(premises: &Premises, authority: &Authority) {
     }
 }
 
-/// What every Dovecot here has in common; it knows [`USER`] and shows the good certificate.
-fn dovecot_settings(premises: &Premises) -> String {
+/// What every Dovecot here has in common; it knows [`USER`] and shows the certificate that is asked for.
+fn dovecot_settings(premises: &Premises, leaf: Leaf) -> String {
     premises.write("etc/dovecot/users", &format!("{USER}:{{PLAIN}}{PASSWORD}\n"));
     let id = premises.user_id("vmail");
     format!(
         "base_dir = /run/dovecot\nlog_path = /dev/stderr\nlisten = 127.0.0.1\nhostname = localhost\nssl = required\n\
-         ssl_cert = </etc/tls/Good.pem\nssl_key = </etc/tls/Good.key\nauth_mechanisms = plain login\n\
+         ssl_cert = </etc/tls/{leaf:?}.pem\nssl_key = </etc/tls/{leaf:?}.key\nauth_mechanisms = plain login\n\
          auth_failure_delay = 0\nmail_location = maildir:/var/mail/%u\nfirst_valid_uid = 1\n\
          passdb {{\n  driver = passwd-file\n  args = /etc/dovecot/users\n}}\n\
          userdb {{\n  driver = static\n  args = uid={id} gid={id} home=/var/mail/%u\n}}\n"
@@ -73,7 +73,7 @@ pub fn postfix(authority: &Authority, extra: PostfixExtra) -> Server {
     premises.own(&format!("{spool}/pid"), "root", 0o755);
     premises.own("var/lib/postfix", "postfix", 0o755);
     let socket = format!("{spool}/private/auth");
-    let settings = dovecot_settings(&premises);
+    let settings = dovecot_settings(&premises, Leaf::Good);
     let dovecot = format!("{settings}protocols =\nservice auth {{\n  unix_listener /{socket} {{\n    mode = 0666\n  }}\n}}\n");
     premises.write("etc/dovecot/dovecot.conf", &dovecot);
     let signing_in = premises.start("/usr/sbin/dovecot", &["-F", "-c", "/etc/dovecot/dovecot.conf"]);
@@ -149,11 +149,11 @@ pub fn exim(authority: &Authority, main: &str) -> Server {
     Server { programs: vec![running], premises, port: ports[0], leaf_ports }
 }
 
-/// Starts Dovecot's submission service; it hands all mail to the server at `sink`.
-pub fn dovecot(authority: &Authority, sink: u16) -> Server {
+/// Starts Dovecot's submission service; it hands all mail to the server at `sink`, and shows this one certificate.
+pub fn dovecot(authority: &Authority, sink: u16, leaf: Leaf) -> Server {
     let premises = Premises::new();
     write_certificates(&premises, authority);
-    let settings = dovecot_settings(&premises);
+    let settings = dovecot_settings(&premises, leaf);
     let (running, [port]) = on_ports(|[port]| {
         let text = format!(
             "{settings}protocols = submission\nsubmission_relay_host = 127.0.0.1\nsubmission_relay_port = {sink}\n\
@@ -163,7 +163,7 @@ pub fn dovecot(authority: &Authority, sink: u16) -> Server {
         premises.write("etc/dovecot/dovecot.conf", &text);
         premises.start("/usr/sbin/dovecot", &["-F", "-c", "/etc/dovecot/dovecot.conf"])
     });
-    Server { programs: vec![running], premises, port, leaf_ports: vec![] }
+    Server { programs: vec![running], premises, port, leaf_ports: vec![(leaf, port)] }
 }
 
 impl Server {
