@@ -1,6 +1,7 @@
 //! Alerts: what needs a person is told once when it begins and once when it is over, whatever happens to the daemon, the mail
 //! server or the store between the two.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use dunlin::engine::status::ReasonKind;
 use jiff::SignedDuration;
 
 use crate::daemon::{Process, Running, Set, arrivals, at_nine, meddle, not_in_vain, rows};
-use crate::server::{LONG, Server, reply};
+use crate::server::{BreakOff, LONG, Server, crooked, reply};
 use crate::workspace::Workspace;
 
 const BROKEN: (&str, &str) = ("kind: reminder", "kind: remnider");
@@ -373,4 +374,93 @@ async fn an_account_that_may_send_no_more_today_is_told_of_and_left_alone_for_an
     arrivals(&server, 10);
     until(&daemon, &workspace, |reasons| reasons.iter().all(|(kind, _)| *kind != ReasonKind::ServerFault)).await;
     daemon.stop().await;
+}
+
+/// Lets three minutes pass in the daemon, again and again, until there is an alert of `kind` with this mark.
+async fn marked(daemon: &Running, workspace: &Workspace, from: &str, kind: &str, mark: &str) {
+    let from: Timestamp = from.parse().unwrap();
+    let began = Instant::now();
+    for seconds in (0..10).map(|step| 20 * step).cycle() {
+        if !rows(workspace, &format!("select kind from alert where kind = '{kind}' and {mark} is not null")).is_empty() {
+            return;
+        }
+        not_in_vain(began);
+        daemon.clock_to(&(from + SignedDuration::from_secs(seconds)).to_string()).await;
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Returns how many mails told of an alert of `kind` as news, be it that it begins or that it is over.
+fn times_told(server: &Server, workspace: &Workspace, kind: &str) -> usize {
+    let words = rows(workspace, &format!("select substr(words, 1, 30) from alert where kind = '{kind}'")).concat();
+    let taken = server.taken();
+    let texts = taken.iter().map(|mail| String::from_utf8_lossy(&mail.bytes).replace("=\r\n", ""));
+    // What was told before stands at the end.
+    texts.filter(|text| text.split("Still standing").next().is_some_and(|news| news.contains(&words))).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_goes_silent_and_a_run_that_is_missed_are_told_once_and_their_end_too() {
+    let server = Server::willing();
+    let workspace = told_by_mail(&server, "");
+    workspace.edit("rules/overdue.yaml", "start: from_now", "start: to_age");
+    workspace.edit("rules/overdue.yaml", "  - { id: upcoming, when: 3 days before due, template: note }\n", "");
+    workspace.edit("rules/overdue.yaml", "* * *\" }", "* * *\", missed: skip }");
+    // One invoice a day comes to its level, from the 10th to the 14th; then none before the 17th.
+    let (mut customers, mut invoices) =
+        ("id,name,language,tags,billing\n".to_owned(), "number,customer,issued_on,due_on,total\n".to_owned());
+    for due in [3, 4, 5, 6, 7, 10] {
+        writeln!(customers, "C{due},Customer {due},en,,ap@customer{due}.example").unwrap();
+        writeln!(invoices, "INV-{due},C{due},2026-02-01,2026-03-{due:02},{due}.50").unwrap();
+    }
+    workspace.write("customers.csv", &customers);
+    workspace.write("invoices.csv", &invoices);
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    for day in 10..15 {
+        daemon.clock_to(&format!("2026-03-{day}T08:00:01Z")).await;
+        arrivals(&server, day - 9);
+    }
+    let stands = |kind: ReasonKind| move |reasons: &[(ReasonKind, String)]| reasons.iter().any(|(own, _)| *own == kind);
+    daemon.clock_to("2026-03-15T08:00:01Z").await;
+    until(&daemon, &workspace, stands(ReasonKind::RuleSilent)).await;
+    marked(&daemon, &workspace, "2026-03-15T08:00:05Z", "rule_silent", "begin_mailed_at_ms").await;
+    daemon.stop().await;
+
+    let daemon = Running::start(&workspace, Set::at("2026-03-16T12:00:00Z")).await;
+    until(&daemon, &workspace, stands(ReasonKind::FiringMissed)).await;
+    marked(&daemon, &workspace, "2026-03-16T12:00:05Z", "firing_missed", "begin_mailed_at_ms").await;
+    daemon.clock_to("2026-03-17T08:00:01Z").await;
+    until(&daemon, &workspace, |reasons| !stands(ReasonKind::RuleSilent)(reasons)).await;
+    for kind in ["rule_silent", "firing_missed"] {
+        marked(&daemon, &workspace, "2026-03-17T08:00:05Z", kind, "end_mailed_at_ms").await;
+    }
+    daemon.stop().await;
+    for kind in ["rule_silent", "firing_missed"] {
+        assert_eq!(times_told(&server, &workspace, kind), 2, "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_of_unknown_outcome_is_told_once_and_its_end_too() {
+    let server = Server::willing();
+    let workspace = told_by_mail(&server, ", from: ops");
+    let lost = format!("smtp:\n  lost: {{ host: 127.0.0.1, port: {}, security: none }}\n", crooked(BreakOff::AfterDot));
+    workspace.edit("config.yaml", "smtp:\n", &lost);
+    workspace.edit(
+        "config.yaml",
+        "server: primary }\n",
+        "server: lost }\n  ops: { address: ops@seller.example, server: primary }\n",
+    );
+    workspace.edit("rules/overdue.yaml", "start: from_now", "start: to_age");
+    let daemon = Running::start(&workspace, Set::at("2026-03-10T07:59:50Z")).await;
+    daemon.clock_to("2026-03-10T08:00:01Z").await;
+    let stands = |reasons: &[(ReasonKind, String)]| reasons.iter().any(|(kind, _)| *kind == ReasonKind::UnknownWaits);
+    until(&daemon, &workspace, stands).await;
+    marked(&daemon, &workspace, "2026-03-10T08:00:05Z", "unknown_waits", "begin_mailed_at_ms").await;
+    let accepted = tokio::task::block_in_place(|| workspace.dunlin(&["outbox", "accept", "1", "--yes"]));
+    assert_eq!(accepted.code, Some(0), "{accepted:?}");
+    marked(&daemon, &workspace, "2026-03-10T08:05:00Z", "unknown_waits", "end_mailed_at_ms").await;
+    daemon.stop().await;
+    assert_eq!(times_told(&server, &workspace, "unknown_waits"), 2);
+    assert_eq!(rows(&workspace, "select state from message"), ["accepted"]);
 }
