@@ -118,8 +118,8 @@ impl<'a> Planner<'a> {
     pub(crate) fn run_each<E>(mut self, mut take: impl FnMut(&Plan, &PlannedMessage) -> Result<(), E>) -> Result<(), E> {
         let count = self.rules.rules.len();
         self.walk(|planner| {
-            let own = planner.plan.messages.iter().filter(|message| usize::from(message.rule) < count);
-            own.into_iter().try_for_each(|message| take(&planner.plan, message))?;
+            let mut own = planner.plan.messages.iter().filter(|message| usize::from(message.rule) < count);
+            own.try_for_each(|message| take(&planner.plan, message))?;
             planner.clear();
             Ok(())
         })
