@@ -69,11 +69,7 @@ impl Running {
 
     /// Waits, in the daemon's own time, until its files give what `is_so` asks for.
     pub async fn until(&self, is_so: impl Fn(&dunlin::engine::status::Status) -> bool) {
-        let began = Instant::now();
-        while !is_so(&self.live.snapshot(None, self.clock.now())) {
-            not_in_vain(began);
-            tokio::task::yield_now().await;
-        }
+        come(|| is_so(&self.live.snapshot(None, self.clock.now()))).await;
     }
 
     pub async fn stop(self) {
@@ -86,6 +82,15 @@ impl Running {
 #[track_caller]
 pub fn not_in_vain(began: Instant) {
     assert!(began.elapsed() < LONG, "what was waited for does not come");
+}
+
+/// Waits for something to come while the daemon's tasks go on.
+pub async fn come(is_there: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_there() {
+        not_in_vain(began);
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Returns the rows of a query on a workspace's database, columns joined with blanks.
@@ -429,11 +434,7 @@ async fn what_waits_over_midnight_is_planned_again_for_the_new_day() {
     assert_eq!(states(), ["upcoming queued"]);
     daemon.clock.to("2026-03-02T23:00:01Z");
     assert!(matches!(knocked(&workspace, Act::StopRun { run: 99 }).await, Answer::Failed { .. }));
-    let began = Instant::now();
-    while states() != ["upcoming withdrawn"] {
-        not_in_vain(began);
-        tokio::task::yield_now().await;
-    }
+    come(|| states() == ["upcoming withdrawn"]).await;
     daemon.stop().await;
     assert_eq!(server.taken().len(), 0);
 }

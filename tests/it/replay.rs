@@ -1,11 +1,9 @@
 //! Days that really come, replayed with a clock of the test's own: summer time in both directions, two weeks without a daemon, a
 //! clock set back by an hour.
 
-use std::time::Instant;
-
 use dunlin::domain::date::Timestamp;
 
-use crate::daemon::{Running, Set, arrivals, at_nine, firings, not_in_vain, rows};
+use crate::daemon::{Running, Set, arrivals, at_nine, come, firings, rows};
 use crate::server::{Server, reply};
 use crate::workspace::counts;
 
@@ -112,11 +110,7 @@ async fn over_a_change_of_the_clocks_every_local_time_fires_once_restarts_includ
             let now = instant(night.from) + jiff::SignedDuration::from_mins(10 * step);
             daemon.clock_to(&now.to_string()).await;
             let due = night.due.iter().filter(|(_, at)| instant(at) <= now).count();
-            let began = Instant::now();
-            while firings(&workspace).len() < due {
-                not_in_vain(began);
-                tokio::task::yield_now().await;
-            }
+            come(|| firings(&workspace).len() >= due).await;
             if step % 2 == 0 {
                 daemon.stop().await;
                 daemon = Running::start(&workspace, Set::at(&now.to_string())).await;
@@ -144,11 +138,10 @@ async fn after_two_weeks_without_a_daemon_nobody_gets_what_was_due_then() {
     let daemon = Running::start(&workspace, Set::at("2026-03-20T07:59:50Z")).await;
     daemon.clock_to("2026-03-20T08:00:01Z").await;
     arrivals(&reluctant, 2);
-    let began = Instant::now();
-    while !rows(&workspace, "select customer_id from attempt join message on message.id = message_id").contains(&"C0002".into()) {
-        not_in_vain(began);
-        tokio::task::yield_now().await;
-    }
+    come(|| {
+        rows(&workspace, "select customer_id from attempt join message on message.id = message_id").contains(&"C0002".into())
+    })
+    .await;
     daemon.stop().await;
     let stood = rows(&workspace, "select customer_id || ' ' || level_id || ' ' || state from message order by customer_id");
     assert_eq!(stood, ["C0001 first accepted", "C0002 first queued", "C0003 first accepted"]);
@@ -192,11 +185,7 @@ async fn a_clock_set_back_by_an_hour_neither_repeats_nor_strands_a_mail() {
     arrivals(&reluctant, 1);
     let attempts =
         "select customer_id || ' ' || outcome from attempt join message on message.id = message_id order by attempt.id";
-    let began = Instant::now();
-    while rows(&workspace, attempts).len() < 2 {
-        not_in_vain(began);
-        tokio::task::yield_now().await;
-    }
+    come(|| rows(&workspace, attempts).len() >= 2).await;
     // An hour back, and through nine o'clock a second time, with a restart on the way.
     daemon.clock_to("2026-03-10T07:00:05Z").await;
     daemon.clock_to("2026-03-10T07:40:00Z").await;
